@@ -1,0 +1,94 @@
+import type { JobName, JobUid, NodeName, QueueName } from './ids.ts';
+
+/** Parallel axes from the slowest varying to the fastest: neighbours in the last one talk most. */
+export const meshAxes = ['pipeline', 'data', 'context', 'expert', 'tensor'] as const;
+export type MeshAxis = (typeof meshAxes)[number];
+/** Axes in the order of `meshAxes`; sizes multiply to the number of GPUs. */
+export type Mesh = readonly { readonly axis: MeshAxis; readonly size: number }[];
+
+/** A TrainingJob's spec, checked, with every default filled in. */
+export interface JobSpec {
+  readonly queue: QueueName;
+  /** 0..100, more is sooner. */
+  readonly priority: number;
+  readonly preemptible: boolean;
+  /** Accepted models, first choice first; empty: any one model. */
+  readonly gpuModels: readonly string[];
+  readonly workers: number;
+  readonly gpusPerWorker: number;
+  readonly processesPerWorker: 'worker' | 'gpu';
+  readonly mesh: Mesh;
+  readonly constraints: readonly { readonly level: string; readonly mode: 'required' | 'preferred' }[];
+  readonly checkpoint: CheckpointSpec | null;
+  /** Application failures allowed within the window; null: for ever. */
+  readonly restarts: { readonly max: number; readonly withinMs: number | null };
+  readonly maxRuntimeMs: number | null;
+  readonly template: WorkerTemplate;
+  /** Fields that parse but have no effect in this version, as the user wrote them (JSON), by path. */
+  readonly unserved: Readonly<Record<string, string>>;
+}
+
+export interface CheckpointSpec {
+  readonly directory: string;
+  readonly intervalMs: number | null;
+  readonly graceMs: number;
+  readonly keep: number | null;
+}
+
+export interface WorkerTemplate {
+  readonly command: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  /** Empty: the agent's work folder. */
+  readonly workingDirectory: string;
+  readonly cpuMilli: number | null;
+  readonly memoryBytes: number | null;
+}
+
+/** Grace of a job that names no checkpoint. */
+export const defaultGraceMs = 30_000;
+
+/** Processes of one worker. */
+export function processesOf(spec: Pick<JobSpec, 'processesPerWorker' | 'gpusPerWorker'>): number {
+  return spec.processesPerWorker === 'gpu' ? Math.max(1, spec.gpusPerWorker) : 1;
+}
+
+/** A worker's place: a node and device indices of it. The n-th place of a gang is worker n's. */
+export interface WorkerPlace {
+  readonly node: NodeName;
+  readonly gpus: readonly number[];
+}
+/** In worker order. */
+export type Placement = readonly WorkerPlace[];
+
+/** Names one execution of a worker; nothing with the same name ever starts twice. */
+export interface WorkerId {
+  readonly job: JobUid;
+  readonly attempt: number;
+  readonly worker: number;
+}
+
+export const workerKey = (id: WorkerId): string => `${id.job}/${id.attempt}/${id.worker}`;
+
+/** Why an attempt ended, gravest cause first when several hold. Only ApplicationFailure is charged to the user. */
+export const stopReasons = [
+  'NodeFailure', 'GpuFailure', 'LaunchFailure', 'ApplicationFailure',
+  'Deleted', 'MaxRuntime', 'Suspended', 'Drained', 'Succeeded',
+] as const;
+export type StopReason = (typeof stopReasons)[number];
+
+/** Coordinates of the GPU with this number (0-based, in placement order), one per axis; the last axis varies fastest. */
+export function meshCoordinates(mesh: Mesh, gpu: number): ReadonlyMap<MeshAxis, number> {
+  const coordinates = new Map<MeshAxis, number>();
+  let rest = gpu;
+  for (const { axis, size } of [...mesh].reverse()) {
+    coordinates.set(axis, rest % size);
+    rest = Math.floor(rest / size);
+  }
+  return coordinates;
+}
+
+/** What the user calls it and which one it is. */
+export interface JobIdentity {
+  readonly uid: JobUid;
+  readonly name: JobName;
+}

@@ -1,0 +1,41 @@
+/** Why a job waits. Waiting is data: each member carries its numbers; `describeWait` is the only wording. */
+export type WaitReason =
+  | { readonly kind: 'InsufficientGpus'; readonly wanted: GangShape; readonly free: number; readonly slots: number; readonly model: string | null }
+  | { readonly kind: 'NoSuchGpuModel'; readonly wanted: readonly string[]; readonly present: readonly string[] }
+  | { readonly kind: 'LevelTooSmall'; readonly wanted: GangShape; readonly level: string; readonly best: number }
+  | { readonly kind: 'QueueLimit'; readonly queue: string; readonly model: string; readonly limit: number; readonly used: number; readonly wanted: number }
+  | { readonly kind: 'UserLimit'; readonly queue: string; readonly user: string; readonly model: string; readonly limit: number; readonly used: number; readonly wanted: number }
+  | { readonly kind: 'UserMaxRunning'; readonly queue: string; readonly user: string; readonly limit: number }
+  | { readonly kind: 'PreviousAttemptStopping'; readonly attempt: number }
+  | { readonly kind: 'PassLimit' };
+
+export interface GangShape {
+  readonly workers: number;
+  readonly gpusPerWorker: number;
+}
+
+/** One sentence with the numbers that bind. */
+export function describeWait(wait: WaitReason): string {
+  switch (wait.kind) {
+    case 'InsufficientGpus':
+      return `${gang(wait.wanted)} wanted${wait.model === null ? '' : ` on ${wait.model}`}; ${wait.slots} of ${wait.wanted.workers} workers fit now (${wait.free} GPUs free)`;
+    case 'NoSuchGpuModel':
+      return `GPU model ${wait.wanted.join(' or ')} wanted; the cluster has ${wait.present.length === 0 ? 'no GPUs' : wait.present.join(', ')}`;
+    case 'LevelTooSmall':
+      return `${gang(wait.wanted)} wanted inside one ${wait.level}; the best ${wait.level} has room for ${wait.best} workers now`;
+    case 'QueueLimit':
+      return `queue ${wait.queue} may hold ${wait.limit} ${wait.model} GPUs, holds ${wait.used}; ${wait.wanted} more wanted`;
+    case 'UserLimit':
+      return `user ${wait.user} may hold ${wait.limit} ${wait.model} GPUs in queue ${wait.queue}, holds ${wait.used}; ${wait.wanted} more wanted`;
+    case 'UserMaxRunning':
+      return `user ${wait.user} may run ${wait.limit} jobs at a time in queue ${wait.queue}`;
+    case 'PreviousAttemptStopping':
+      return `attempt ${wait.attempt} is still stopping`;
+    case 'PassLimit':
+      return 'not looked at yet: the scheduling pass reached its limit; the next pass goes on';
+  }
+}
+
+function gang(shape: GangShape): string {
+  return `${shape.workers} x ${shape.gpusPerWorker} GPUs`;
+}
