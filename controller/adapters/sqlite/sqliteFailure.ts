@@ -1,0 +1,36 @@
+import { dirname } from 'node:path';
+import { StoreError } from '../../ports/store.ts';
+
+/** Primary result codes of https://sqlite.org/rescode.html; the low byte of an extended code. */
+const sqliteBusy = 5;
+const sqliteCorrupt = 11;
+const sqliteFull = 13;
+const sqliteNotADatabase = 26;
+
+/** The one place where errors of SQLite and of the file system become errors of the port. */
+export function storeErrorFrom(error: unknown, file: string): StoreError {
+  if (error instanceof StoreError) return error;
+  const text = error instanceof Error ? error.message : String(error);
+  const code = sqliteCodeOf(error);
+  if (code === sqliteCorrupt || code === sqliteNotADatabase) return corruptStore(file, text, error);
+  if (code === sqliteFull || hasCode(error, 'ENOSPC') || hasCode(error, 'EDQUOT')) {
+    return new StoreError('full', `${file}: no room (${text}); nothing of this request was stored. Make room in ${dirname(file)}`, error);
+  }
+  if (code === sqliteBusy) return new StoreError('unavailable', `${file}: another program is writing to it (${text})`, error);
+  return new StoreError('unavailable', `${file}: ${text}; nothing of this request was acknowledged`, error);
+}
+
+/** Says what is wrong, that nothing was touched, and the only way on. */
+export function corruptStore(file: string, what: string, cause?: unknown): StoreError {
+  const advice = `Nothing was changed. Stop the controller and restore a backup of the folder ${dirname(file)}`;
+  return new StoreError('corrupt', `${file} is damaged: ${what}. ${advice}`, cause);
+}
+
+function sqliteCodeOf(error: unknown): number | null {
+  if (!(error instanceof Error) || !('errcode' in error) || typeof error.errcode !== 'number') return null;
+  return error.errcode & 0xff;
+}
+
+function hasCode(error: unknown, code: string): boolean {
+  return error instanceof Error && 'code' in error && error.code === code;
+}

@@ -1,0 +1,59 @@
+import { parentPort, workerData } from 'node:worker_threads';
+import { assert, assertNever } from '#vocabulary/assert.ts';
+import { LineLog } from './lineLog.ts';
+import { openDatabase, storeFileIn } from './openDatabase.ts';
+import { storeErrorFrom } from './sqliteFailure.ts';
+import type { StoreAnswer, StoreCall, StoreReply, StoreRequest, StoreWorkerData } from './storeMessages.ts';
+
+/** Entry of the store's thread: an fsync takes milliseconds, in which the controller's own thread has other things to do. */
+const port = parentPort;
+assert(port !== null, 'the store runs in a thread of its own');
+const { folder, maxBytes }: StoreWorkerData = workerData;
+const file = storeFileIn(folder);
+
+function reply(message: StoreReply): void {
+  port?.postMessage(message);
+}
+
+function failed(error: unknown): StoreAnswer {
+  const { code, message } = storeErrorFrom(error, file);
+  return { kind: 'failed', code, message };
+}
+
+function answer(log: LineLog, call: StoreCall): StoreAnswer {
+  switch (call.kind) {
+    case 'append':
+      log.append(call);
+      return { kind: 'done' };
+    case 'read':
+      return { kind: 'lines', first: call.after + 1, lines: log.read(call.after, call.limit) };
+    case 'head':
+      return { kind: 'head', ...log.head() };
+    case 'saveSnapshot':
+      log.saveSnapshot(call);
+      return { kind: 'done' };
+    case 'loadSnapshot':
+      return { kind: 'snapshot', snapshot: log.loadSnapshot() };
+    case 'close':
+      log.close();
+      return { kind: 'done' };
+    default:
+      return assertNever(call);
+  }
+}
+
+try {
+  const log = new LineLog(openDatabase(folder, maxBytes), file);
+  port.on('message', (request: StoreRequest) => {
+    try {
+      reply({ id: request.id, answer: answer(log, request.call) });
+    } catch (error) {
+      reply({ id: request.id, answer: failed(error) });
+    }
+    // Without its port the thread has nothing to wait for and ends.
+    if (request.call.kind === 'close') port?.close();
+  });
+  reply({ id: 0, answer: { kind: 'done' } });
+} catch (error) {
+  reply({ id: 0, answer: failed(error) });
+}

@@ -1,0 +1,10 @@
+import { MemoryDisk, openMemoryStore } from '#controller/adapters/memory/memoryStore.ts';
+import { storeConformance } from './store.ts';
+
+storeConformance('the memory store', () => {
+  const disk = new MemoryDisk();
+  return Promise.resolve({
+    open: () => openMemoryStore(disk),
+    dispose: () => Promise.resolve(),
+  });
+});
