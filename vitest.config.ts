@@ -1,0 +1,45 @@
+import { defineConfig } from 'vitest/config';
+
+/** Where .ci/run wants the counts; unset elsewhere. */
+const reportPath = process.env['SHOAL_TEST_REPORT'];
+
+/**
+ * Three projects, from the quick to the slow, one after the other: unit (beside the sources, and the tests of the
+ * repository itself), conformance (one suite a port, on every adapter), e2e (real processes, one file at a time).
+ */
+export default defineConfig({
+  test: {
+    reporters: reportPath === undefined ? ['default'] : ['default', 'json'],
+    ...(reportPath === undefined ? {} : { outputFile: { json: reportPath } }),
+    projects: [
+      {
+        test: {
+          name: 'unit',
+          include: ['{proto,controller,agent,cli,tools,bench}/**/*.test.ts', 'test/**/*.test.ts'],
+          exclude: ['test/{conformance,e2e}/**', '**/node_modules/**'],
+          testTimeout: 20_000,
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        test: {
+          name: 'conformance',
+          include: ['test/conformance/**/*.test.ts'],
+          testTimeout: 30_000,
+          sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        test: {
+          name: 'e2e',
+          include: ['test/e2e/**/*.test.ts'],
+          testTimeout: 300_000,
+          hookTimeout: 120_000,
+          fileParallelism: false,
+          maxWorkers: 1,
+          sequence: { groupOrder: 2 },
+        },
+      },
+    ],
+  },
+});
