@@ -34,6 +34,7 @@ from jax.sharding import NamedSharding, PartitionSpec  # noqa: E402
 import data  # noqa: E402
 import model  # noqa: E402
 import sharding  # noqa: E402
+from compilation import compile_cached  # noqa: E402
 from watchdog import Watchdog  # noqa: E402
 
 # A peer that dies closes its connections, which ends a collective at once; these are for peers that freeze.
@@ -55,13 +56,7 @@ def parse_options() -> argparse.Namespace:
 
 
 def join_peers(context: shoal.Context) -> None:
-    """Makes one JAX runtime of all ranks, with a compilation cache that outlives the job."""
-    cache = os.environ.get("JAX_COMPILATION_CACHE_DIR") or str(
-        Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "shoal" / "jax"
-    )
-    jax.config.update("jax_compilation_cache_dir", cache)
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
-    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+    """Makes one JAX runtime of all ranks."""
     if context.world_size == 1:
         return
     jax.config.update("jax_cpu_collectives_implementation", "gloo")
@@ -91,31 +86,30 @@ class Trainer:
         self._step = 0
         self._loss = float("nan")
         self._state = self._resume(shardings) if context.resume_path else self._start(shape, shardings)
-        self._train_step = jax.jit(
+        self._print_shards()
+        train_step = jax.jit(
             partial(model.train_step, shape=shape, learning_rate=options.learning_rate),
             out_shardings=(shardings, NamedSharding(mesh, PartitionSpec())),
             donate_argnums=0,
         )
-        self._print_shards()
+        self._train_step = compile_cached(train_step, self._state, self._batch_at(1), np.float32(1))
 
     def run(self) -> None:
         options = self._options
-        is_first, begun_at = True, time.monotonic()
+        is_first = True
         while self._step < options.steps:
             started_at = time.monotonic()
             self._watchdog.arm(f"step {self._step + 1}", FIRST_STEP_LIMIT_S if is_first else STEP_LIMIT_S)
             self._advance()
             self._watchdog.disarm()
             step_seconds = time.monotonic() - started_at
-            # The first step compiles: it would spoil every average.
+            # The first step connects the ranks: it would spoil every average.
             stop = self._context.progress(
                 self._step,
                 loss=self._loss,
                 tokens=self._step * options.batch * options.context,
                 step_seconds=None if is_first else step_seconds,
             )
-            if is_first:
-                say(f"first step after {time.monotonic() - begun_at:.1f} s")
             is_first = False
             if self._step % 10 == 0 or self._step == options.steps:
                 say(f"step {self._step} loss {self._loss:.4f} {options.batch * options.context / step_seconds:.0f} tokens/s")
@@ -151,13 +145,16 @@ class Trainer:
         return state
 
     def _advance(self) -> None:
-        options = self._options
         step = self._step + 1
-        whole = data.batch_at(self._tokens, seed=options.seed, step=step, batch=options.batch, context=options.context)
-        self._state, loss = self._train_step(self._state, sharding.place(whole, self._batch_sharding), np.float32(step))
+        self._state, loss = self._train_step(self._state, self._batch_at(step), np.float32(step))
         # Waits for the step's end on all ranks, so that progress never runs ahead of the truth.
         self._loss = float(loss)
         self._step = step
+
+    def _batch_at(self, step: int) -> jax.Array:
+        options = self._options
+        whole = data.batch_at(self._tokens, seed=options.seed, step=step, batch=options.batch, context=options.context)
+        return sharding.place(whole, self._batch_sharding)
 
     def _save(self) -> None:
         step, scalars = self._step, {"step": self._step, "loss": self._loss}
