@@ -83,11 +83,25 @@ function checkLines(open: Open): void {
     const headOnTheWay = store.head();
     await Promise.all(appends);
     expect((await headOnTheWay).revision).toBe(100);
-    expect(await readAll(store, 0)).toEqual(batches.flatMap((index) => [`${index * 2 + 1} ${index} first`, `${index * 2 + 2} ${index} second`]));
+    expect(await readAll(store, 0)).toEqual(
+      batches.flatMap((index) => [`${index * 2 + 1} ${index} first`, `${index * 2 + 2} ${index} second`]),
+    );
   });
 
   it('keeps any well-formed text as it is', async () => {
-    const lines = ['', ' ', '"', '\n\r\t', '\u0000inside\u0000', 'žluťoučký', '日本語', '🐟🐠', '\uFEFF', 'a\u0301', "'; DROP TABLE lines; --"];
+    const lines = [
+      '',
+      ' ',
+      '"',
+      '\n\r\t',
+      '\u0000inside\u0000',
+      'žluťoučký',
+      '日本語',
+      '🐟🐠',
+      '\uFEFF',
+      'a\u0301',
+      "'; DROP TABLE lines; --",
+    ];
     const store = await open();
     await append(store, 0, lines);
     expect((await store.read(revision(0), 100)).map(({ line }) => line)).toEqual(lines);

@@ -26,9 +26,7 @@ export class LineLog {
     this.#selectHead = database.prepare('SELECT revision, epoch, checksum FROM head WHERE id = 1');
     this.#updateHead = database.prepare('UPDATE head SET revision = ?, epoch = ?, checksum = ? WHERE id = 1');
     this.#insertLine = database.prepare('INSERT INTO lines (revision, epoch, text, checksum) VALUES (?, ?, ?, ?)');
-    this.#selectLines = database.prepare(
-      'SELECT revision, epoch, text, checksum FROM lines WHERE revision > ? ORDER BY revision LIMIT ?',
-    );
+    this.#selectLines = database.prepare('SELECT revision, epoch, text, checksum FROM lines WHERE revision > ? ORDER BY revision LIMIT ?');
   }
 
   head(): Head {
@@ -72,7 +70,8 @@ export class LineLog {
       const row = rows[revision - after - 1];
       const epoch = integerIn(row, 'epoch');
       const text = textIn(row, 'text');
-      if (epoch === null || text === null || integerIn(row, 'revision') !== revision) throw corruptStore(this.#file, `line ${revision} is missing`);
+      if (epoch === null || text === null || integerIn(row, 'revision') !== revision)
+        throw corruptStore(this.#file, `line ${revision} is missing`);
       if (integerIn(row, 'checksum') !== lineChecksum({ revision, epoch, text })) {
         throw corruptStore(this.#file, `line ${revision} fails its checksum`);
       }

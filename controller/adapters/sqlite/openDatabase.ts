@@ -75,11 +75,17 @@ function checkKind(database: DatabaseSync, file: string): void {
   if (application !== applicationId) throw corruptStore(file, `it is an SQLite database, but not of Shoal (application id ${application})`);
   const version = integerIn(database.prepare('PRAGMA user_version').get(), 'user_version');
   if (version === schemaVersion) return;
-  throw corruptStore(file, `its schema has version ${version}, and this Shoal knows version ${schemaVersion}: start the Shoal that wrote it`);
+  throw corruptStore(
+    file,
+    `its schema has version ${version}, and this Shoal knows version ${schemaVersion}: start the Shoal that wrote it`,
+  );
 }
 
 function checkPages(database: DatabaseSync, file: string): void {
-  const found = database.prepare('PRAGMA quick_check(5)').all().map((row) => textIn(row, 'quick_check') ?? 'unreadable');
+  const found = database
+    .prepare('PRAGMA quick_check(5)')
+    .all()
+    .map((row) => textIn(row, 'quick_check') ?? 'unreadable');
   if (found.length !== 1 || found[0] !== 'ok') throw corruptStore(file, found.join('; '));
 }
 
@@ -89,11 +95,13 @@ function checkLog(database: DatabaseSync, file: string): void {
   const revision = integerIn(head, 'revision');
   const epoch = integerIn(head, 'epoch');
   if (revision === null || epoch === null) throw corruptStore(file, 'the row that names the last line is missing');
-  if (integerIn(head, 'checksum') !== headChecksum({ revision, epoch })) throw corruptStore(file, 'the row that names the last line fails its checksum');
+  if (integerIn(head, 'checksum') !== headChecksum({ revision, epoch }))
+    throw corruptStore(file, 'the row that names the last line fails its checksum');
   const lines = database.prepare('SELECT count(*) AS count, min(revision) AS first, max(revision) AS last FROM lines').get();
   const count = integerIn(lines, 'count') ?? 0;
   const base = droppedUpTo(database);
-  if (count === revision - base && (count === 0 || (integerIn(lines, 'first') === base + 1 && integerIn(lines, 'last') === revision))) return;
+  if (count === revision - base && (count === 0 || (integerIn(lines, 'first') === base + 1 && integerIn(lines, 'last') === revision)))
+    return;
   throw corruptStore(file, `it should hold lines ${base + 1} to ${revision}, and holds ${count}`);
 }
 

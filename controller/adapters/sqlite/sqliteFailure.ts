@@ -20,6 +20,11 @@ export function storeErrorFrom(error: unknown, file: string): StoreError {
   return new StoreError('unavailable', `${file}: ${text}; nothing of this request was acknowledged`, error);
 }
 
+/** Another connection holds the lock. */
+export function isBusy(error: unknown): boolean {
+  return sqliteCodeOf(error) === sqliteBusy;
+}
+
 /** Says what is wrong, that nothing was touched, and the only way on. */
 export function corruptStore(file: string, what: string, cause?: unknown): StoreError {
   const advice = `Nothing was changed. Stop the controller and restore a backup of the folder ${dirname(file)}`;

@@ -123,7 +123,7 @@ class StoreThread {
 
   kill(why: string): void {
     this.#end(why);
-    void this.#worker.terminate();
+    this.#worker.terminate().catch((error: unknown) => this.#end(String(error)));
   }
 
   async #close(): Promise<void> {

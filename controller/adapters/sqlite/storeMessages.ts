@@ -1,3 +1,4 @@
+import { assert } from '#vocabulary/assert.ts';
 import type { StoreErrorCode } from '../../ports/store.ts';
 
 /**
@@ -35,4 +36,11 @@ export interface StoreWorkerData {
   readonly folder: string;
   /** The database file never grows beyond this; null for no bound but the disk. */
   readonly maxBytes: number | null;
+}
+
+export function parseStoreWorkerData(data: unknown): StoreWorkerData {
+  assert(typeof data === 'object' && data !== null && 'folder' in data && 'maxBytes' in data, "the store's thread is told what to open");
+  const { folder, maxBytes } = data;
+  assert(typeof folder === 'string' && (maxBytes === null || typeof maxBytes === 'number'), "the store's thread is told what to open");
+  return { folder, maxBytes };
 }

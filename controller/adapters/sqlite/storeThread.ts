@@ -3,12 +3,12 @@ import { assert, assertNever } from '#vocabulary/assert.ts';
 import { LineLog } from './lineLog.ts';
 import { openDatabase, storeFileIn } from './openDatabase.ts';
 import { storeErrorFrom } from './sqliteFailure.ts';
-import type { StoreAnswer, StoreCall, StoreReply, StoreRequest, StoreWorkerData } from './storeMessages.ts';
+import { parseStoreWorkerData, type StoreAnswer, type StoreCall, type StoreReply, type StoreRequest } from './storeMessages.ts';
 
 /** Entry of the store's thread: an fsync takes milliseconds, in which the controller's own thread has other things to do. */
 const port = parentPort;
 assert(port !== null, 'the store runs in a thread of its own');
-const { folder, maxBytes }: StoreWorkerData = workerData;
+const { folder, maxBytes } = parseStoreWorkerData(workerData);
 const file = storeFileIn(folder);
 
 function reply(message: StoreReply): void {

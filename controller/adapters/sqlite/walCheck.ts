@@ -35,7 +35,8 @@ export function findWalDamage(bytes: Uint8Array): string | null {
   const magic = view.getUint32(0);
   const littleEndian = magic !== magicBig;
   const stored = sumAt(view, 24);
-  const headerHolds = (magic === magicLittle || magic === magicBig) && same(stored, extend({ a: 0, b: 0 }, view, { from: 0, bytes: 24, littleEndian }));
+  const headerHolds =
+    (magic === magicLittle || magic === magicBig) && same(stored, extend({ a: 0, b: 0 }, view, { from: 0, bytes: 24, littleEndian }));
   if (!headerHolds) return sharesSalt(view) ? 'the header of its write-ahead log changed' : null;
   const frameBytes = frameHeaderBytes + view.getUint32(8);
   const frames = Math.floor((view.byteLength - headerBytes) / frameBytes);
