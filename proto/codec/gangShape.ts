@@ -1,0 +1,55 @@
+/** Workers, GPUs and mesh of a job: each follows from the others where it is not given, and all must agree. */
+import type { TrainingJobSpec } from '#gen/shoal/v1/training_job_pb.js';
+import { meshAxes, type Mesh } from '#vocabulary/job.ts';
+import type { Problems } from './fieldProblem.ts';
+
+/** Most ranks, and most GPUs, of one job. */
+export const worldSizeMax = 131_072;
+/** Most workers of one job; also the largest that `rules.proto` lets one write. */
+export const workersMax = 16_384;
+
+export interface GangShape {
+  readonly workers: number;
+  readonly gpusPerWorker: number;
+  readonly mesh: Mesh;
+}
+
+/** What it finds wrong goes to `problems`; the shape is then of no use. */
+export function compileGangShape(spec: Pick<TrainingJobSpec, 'workers' | 'gpusPerWorker' | 'mesh'>, problems: Problems): GangShape {
+  const mesh = meshAxes.flatMap((axis) => {
+    const size = spec.mesh[axis];
+    return size === undefined ? [] : [{ axis, size }];
+  });
+  const gpusPerWorker = spec.gpusPerWorker ?? 1;
+  const workers = spec.workers ?? derivedWorkers(mesh, gpusPerWorker, problems);
+  if (mesh.length > 0 && spec.workers !== undefined) judgeMesh(mesh, workers, gpusPerWorker, problems);
+  if (workers * gpusPerWorker > worldSizeMax) {
+    problems.add('spec.workers', `workers ${workers} x gpusPerWorker ${gpusPerWorker} = ${workers * gpusPerWorker} GPUs; allowed: at most ${worldSizeMax}`);
+  }
+  return { workers, gpusPerWorker, mesh };
+}
+
+function derivedWorkers(mesh: Mesh, gpusPerWorker: number, problems: Problems): number {
+  if (mesh.length === 0) return 1;
+  const product = meshProduct(mesh);
+  const gpus = `${describeMesh(mesh)} = ${product} GPUs`;
+  if (gpusPerWorker === 0) problems.add('spec.mesh', `${gpus}, but gpusPerWorker is 0`);
+  else if (product > worldSizeMax) problems.add('spec.mesh', `${gpus}; allowed: at most ${worldSizeMax}`);
+  else if (product % BigInt(gpusPerWorker) !== 0n) problems.add('spec.mesh', `${gpus}, which is no multiple of gpusPerWorker ${gpusPerWorker}`);
+  else if (product / BigInt(gpusPerWorker) > workersMax) {
+    problems.add('spec.mesh', `${gpus} / gpusPerWorker ${gpusPerWorker} = ${product / BigInt(gpusPerWorker)} workers; allowed: at most ${workersMax}`);
+  } else return Number(product) / gpusPerWorker;
+  return 1;
+}
+
+function judgeMesh(mesh: Mesh, workers: number, gpusPerWorker: number, problems: Problems): void {
+  const product = meshProduct(mesh);
+  const gpus = workers * gpusPerWorker;
+  if (product === BigInt(gpus)) return;
+  problems.add('spec.mesh', `${describeMesh(mesh)} = ${product} GPUs, but workers ${workers} x gpusPerWorker ${gpusPerWorker} = ${gpus} GPUs`);
+}
+
+/** Exact: five axes of 131072 are more than a double holds. */
+const meshProduct = (mesh: Mesh): bigint => mesh.reduce((product, { size }) => product * BigInt(size), 1n);
+
+const describeMesh = (mesh: Mesh): string => mesh.map(({ axis, size }) => `${axis} ${size}`).join(' x ');
