@@ -157,9 +157,8 @@ class Trainer:
         return sharding.place(whole, self._batch_sharding)
 
     def _save(self) -> None:
-        step, scalars = self._step, {"step": self._step, "loss": self._loss}
-        folder = self._store.save(step, lambda file: sharding.write_shard(file, self._state, scalars), {"mesh": self._context.mesh})
-        self._context.checkpoint(step, folder)
+        scalars = {"step": self._step, "loss": self._loss}
+        self._store.save(self._step, lambda file: sharding.write_shard(file, self._state, scalars), {"mesh": self._context.mesh})
 
     def _print_shards(self) -> None:
         parameters = self._state["parameters"]

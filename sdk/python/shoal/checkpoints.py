@@ -1,12 +1,15 @@
 """Sharded checkpoints on a file system that all ranks see.
 
-    <root>/attempt-2/step-00000100/manifest.json     written by rank 0
-                                   rank-00000.npz    one a rank: what this process holds, nothing of the others
-                                   rank-00001.npz
+    <root>/attempt-2/step-00000100/manifest.json      written by rank 0
+                                   rank-00000.npz     one a rank: what this process holds, nothing of the others
+                                   rank-00000.known   the controller has this rank's report
 
 Each file is written beside its name, synced and renamed, so it is there whole or not at all; nobody waits for anybody. A checkpoint is
 complete when the manifest and the shard of every rank are there. Attempts have folders of their own: one that was given up, but still
 runs on a node that nobody can reach, cannot spoil the checkpoints of its successor.
+
+A job resumes from the newest checkpoint that the controller knows, not from the newest on disk: the two differ while the controller is
+away. So nothing is pruned before a newer one is known for every rank.
 """
 
 import json
@@ -17,12 +20,9 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO, Callable, Dict, List, Optional
 
 from .client import ShoalError
-from .context import Context
+from .context import CheckpointReply, Context
 
 MANIFEST = "manifest.json"
-#: Of the newest checkpoints; never pruned. The newest may be complete on disk and not yet known as such to the controller,
-#: which would then resume from the one before.
-SAFE_COUNT = 2
 
 
 @dataclass(frozen=True)
@@ -46,13 +46,16 @@ class ShardedCheckpoints:
         root: Optional[str] = None,
         keep: Optional[int] = None,
         resumed_from: Optional[str] = None,
+        report: Optional[Callable[[int, str], CheckpointReply]] = None,
     ) -> None:
+        """`report(step, folder)`: tells the controller. None: there is none, a checkpoint counts as soon as it is complete."""
         self.directory = os.path.abspath(directory)
         self.root = os.path.abspath(root or directory)
         self._rank = rank
         self._world_size = world_size
         self._keep = keep
         self._resumed_from = None if resumed_from is None else os.path.abspath(resumed_from)
+        self._report = report
         self._check_writable()
 
     @classmethod
@@ -65,10 +68,11 @@ class ShardedCheckpoints:
             root=context.checkpoint_root,
             keep=context.keep,
             resumed_from=context.resume_path,
+            report=None if context.client is None else context.checkpoint,
         )
 
     def save(self, step: int, write: Callable[[BinaryIO], Any], description: Optional[Dict[str, Any]] = None) -> str:
-        """Writes this rank's shard through `write(file)`; durable when it returns. Answers the checkpoint's folder.
+        """Writes this rank's shard through `write(file)`, reports it once it is durable, and prunes. Answers the checkpoint's folder.
 
         `description` goes into the manifest (of rank 0).
         """
@@ -82,28 +86,35 @@ class ShardedCheckpoints:
             _sync_folder(self.directory)
         except OSError as error:
             raise ShoalError(f"checkpoint of step {step}: {folder}: {error.strerror or error}") from error
-        if self._rank == 0:
-            self.prune()
+        if self._report is not None and self._report(step, folder).committed:
+            with open(_known_path(folder, self._rank), "wb"):
+                pass
+        self.prune()
         return folder
 
     def prune(self) -> List[str]:
-        """Removes what is older than the newest `keep` complete checkpoints; answers what it removed. Only rank 0 does anything.
+        """Removes all but the newest `keep` complete checkpoints; answers what it removed. Only rank 0 does anything.
 
-        Never: the newest two complete ones, the one that this attempt resumed from, and anything newer than the newest complete
-        one (it is being written).
+        Never: the one that this attempt resumed from, and the newest one that counts (see above) with all that is newer.
         """
         if self._rank != 0 or self._keep is None:
             return []
         complete = list_complete(self.root)
-        kept = {checkpoint.path for checkpoint in complete[-max(self._keep, SAFE_COUNT) :]}
-        newest = complete[-1] if complete else None
-        removed = []
-        for checkpoint in _list_folders(self.root):
-            is_older = newest is not None and _age_key(checkpoint) < _age_key(newest)
-            if is_older and checkpoint.path not in kept and checkpoint.path != self._resumed_from:
-                shutil.rmtree(checkpoint.path, ignore_errors=True)
-                removed.append(checkpoint.path)
-        return removed
+        counting = [checkpoint for checkpoint in complete if self._counts(checkpoint)]
+        if not counting:
+            return []
+        kept = {checkpoint.path for checkpoint in complete[-self._keep :]} | {self._resumed_from}
+        removable = [
+            checkpoint.path
+            for checkpoint in _list_folders(self.root)
+            if _age_key(checkpoint) < _age_key(counting[-1]) and checkpoint.path not in kept
+        ]
+        for path in removable:
+            shutil.rmtree(path, ignore_errors=True)
+        return removable
+
+    def _counts(self, checkpoint: Checkpoint) -> bool:
+        return self._report is None or all(os.path.exists(_known_path(checkpoint.path, rank)) for rank in range(self._world_size))
 
     def _check_writable(self) -> None:
         probe = os.path.join(self.directory, f".writable-{self._rank:05d}")
@@ -118,6 +129,10 @@ class ShardedCheckpoints:
 
 def shard_path(folder: str, rank: int) -> str:
     return os.path.join(folder, f"rank-{rank:05d}.npz")
+
+
+def _known_path(folder: str, rank: int) -> str:
+    return os.path.join(folder, f"rank-{rank:05d}.known")
 
 
 def read_manifest(folder: str) -> Dict[str, Any]:

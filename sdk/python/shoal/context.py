@@ -11,7 +11,7 @@ from .client import CALL_TIMEOUT_S, Client, ShoalError, Unreachable
 
 @dataclass(frozen=True)
 class CheckpointReply:
-    """`accepted`: taken down for this attempt. `committed`: every rank has reported this step."""
+    """`accepted`: the agent has it, and tells the controller until that has it too. `committed`: the controller has it durable."""
 
     accepted: bool
     committed: bool
@@ -80,7 +80,10 @@ class Context:
         return bool(answer.get("stop")) or (self.stop_step is not None and step >= self.stop_step)
 
     def checkpoint(self, step: int, path: str, scope: str = "rank") -> CheckpointReply:
-        """Says that this rank's part (`rank`) or the whole checkpoint (`job`) of `step` is durable under `path`."""
+        """Says that this rank's part (`rank`) or the whole checkpoint (`job`) of `step` is durable under `path`.
+
+        Answers when the controller has it, or after some seconds without (`committed` False). `ShardedCheckpoints.save` calls this.
+        """
         if scope not in ("rank", "job"):
             raise ShoalError(f"scope: {scope!r} is not 'rank' or 'job'")
         if self.client is None:
@@ -90,7 +93,7 @@ class Context:
         except Unreachable as error:
             self._warn(error)
             return CheckpointReply(accepted=False, committed=False)
-        return CheckpointReply(accepted=bool(answer.get("accepted")), committed=bool(answer.get("committed")))
+        return CheckpointReply(accepted=bool(answer.get("accepted", True)), committed=bool(answer.get("committed")))
 
     def suspend(self, wait_s: float = 30) -> SuspendReply:
         """Waits up to `wait_s` until Shoal wants the GPUs back. For scripts without a step loop; `progress` tells the others."""
@@ -158,12 +161,15 @@ def init(environ: Optional[Mapping[str, str]] = None) -> Context:
 
 
 def _mesh(text: str) -> Dict[str, int]:
+    """An object or a list of pairs; the order is the order of the axes in both."""
     if not text:
         return {}
     try:
-        return {str(axis): int(size) for axis, size in json.loads(text)}
+        value = json.loads(text)
+        pairs = value.items() if isinstance(value, dict) else value
+        return {str(axis): int(size) for axis, size in pairs}
     except (TypeError, ValueError) as error:
-        raise ShoalError(f'SHOAL_MESH={text!r} is not a list like [["data",2],["tensor",2]]') from error
+        raise ShoalError(f'SHOAL_MESH={text!r} is not like {{"data":2,"tensor":2}}') from error
 
 
 def _int(env: Mapping[str, str], name: str, default: int) -> int:
