@@ -6,7 +6,6 @@ export type WaitReason =
   | { readonly kind: 'QueueLimit'; readonly queue: string; readonly model: string; readonly limit: number; readonly used: number; readonly wanted: number }
   | { readonly kind: 'UserLimit'; readonly queue: string; readonly user: string; readonly model: string; readonly limit: number; readonly used: number; readonly wanted: number }
   | { readonly kind: 'UserMaxRunning'; readonly queue: string; readonly user: string; readonly limit: number }
-  | { readonly kind: 'PreviousAttemptStopping'; readonly attempt: number }
   | { readonly kind: 'PassLimit' };
 
 export interface GangShape {
@@ -29,8 +28,6 @@ export function describeWait(wait: WaitReason): string {
       return `user ${wait.user} may hold ${wait.limit} ${wait.model} GPUs in queue ${wait.queue}, holds ${wait.used}; ${wait.wanted} more wanted`;
     case 'UserMaxRunning':
       return `user ${wait.user} may run ${wait.limit} jobs at a time in queue ${wait.queue}`;
-    case 'PreviousAttemptStopping':
-      return `attempt ${wait.attempt} is still stopping`;
     case 'PassLimit':
       return 'not looked at yet: the scheduling pass reached its limit; the next pass goes on';
   }

@@ -1,0 +1,28 @@
+import type { Levels } from '#vocabulary/topology.ts';
+
+/** What a step may know besides state and inputs. */
+export interface Context {
+  /** Wall clock of the controller, milliseconds since 1970. Never goes back between steps. */
+  readonly nowMs: number;
+  readonly policy: Policy;
+}
+
+/** Cluster configuration that decisions depend on. */
+export interface Policy {
+  readonly levels: Levels;
+  /** SIGTERM to SIGKILL when a gang is stopped because a part of it failed. */
+  readonly failureGraceMs: number;
+  /** At most one progress record a job in this time. */
+  readonly progressRecordMs: number;
+  /** A proposed stop step lies at least this far ahead of the foremost rank, so that the proposal overtakes it. */
+  readonly suspendMarginMs: number;
+  /** Ports that coordinators listen on: first and count. */
+  readonly coordinatorPorts: { readonly first: number; readonly count: number };
+  /** Gangs placed in one step; the rest waits for the next one, so that a commit stays bounded. */
+  readonly placementsPerStepMax: number;
+  readonly jobsMax: number;
+  /** Oldest finished jobs beyond this are removed. */
+  readonly finishedJobsMax: number;
+  /** Events kept for `get events`. */
+  readonly recentEventsMax: number;
+}

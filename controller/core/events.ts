@@ -1,0 +1,120 @@
+import type { SuspendStage } from '#vocabulary/assignment.ts';
+import type { Epoch, JobName, JobUid, NodeName, QueueName, UserName } from '#vocabulary/ids.ts';
+import type { JobSpec, Placement, StopReason } from '#vocabulary/job.ts';
+import type { QueueSpec } from '#vocabulary/queue.ts';
+import type { NodeInventory } from '#vocabulary/topology.ts';
+
+/**
+ * What happened, in the past tense: the lines of the log. State is the fold of these and of nothing else, so each
+ * carries all that its fold needs. Plain JSON values only. A change here needs a new `logVersion` (loop/logLine.ts)
+ * unless old lines still read.
+ */
+export type Event = ClusterEvent | AccessEvent | QueueEvent | JobEvent | AttemptEvent | NodeEvent;
+
+/** An event with the controller's wall clock at the step that decided it. */
+export type StampedEvent = Event & { readonly atMs: number };
+
+export type ClusterEvent =
+  | { readonly kind: 'ClusterCreated'; readonly clusterId: string }
+  | { readonly kind: 'LeaderElected'; readonly epoch: Epoch; readonly version: string };
+
+export type AccessEvent =
+  | { readonly kind: 'TokenIssued'; readonly token: TokenFacts }
+  | { readonly kind: 'TokenUsed'; readonly id: string; readonly node: NodeName }
+  | { readonly kind: 'TokenRemoved'; readonly id: string };
+
+/** A token as it is kept: its secret only as SHA-256. */
+export interface TokenFacts {
+  readonly id: string;
+  readonly purpose: 'user' | 'join';
+  readonly secretHash: string;
+  readonly user: UserName;
+  /** null: never. */
+  readonly expiresAtMs: number | null;
+}
+
+export type QueueEvent =
+  | { readonly kind: 'QueueApplied'; readonly name: QueueName; readonly spec: QueueSpec; readonly labels: Labels }
+  | { readonly kind: 'QueueRemoved'; readonly name: QueueName };
+
+export type Labels = Readonly<Record<string, string>>;
+
+export type JobEvent =
+  | {
+      readonly kind: 'JobCreated';
+      readonly uid: JobUid;
+      readonly name: JobName;
+      readonly user: UserName;
+      readonly labels: Labels;
+      readonly annotations: Labels;
+      readonly spec: JobSpec;
+    }
+  | { readonly kind: 'JobChanged'; readonly uid: JobUid; readonly labels: Labels; readonly annotations: Labels; readonly spec: JobSpec }
+  | { readonly kind: 'JobWanted'; readonly uid: JobUid; readonly wanted: JobWanted; readonly by: UserName }
+  /** A job that holds nothing changes between waiting and suspended. */
+  | { readonly kind: 'JobParked'; readonly uid: JobUid; readonly phase: 'pending' | 'suspended' }
+  | { readonly kind: 'JobRemoved'; readonly uid: JobUid; readonly name: JobName };
+
+/** What people want of a job. */
+export type JobWanted = 'run' | 'suspend' | 'delete';
+
+interface OfAttempt {
+  readonly uid: JobUid;
+  readonly attempt: number;
+}
+
+export type AttemptEvent =
+  | (OfAttempt & {
+      readonly kind: 'AttemptPlaced';
+      readonly placement: Placement;
+      /** GPU model of every worker; null when the gang has no GPUs. */
+      readonly model: string | null;
+      /** Rendezvous of this attempt: worker 0's address and a port of its own, so that an older attempt cannot join. */
+      readonly coordinator: { readonly address: string; readonly port: number };
+      readonly resume: { readonly step: number; readonly path: string } | null;
+    })
+  | (OfAttempt & { readonly kind: 'AttemptStarted' })
+  | (OfAttempt & { readonly kind: 'WorkerChanged'; readonly worker: number; readonly state: WorkerRecordState; readonly message: string; readonly exitCodes: ExitCodes })
+  | (OfAttempt & { readonly kind: 'SuspendStaged'; readonly round: number; readonly stage: SuspendStage; readonly graceMs: number; readonly reason: 'Suspended' | 'Drained' | 'Deleted' })
+  | (OfAttempt & { readonly kind: 'SuspendAnswered'; readonly worker: number; readonly round: number; readonly accepted: boolean; readonly step: number })
+  | (OfAttempt & { readonly kind: 'AttemptStopping'; readonly cause: StopCause; readonly graceMs: number })
+  /** One more cause of a stop under way: the gravest one is the reason in the end. */
+  | (OfAttempt & { readonly kind: 'StopCauseAdded'; readonly cause: StopCause })
+  | (OfAttempt & { readonly kind: 'AttemptEnded'; readonly reasons: readonly StopReason[]; readonly message: string; readonly charged: boolean; readonly next: AfterAttempt })
+  | (OfAttempt & { readonly kind: 'ProgressRecorded'; readonly worker: number; readonly progress: RecordedProgress })
+  | (OfAttempt & { readonly kind: 'CheckpointPartRecorded'; readonly ranks: readonly number[]; readonly step: number; readonly path: string })
+  | (OfAttempt & { readonly kind: 'CheckpointCompleted'; readonly step: number; readonly path: string });
+
+export type WorkerRecordState = 'assigned' | 'starting' | 'running' | 'stopping' | 'ended' | 'lost';
+
+/** By rank; null: killed by a signal or not known. */
+export type ExitCodes = Readonly<Record<number, number | null>>;
+
+export interface StopCause {
+  readonly reason: StopReason;
+  readonly message: string;
+}
+
+export type AfterAttempt =
+  | { readonly kind: 'pending' }
+  | { readonly kind: 'suspended' }
+  | { readonly kind: 'finished'; readonly outcome: 'Succeeded' | 'Failed' };
+
+export interface RecordedProgress {
+  readonly step: number;
+  readonly loss: number | null;
+  readonly tokens: number | null;
+  readonly stepSeconds: number | null;
+  /** Last step of the ranks that this record is about, by rank. */
+  readonly steps: Readonly<Record<number, number>>;
+}
+
+export type NodeEvent =
+  | { readonly kind: 'NodeRegistered'; readonly node: NodeName; readonly inventory: NodeInventory; readonly labels: Labels }
+  | { readonly kind: 'NodeLost'; readonly node: NodeName; readonly message: string }
+  /** Back after a loss, or new, but still holding workers that it must end first. */
+  | { readonly kind: 'NodeReturned'; readonly node: NodeName; readonly held: number }
+  | { readonly kind: 'NodeReady'; readonly node: NodeName }
+  | { readonly kind: 'NodeCordoned'; readonly node: NodeName; readonly by: UserName; readonly reason: string; readonly drain: boolean }
+  | { readonly kind: 'NodeUncordoned'; readonly node: NodeName; readonly by: UserName }
+  | { readonly kind: 'GpuHealthChanged'; readonly node: NodeName; readonly gpu: number; readonly healthy: boolean; readonly code: string; readonly message: string };

@@ -1,0 +1,48 @@
+import type { JobName, JobUid, NodeName, QueueName, UserName } from '#vocabulary/ids.ts';
+import type { JobSpec } from '#vocabulary/job.ts';
+import type { QueueSpec } from '#vocabulary/queue.ts';
+import type { Hello, Report } from '#vocabulary/session.ts';
+import type { Labels, TokenFacts } from './events.ts';
+
+/** What reaches the core: requests, already authorized and decoded, observations, and time passing. */
+export type Input = Request | Observation;
+
+export type Request =
+  | {
+      readonly kind: 'applyJob';
+      readonly name: JobName;
+      /** Made by the caller, used if the job is new: the core has no randomness. */
+      readonly uid: JobUid;
+      readonly user: UserName;
+      readonly labels: Labels;
+      readonly annotations: Labels;
+      readonly spec: JobSpec;
+    }
+  | { readonly kind: 'applyQueue'; readonly name: QueueName; readonly labels: Labels; readonly spec: QueueSpec }
+  | { readonly kind: 'deleteJob'; readonly name: JobName; readonly user: UserName; readonly now: boolean }
+  | { readonly kind: 'deleteQueue'; readonly name: QueueName }
+  | { readonly kind: 'suspendJob'; readonly name: JobName; readonly user: UserName }
+  | { readonly kind: 'resumeJob'; readonly name: JobName; readonly user: UserName }
+  | { readonly kind: 'cordonNode'; readonly node: NodeName; readonly user: UserName; readonly reason: string; readonly drain: boolean }
+  | { readonly kind: 'uncordonNode'; readonly node: NodeName; readonly user: UserName }
+  | { readonly kind: 'issueToken'; readonly token: TokenFacts }
+  | { readonly kind: 'redeemJoinToken'; readonly id: string; readonly secretHash: string; readonly node: NodeName };
+
+export type Observation =
+  | { readonly kind: 'createCluster'; readonly clusterId: string }
+  | { readonly kind: 'electLeader'; readonly version: string }
+  | { readonly kind: 'hello'; readonly hello: Hello }
+  | { readonly kind: 'report'; readonly node: NodeName; readonly report: Report }
+  /** Nothing was heard of a node for so long. */
+  | { readonly kind: 'nodeSilent'; readonly node: NodeName; readonly silentMs: number }
+  /** Time passes: deadlines are looked at. */
+  | { readonly kind: 'tick' };
+
+/** The answer to one input, in the order of the inputs. Told to the caller only when the step's events are durable. */
+export type Reply =
+  | { readonly kind: 'applied'; readonly outcome: 'created' | 'configured' | 'unchanged'; readonly uid: string }
+  | { readonly kind: 'changed'; readonly changed: boolean; readonly jobs: readonly JobName[]; readonly uid: string }
+  | { readonly kind: 'refused'; readonly code: RefusalCode; readonly field: string; readonly message: string }
+  | { readonly kind: 'noted' };
+
+export type RefusalCode = 'INVALID_ARGUMENT' | 'NOT_FOUND' | 'ALREADY_EXISTS' | 'FAILED_PRECONDITION' | 'RESOURCE_EXHAUSTED' | 'UNAUTHENTICATED';

@@ -1,0 +1,61 @@
+import { domainKey } from '#vocabulary/topology.ts';
+import { checkLedger } from './ledger/settle.ts';
+import type { Policy } from './context.ts';
+import { currentAttempt } from './state/state.ts';
+import type { AttemptView, JobView, StateView } from './state/view.ts';
+
+/**
+ * What must hold after every step (DESIGN §6), checked from the records and not from the indices that decisions use.
+ * Each broken promise is one sentence; empty when all hold. For tests, the simulator and `shoal` self-checks: O(state).
+ */
+export function findBrokenPromises(state: StateView, policy: Pick<Policy, 'levels'>): readonly string[] {
+  return [...checkHolds(state), ...checkGangs(state, policy), ...checkPending(state), ...checkLedger(state)];
+}
+
+/** No GPU is in two placements, and the index of owners says the same as the placements. */
+function* checkHolds(state: StateView): Generator<string> {
+  const holders = new Map<string, string>();
+  for (const job of state.jobs.values()) {
+    for (const { node, gpus } of currentAttempt(job)?.placement ?? []) {
+      for (const gpu of gpus) {
+        const key = `${node}/${gpu}`;
+        const other = holders.get(key);
+        if (other !== undefined) yield `GPU ${key} is in two placements: ${other} and ${job.uid}`;
+        holders.set(key, job.uid);
+      }
+    }
+  }
+  for (const node of state.nodes.values()) {
+    for (const [gpu, owner] of node.owners.entries()) {
+      if ((holders.get(`${node.name}/${gpu}`) ?? null) !== owner) yield `GPU ${node.name}/${gpu}: index says ${owner}, placements say ${holders.get(`${node.name}/${gpu}`) ?? null}`;
+    }
+  }
+}
+
+/** A gang is whole or absent, inside the level that it requires, and its attempts are numbered in order. */
+function* checkGangs(state: StateView, policy: Pick<Policy, 'levels'>): Generator<string> {
+  for (const job of state.jobs.values()) {
+    const attempt = currentAttempt(job);
+    if (job.attempts.some((other, index) => other.number !== index + 1)) yield `job ${job.name}: attempts are not numbered in order`;
+    if (job.attempts.slice(0, -1).some((other) => other.stage.kind !== 'ended')) yield `job ${job.name}: an older attempt has not ended`;
+    if (attempt === undefined) continue;
+    if (attempt.placement.length !== job.spec.workers) yield `job ${job.name}: ${attempt.placement.length} of ${job.spec.workers} workers are placed`;
+    if (attempt.placement.some((place) => place.gpus.length !== job.spec.gpusPerWorker)) yield `job ${job.name}: a worker has another number of GPUs than ${job.spec.gpusPerWorker}`;
+    yield* checkLevels(state, policy, job, attempt);
+  }
+}
+
+function* checkLevels(state: StateView, policy: Pick<Policy, 'levels'>, job: JobView, attempt: AttemptView): Generator<string> {
+  for (const { level, mode } of job.spec.constraints) {
+    if (mode !== 'required') continue;
+    const depth = policy.levels.indexOf(level) + 1;
+    const domains = new Set(attempt.placement.map((place) => domainKey([...(state.nodes.get(place.node)?.inventory.path ?? []), place.node], depth)));
+    if (domains.size > 1) yield `job ${job.name} must be inside one ${level} and is in ${[...domains].join(', ')}`;
+  }
+}
+
+function* checkPending(state: StateView): Generator<string> {
+  const waiting = [...state.jobs.values()].filter((job) => job.phase.kind === 'pending').map((job) => job.uid);
+  const listed = new Set(state.pending);
+  if (listed.size !== state.pending.length || waiting.length !== listed.size || !waiting.every((uid) => listed.has(uid))) yield 'the list of waiting jobs differs from the jobs that wait';
+}

@@ -1,0 +1,193 @@
+import { assert, assertNever } from '#vocabulary/assert.ts';
+import { generation } from '#vocabulary/ids.ts';
+import type { AttemptEvent } from '../events.ts';
+import { loseUnsaved, settleJob, settleNode } from '../ledger/settle.ts';
+import { countUsage } from '../queues/usage.ts';
+import type { AttemptRecord, JobRecord, State, WorkerRecord } from '../state/state.ts';
+import { movePhase } from './applyJob.ts';
+
+type Stamped<E> = E & { readonly atMs: number };
+type Of<K extends AttemptEvent['kind']> = Stamped<Extract<AttemptEvent, { kind: K }>>;
+
+/** Folds what happens to one execution of a job. */
+export function applyAttemptEvent(state: State, event: Stamped<AttemptEvent>): void {
+  const job = state.jobs.get(event.uid);
+  assert(job !== undefined, `event ${event.kind} names job ${event.uid}, which is not there`);
+  job.changedAt = state.revision;
+  if (event.kind === 'AttemptPlaced') {
+    place(state, job, event);
+    return;
+  }
+  const attempt = job.attempts.at(-1);
+  assert(attempt !== undefined && attempt.number === event.attempt, `event ${event.kind} names attempt ${event.attempt} of ${job.name}, which is not the current one`);
+  switch (event.kind) {
+    case 'AttemptStarted':
+      settleJob(state, job, event.atMs);
+      attempt.stage = { kind: 'running' };
+      attempt.startedAtMs = event.atMs;
+      return;
+    case 'WorkerChanged':
+      Object.assign(workerOf(attempt, event.worker), { state: event.state, message: event.message, exitCodes: event.exitCodes });
+      // A worker on a lost node is no longer desired there.
+      if (event.state === 'lost') touchNodes(state, attempt);
+      return;
+    case 'SuspendStaged':
+    case 'SuspendAnswered':
+      suspend(state, job, attempt, event);
+      return;
+    case 'AttemptStopping':
+      settleJob(state, job, event.atMs);
+      attempt.stage = { kind: 'stopping', graceMs: event.graceMs, cause: event.cause, sinceMs: event.atMs };
+      attempt.causes.push(event.cause);
+      touchNodes(state, attempt);
+      return;
+    case 'StopCauseAdded':
+      attempt.causes.push(event.cause);
+      return;
+    case 'AttemptEnded':
+      end(state, job, attempt, event);
+      return;
+    case 'ProgressRecorded':
+      recordProgress(job, attempt, event);
+      return;
+    case 'CheckpointPartRecorded':
+      for (const rank of event.ranks) attempt.parts.set(rank, { step: event.step, path: event.path });
+      return;
+    case 'CheckpointCompleted':
+      settleJob(state, job, event.atMs);
+      job.ledger.unsaved = 0n;
+      job.checkpoint = { step: event.step, path: event.path, atMs: event.atMs, attempt: event.attempt };
+      attempt.lastCheckpointStep = event.step;
+      for (const [rank, part] of attempt.parts) if (part.step <= event.step) attempt.parts.delete(rank);
+      return;
+    default:
+      assertNever(event);
+  }
+}
+
+function place(state: State, job: JobRecord, event: Of<'AttemptPlaced'>): void {
+  const attempt: AttemptRecord = {
+    number: event.attempt,
+    placedAtMs: event.atMs,
+    startedAtMs: null,
+    endedAtMs: null,
+    placement: event.placement,
+    model: event.model,
+    coordinator: event.coordinator,
+    resume: event.resume,
+    stage: { kind: 'starting' },
+    workers: event.placement.map(() => ({ state: 'assigned', message: '', exitCodes: {}, progressAtMs: null })),
+    causes: [],
+    parts: new Map(),
+    lastStep: event.resume?.step ?? 0,
+    lastCheckpointStep: event.resume?.step ?? 0,
+    end: null,
+  };
+  for (const { node: name, gpus } of event.placement) {
+    const node = state.nodes.get(name);
+    assert(node !== undefined, `attempt ${event.attempt} of ${job.name} is placed on node ${name}, which is not there`);
+    settleNode(state, node, event.atMs);
+    for (const gpu of gpus) {
+      assert(node.owners[gpu] === null, `GPU ${gpu} of ${name} is given to ${job.name} and held by ${node.owners[gpu]}`);
+      node.owners[gpu] = job.uid;
+    }
+    node.jobs.add(job.uid);
+    node.changedAt = state.revision;
+  }
+  movePhase(state, job, { kind: 'active' });
+  job.attempts.push(attempt);
+  touchNodes(state, attempt);
+  occupy(state, job, attempt, 1);
+}
+
+function suspend(state: State, job: JobRecord, attempt: AttemptRecord, event: Of<'SuspendStaged'> | Of<'SuspendAnswered'>): void {
+  if (event.kind === 'SuspendStaged') {
+    settleJob(state, job, event.atMs);
+    const sinceMs = attempt.stage.kind === 'suspending' ? attempt.stage.sinceMs : event.atMs;
+    const { round, stage, graceMs, reason } = event;
+    attempt.stage = { kind: 'suspending', round, stage, graceMs, sinceMs, reason, answers: new Map() };
+    touchNodes(state, attempt);
+    return;
+  }
+  if (attempt.stage.kind !== 'suspending' || attempt.stage.round !== event.round) return;
+  attempt.stage.answers.set(event.worker, { accepted: event.accepted, step: event.step });
+}
+
+function recordProgress(job: JobRecord, attempt: AttemptRecord, event: Of<'ProgressRecorded'>): void {
+  const { progress, atMs } = event;
+  workerOf(attempt, event.worker).progressAtMs = atMs;
+  attempt.lastStep = Math.max(attempt.lastStep, progress.step);
+  const old = job.progress !== null && job.progress.attempt === event.attempt ? job.progress : null;
+  const steps = { ...old?.steps, ...progress.steps };
+  // Ranks are in step but for moments: the foremost one speaks for the job.
+  const newest = old === null || progress.step >= old.step ? progress : old;
+  job.progress = {
+    step: newest.step,
+    loss: newest.loss ?? old?.loss ?? null,
+    tokens: newest.tokens ?? old?.tokens ?? null,
+    stepSeconds: newest.stepSeconds ?? old?.stepSeconds ?? null,
+    steps, atMs, attempt: event.attempt,
+  };
+}
+
+function workerOf(attempt: AttemptRecord, worker: number): WorkerRecord {
+  const record = attempt.workers[worker];
+  assert(record !== undefined, `attempt ${attempt.number} has no worker ${worker}`);
+  return record;
+}
+
+function end(state: State, job: JobRecord, attempt: AttemptRecord, event: Of<'AttemptEnded'>): void {
+  settleJob(state, job, event.atMs);
+  const reason = event.reasons[0];
+  assert(reason !== undefined, `attempt ${event.attempt} of ${job.name} ended without a reason`);
+  if (reason === 'Succeeded') job.ledger.unsaved = 0n;
+  else loseUnsaved(state, job);
+  release(state, job, attempt);
+  occupy(state, job, attempt, -1);
+  attempt.stage = { kind: 'ended' };
+  attempt.endedAtMs = event.atMs;
+  attempt.end = { reasons: event.reasons, message: event.message, charged: event.charged };
+  if (event.charged) job.restarts.applicationAtMs.push(event.atMs);
+  else if (reason === 'NodeFailure' || reason === 'GpuFailure') job.restarts.infrastructure += 1;
+  else if (reason === 'Drained') job.restarts.preemption += 1;
+  const { next } = event;
+  movePhase(
+    state,
+    job,
+    next.kind === 'finished'
+      ? { kind: 'finished', outcome: next.outcome, atMs: event.atMs, reason, message: event.message }
+      : { kind: next.kind, sinceMs: event.atMs },
+  );
+  state.scheduleDirty = true;
+}
+
+function release(state: State, job: JobRecord, attempt: AttemptRecord): void {
+  touchNodes(state, attempt);
+  for (const { node: name, gpus } of attempt.placement) {
+    const node = state.nodes.get(name);
+    if (node === undefined) continue;
+    for (const gpu of gpus) if (node.owners[gpu] === job.uid) node.owners[gpu] = null;
+    node.jobs.delete(job.uid);
+    node.changedAt = state.revision;
+  }
+}
+
+/** Counts, or takes back, what the attempt holds: queue usage and the coordinator's port. */
+export function occupy(state: State, job: JobRecord, attempt: AttemptRecord, sign: 1 | -1): void {
+  const gpus = attempt.placement.reduce((sum, place) => sum + place.gpus.length, 0);
+  countUsage(state, { queue: job.spec.queue, user: job.user, model: attempt.model, gpus }, sign);
+  const { address, port } = attempt.coordinator;
+  const ports = state.ports.get(address) ?? new Set<number>();
+  if (sign === 1) ports.add(port);
+  else ports.delete(port);
+  if (ports.size === 0) state.ports.delete(address);
+  else state.ports.set(address, ports);
+}
+
+/** The desired sets of these nodes changed. Once a node, however many workers of the gang it has. */
+function touchNodes(state: State, attempt: AttemptRecord): void {
+  for (const name of new Set(attempt.placement.map((place) => place.node))) {
+    const node = state.nodes.get(name);
+    if (node !== undefined) node.generation = generation(node.generation + 1);
+  }
+}

@@ -1,0 +1,87 @@
+import type { JobUid, NodeName } from '#vocabulary/ids.ts';
+import type { StopReason } from '#vocabulary/job.ts';
+import { defaultGraceMs, stopReasons } from '#vocabulary/job.ts';
+import type { AfterAttempt, StopCause } from '../events.ts';
+import { currentAttempt } from '../state/state.ts';
+import type { AttemptView, JobView } from '../state/view.ts';
+import type { Turn } from '../turn.ts';
+
+/**
+ * How an attempt comes to its end: it is asked to leave with a checkpoint (`askToLeave`), or is stopped because a part
+ * of it failed (`failAttempt`), and ends when no worker of it is left (`endIfDone`). Why it ended is judged only then:
+ * the rank whose peer vanished often dies before the loss of the peer's node is known, and a broken machine is never charged.
+ */
+export function failAttempt(turn: Turn, job: JobView, cause: StopCause, graceMs = turn.context.policy.failureGraceMs): void {
+  const attempt = currentAttempt(job);
+  if (attempt === undefined) return;
+  const ofAttempt = { uid: job.uid, attempt: attempt.number };
+  const known = attempt.causes.some((other) => other.reason === cause.reason);
+  if (attempt.stage.kind !== 'stopping') turn.emit({ kind: 'AttemptStopping', ...ofAttempt, cause, graceMs });
+  else if (!known) turn.emit({ kind: 'StopCauseAdded', ...ofAttempt, cause });
+}
+
+/** Begins the suspend protocol; a second ask changes nothing. */
+export function askToLeave(turn: Turn, job: JobView, reason: 'Suspended' | 'Drained' | 'Deleted'): void {
+  const attempt = currentAttempt(job);
+  if (attempt === undefined || (attempt.stage.kind !== 'starting' && attempt.stage.kind !== 'running')) return;
+  const graceMs = job.spec.checkpoint?.graceMs ?? defaultGraceMs;
+  turn.emit({ kind: 'SuspendStaged', uid: job.uid, attempt: attempt.number, round: 1, stage: { kind: 'ask' }, graceMs, reason });
+}
+
+/** Ends the attempt when every worker has ended or is lost. */
+export function endIfDone(turn: Turn, uid: JobUid): void {
+  const job = turn.state.jobs.get(uid);
+  const attempt = job === undefined ? undefined : currentAttempt(job);
+  if (job === undefined || attempt === undefined) return;
+  if (!attempt.workers.every((worker) => worker.state === 'ended' || worker.state === 'lost')) return;
+  const causes = judgeCauses(attempt);
+  const reasons = stopReasons.filter((reason) => causes.some((cause) => cause.reason === reason));
+  const primary = reasons[0] ?? 'Succeeded';
+  const message = causes.find((cause) => cause.reason === primary)?.message ?? 'all ranks exited with 0';
+  const charged = primary === 'ApplicationFailure' || primary === 'LaunchFailure';
+  const next = decideNext(turn, job, primary, charged);
+  turn.emit({ kind: 'AttemptEnded', uid, attempt: attempt.number, reasons: reasons.length === 0 ? [primary] : reasons, message, charged, next });
+  if (job.wanted === 'delete') turn.emit({ kind: 'JobRemoved', uid, name: job.name });
+}
+
+function judgeCauses(attempt: AttemptView): readonly StopCause[] {
+  const { stage } = attempt;
+  if (stage.kind !== 'suspending') return attempt.causes;
+  const stopStep = stage.stage.kind === 'ask' ? null : stage.stage.stopStep;
+  // All ranks exited by themselves before they were told to stop: the program was done.
+  const finished = attempt.workers.every((worker) => worker.message === exitedWithZero) && (stopStep === null || attempt.lastStep < stopStep);
+  if (finished) return attempt.causes;
+  const message = stopStep === null ? 'left when asked' : `left when asked, at step ${stopStep}`;
+  return [...attempt.causes, { reason: stage.reason, message }];
+}
+
+/** What WorkerChanged says of a worker whose ranks all exited with 0 unasked; `judgeCauses` relies on it. */
+export const exitedWithZero = 'all ranks exited with 0';
+
+function decideNext(turn: Turn, job: JobView, reason: StopReason, charged: boolean): AfterAttempt {
+  if (reason === 'Succeeded') return { kind: 'finished', outcome: 'Succeeded' };
+  if (reason === 'MaxRuntime') return { kind: 'finished', outcome: 'Failed' };
+  if (charged) {
+    const { max, withinMs } = job.spec.restarts;
+    const since = withinMs === null ? 0 : turn.context.nowMs - withinMs;
+    const failures = job.restarts.applicationAtMs.filter((atMs) => atMs >= since).length;
+    if (failures + 1 > max) return { kind: 'finished', outcome: 'Failed' };
+  }
+  return { kind: job.wanted === 'suspend' ? 'suspended' : 'pending' };
+}
+
+/** The node is gone: what stood there is lost, and every gang with a worker there is stopped. */
+export function loseWorkersOn(turn: Turn, node: NodeName, message: string): void {
+  const uids = [...(turn.state.nodes.get(node)?.jobs ?? [])].sort();
+  for (const uid of uids) {
+    const job = turn.state.jobs.get(uid);
+    const attempt = job === undefined ? undefined : currentAttempt(job);
+    if (job === undefined || attempt === undefined) continue;
+    for (const [worker, record] of attempt.workers.entries()) {
+      if (attempt.placement[worker]?.node !== node || record.state === 'ended' || record.state === 'lost') continue;
+      turn.emit({ kind: 'WorkerChanged', uid, attempt: attempt.number, worker, state: 'lost', message: `node ${node} lost`, exitCodes: {} });
+    }
+    failAttempt(turn, job, { reason: 'NodeFailure', message });
+    endIfDone(turn, uid);
+  }
+}

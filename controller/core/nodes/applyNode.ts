@@ -1,0 +1,83 @@
+import { assert, assertNever } from '#vocabulary/assert.ts';
+import { generation } from '#vocabulary/ids.ts';
+import type { NodeEvent } from '../events.ts';
+import { settleNode } from '../ledger/settle.ts';
+import type { NodeState, State } from '../state/state.ts';
+
+/** Folds what happens to a node. */
+export function applyNodeEvent(state: State, event: NodeEvent & { readonly atMs: number }): void {
+  if (event.kind === 'NodeRegistered') {
+    register(state, event);
+    return;
+  }
+  const node = state.nodes.get(event.node);
+  assert(node !== undefined, `event ${event.kind} names node ${event.node}, which is not there`);
+  settleNode(state, node, event.atMs);
+  node.changedAt = state.revision;
+  switch (event.kind) {
+    case 'NodeLost':
+      node.availability = { kind: 'lost', message: event.message, atMs: event.atMs };
+      return;
+    case 'NodeReturned':
+      node.availability = { kind: 'returning', held: event.held, atMs: event.atMs };
+      return;
+    case 'NodeReady':
+      node.availability = { kind: 'ready' };
+      state.scheduleDirty = true;
+      return;
+    case 'NodeCordoned':
+      node.cordon = { by: event.by, reason: event.reason, atMs: event.atMs, drain: event.drain };
+      return;
+    case 'NodeUncordoned':
+      node.cordon = null;
+      state.scheduleDirty = true;
+      return;
+    case 'GpuHealthChanged':
+      node.health[event.gpu] = { healthy: event.healthy, code: event.code, message: event.message };
+      state.scheduleDirty = true;
+      return;
+    default:
+      assertNever(event);
+  }
+}
+
+/** A new node, or one whose inventory changed. It becomes ready by an event of its own. */
+function register(state: State, event: Extract<NodeEvent, { kind: 'NodeRegistered' }> & { readonly atMs: number }): void {
+  const { node: name, inventory, labels, atMs } = event;
+  const old = state.nodes.get(name);
+  if (old !== undefined) {
+    settleNode(state, old, atMs);
+    old.inventory = inventory;
+    old.labels = labels;
+    old.changedAt = state.revision;
+    resizeGpus(old);
+    return;
+  }
+  const node: NodeState = {
+    name, inventory, labels,
+    createdAtMs: atMs,
+    changedAt: state.revision,
+    availability: { kind: 'returning', held: 0, atMs },
+    cordon: null,
+    generation: generation(1),
+    health: [],
+    owners: [],
+    jobs: new Set(),
+    settledAtMs: atMs,
+  };
+  resizeGpus(node);
+  state.nodes.set(name, node);
+}
+
+/** GPUs are named by index. One that is gone keeps its row while a job holds it, as unhealthy. */
+function resizeGpus(node: NodeState): void {
+  const indices = node.inventory.gpus.map((gpu) => gpu.index);
+  const held = node.owners.flatMap((owner, index) => (owner === null ? [] : [index]));
+  const size = Math.max(-1, ...indices, ...held) + 1;
+  node.owners = Array.from({ length: size }, (_, index) => node.owners[index] ?? null);
+  node.health = Array.from({ length: size }, (_, index) => {
+    const known = node.health[index];
+    if (indices.includes(index)) return known ?? { healthy: true, code: '', message: '' };
+    return { healthy: false, code: 'gpu-missing', message: `GPU ${index} is not in the inventory` };
+  });
+}

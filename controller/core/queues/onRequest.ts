@@ -1,0 +1,42 @@
+import type { QueueName } from '#vocabulary/ids.ts';
+import type { Reply, Request } from '../inputs.ts';
+import { closestName } from '../closestName.ts';
+import type { Turn } from '../turn.ts';
+import { withAncestors } from './usage.ts';
+
+/** Creates or changes a queue. Its parent is fixed: moving a subtree would move what its jobs hold. */
+export function onApplyQueue(turn: Turn, request: Extract<Request, { kind: 'applyQueue' }>): Reply {
+  const { name, labels, spec } = request;
+  const { queues } = turn.state;
+  const old = queues.get(name);
+  const { parent } = spec;
+  if (parent !== null && !queues.has(parent)) {
+    const close = closestName(parent, [...queues.keys()]);
+    return refuse('INVALID_ARGUMENT', 'spec.parent', `queue "${parent}" does not exist${close === null ? '; apply the parent first' : `; did you mean "${close}"?`}`);
+  }
+  if (parent !== null && withAncestors(queues, parent).includes(name)) return refuse('INVALID_ARGUMENT', 'spec.parent', `"${parent}" is "${name}" itself or below it`);
+  if (old !== undefined && old.spec.parent !== parent) {
+    return refuse('FAILED_PRECONDITION', 'spec.parent', `queue ${name} stands under ${old.spec.parent ?? 'no parent'}; a queue cannot be moved, delete it and apply it again`);
+  }
+  if (old !== undefined && JSON.stringify([old.spec, old.labels]) === JSON.stringify([spec, labels])) return { kind: 'applied', outcome: 'unchanged', uid: name };
+  turn.emit({ kind: 'QueueApplied', name, spec, labels });
+  return { kind: 'applied', outcome: old === undefined ? 'created' : 'configured', uid: name };
+}
+
+export function onDeleteQueue(turn: Turn, name: QueueName): Reply {
+  const { queues, jobs } = turn.state;
+  if (!queues.has(name)) {
+    const close = closestName(name, [...queues.keys()]);
+    return refuse('NOT_FOUND', '', `queues "${name}" not found${close === null ? '' : `; did you mean "${close}"?`}`);
+  }
+  const child = [...queues.values()].find((queue) => queue.spec.parent === name);
+  if (child !== undefined) return refuse('FAILED_PRECONDITION', '', `queue ${name} has a queue below it: ${child.name}`);
+  const user = [...jobs.values()].find((job) => job.spec.queue === name && job.phase.kind !== 'finished');
+  if (user !== undefined) return refuse('FAILED_PRECONDITION', '', `queue ${name} has a job that has not finished: ${user.name}`);
+  turn.emit({ kind: 'QueueRemoved', name });
+  return { kind: 'changed', changed: true, jobs: [], uid: name };
+}
+
+function refuse(code: 'INVALID_ARGUMENT' | 'FAILED_PRECONDITION' | 'NOT_FOUND', field: string, message: string): Reply {
+  return { kind: 'refused', code, field, message };
+}

@@ -1,0 +1,86 @@
+import { assertNever } from '#vocabulary/assert.ts';
+import { epoch, revision } from '#vocabulary/ids.ts';
+import { applyAttemptEvent } from '../jobs/applyAttempt.ts';
+import { applyJobEvent } from '../jobs/applyJob.ts';
+import { applyNodeEvent } from '../nodes/applyNode.ts';
+import type { StampedEvent } from '../events.ts';
+import type { State } from './state.ts';
+import { tell } from './tell.ts';
+
+/**
+ * The fold: moves the state by one event. The only function that changes state, live and in replay alike, so that the
+ * same log always gives the same state. It trusts the event: whether something may happen was decided before.
+ */
+export function apply(state: State, event: StampedEvent, recentEventsMax: number): void {
+  state.revision = revision(state.revision + 1);
+  state.atMs = event.atMs;
+  const told = tell(state, event);
+  applyKind(state, event);
+  if (told === null) return;
+  state.recent.push({ ...told, revision: state.revision, atMs: event.atMs });
+  // Dropped in bulk: shifting one at a time would move the whole list for every event.
+  if (state.recent.length > recentEventsMax * 2) state.recent.splice(0, state.recent.length - recentEventsMax);
+}
+
+function applyKind(state: State, event: StampedEvent): void {
+  switch (event.kind) {
+    case 'ClusterCreated':
+      state.clusterId = event.clusterId;
+      return;
+    case 'LeaderElected':
+      state.epoch = epoch(event.epoch);
+      return;
+    case 'TokenIssued':
+      state.tokens.set(event.token.id, { ...event.token, usedBy: null });
+      return;
+    case 'TokenUsed': {
+      const token = state.tokens.get(event.id);
+      if (token !== undefined) token.usedBy = event.node;
+      return;
+    }
+    case 'TokenRemoved':
+      state.tokens.delete(event.id);
+      return;
+    case 'QueueApplied': {
+      const old = state.queues.get(event.name);
+      const { name, spec, labels } = event;
+      state.queues.set(name, { name, spec, labels, createdAtMs: old?.createdAtMs ?? event.atMs, changedAt: state.revision });
+      state.scheduleDirty = true;
+      return;
+    }
+    case 'QueueRemoved':
+      state.queues.delete(event.name);
+      return;
+    case 'JobCreated':
+    case 'JobChanged':
+    case 'JobWanted':
+    case 'JobParked':
+    case 'JobRemoved':
+      applyJobEvent(state, event);
+      return;
+    case 'AttemptPlaced':
+    case 'AttemptStarted':
+    case 'WorkerChanged':
+    case 'SuspendStaged':
+    case 'SuspendAnswered':
+    case 'AttemptStopping':
+    case 'StopCauseAdded':
+    case 'AttemptEnded':
+    case 'ProgressRecorded':
+    case 'CheckpointPartRecorded':
+    case 'CheckpointCompleted':
+      applyAttemptEvent(state, event);
+      return;
+    case 'NodeRegistered':
+    case 'NodeLost':
+    case 'NodeReturned':
+    case 'NodeReady':
+    case 'NodeCordoned':
+    case 'NodeUncordoned':
+    case 'GpuHealthChanged':
+      applyNodeEvent(state, event);
+      return;
+    default:
+      assertNever(event);
+  }
+}

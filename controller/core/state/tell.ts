@@ -1,0 +1,143 @@
+import type { JobUid, NodeName } from '#vocabulary/ids.ts';
+import type { Placement } from '#vocabulary/job.ts';
+import type { AttemptEvent, JobEvent, NodeEvent, StampedEvent } from '../events.ts';
+import type { RecentEvent } from './state.ts';
+import type { StateView } from './view.ts';
+
+export type Told = Omit<RecentEvent, 'revision' | 'atMs'>;
+
+/** What of an event people are told, in one sentence; null for what only machines need. Called before the event is folded. */
+export function tell(state: StateView, event: StampedEvent): Told | null {
+  switch (event.kind) {
+    case 'ClusterCreated':
+      return cluster('ClusterCreated', `cluster ${event.clusterId}`);
+    case 'LeaderElected':
+      return cluster('LeaderElected', `epoch ${event.epoch}, version ${event.version}`);
+    case 'QueueApplied':
+      return { objectKind: 'Queue', objectName: event.name, type: 'Normal', reason: 'Applied', message: 'queue applied' };
+    case 'QueueRemoved':
+      return { objectKind: 'Queue', objectName: event.name, type: 'Normal', reason: 'Removed', message: 'queue removed' };
+    case 'TokenIssued':
+    case 'TokenRemoved':
+      return null;
+    case 'TokenUsed':
+      return { objectKind: 'Node', objectName: event.node, type: 'Normal', reason: 'Joined', message: 'got a certificate for a join token' };
+    case 'JobCreated':
+    case 'JobChanged':
+    case 'JobWanted':
+    case 'JobParked':
+    case 'JobRemoved':
+      return tellJob(state, event);
+    case 'AttemptPlaced':
+    case 'AttemptStarted':
+    case 'WorkerChanged':
+    case 'SuspendStaged':
+    case 'SuspendAnswered':
+    case 'AttemptStopping':
+    case 'StopCauseAdded':
+    case 'AttemptEnded':
+    case 'ProgressRecorded':
+    case 'CheckpointPartRecorded':
+    case 'CheckpointCompleted':
+      return tellAttempt(state, event);
+    case 'NodeRegistered':
+    case 'NodeLost':
+    case 'NodeReturned':
+    case 'NodeReady':
+    case 'NodeCordoned':
+    case 'NodeUncordoned':
+    case 'GpuHealthChanged':
+      return tellNode(event);
+  }
+}
+
+function tellJob(state: StateView, event: JobEvent): Told | null {
+  const say = sayOf(state, event.uid);
+  switch (event.kind) {
+    case 'JobCreated':
+      return { objectKind: 'TrainingJob', objectName: event.name, type: 'Normal', reason: 'Created', message: `by ${event.user} in queue ${event.spec.queue}` };
+    case 'JobChanged':
+      return say('Changed', 'spec or labels changed');
+    case 'JobWanted':
+      return say({ run: 'ResumeRequested', suspend: 'SuspendRequested', delete: 'DeleteRequested' }[event.wanted], `by ${event.by}`);
+    case 'JobParked':
+      return say(event.phase === 'suspended' ? 'Suspended' : 'Queued', 'holds no GPUs');
+    case 'JobRemoved':
+      return say('Removed', 'job removed');
+  }
+}
+
+function tellAttempt(state: StateView, event: AttemptEvent): Told | null {
+  const say = sayOf(state, event.uid);
+  const of = `attempt ${event.attempt}`;
+  switch (event.kind) {
+    case 'AttemptPlaced': {
+      const from = event.resume === null ? 'from the start' : `from the checkpoint of step ${event.resume.step}`;
+      return say('Placed', `${of} on ${describePlacement(event.placement)}, ${from}`);
+    }
+    case 'AttemptStarted':
+      return say('Started', `${of}: all workers run`);
+    case 'WorkerChanged':
+      if (event.state !== 'ended' && event.state !== 'lost') return null;
+      return say(event.state === 'lost' ? 'WorkerLost' : 'WorkerEnded', `${of} worker ${event.worker}: ${event.message}`, event.state === 'lost');
+    case 'SuspendStaged':
+      if (event.stage.kind === 'ask') return say('Suspending', `${of} is asked to leave with a checkpoint (${event.reason})`);
+      return event.stage.kind === 'decided' ? say('StopStepDecided', `${of}: every rank stops at step ${event.stage.stopStep}`) : null;
+    case 'AttemptStopping':
+      return say('Stopping', `${of}: ${event.cause.reason}: ${event.cause.message}`, isFailure(event.cause.reason));
+    case 'StopCauseAdded':
+      return say(event.cause.reason, `${of}: ${event.cause.message}`, isFailure(event.cause.reason));
+    case 'AttemptEnded':
+      return say(event.reasons[0] ?? 'Ended', `${of} ended: ${event.message}`, isFailure(event.reasons[0] ?? 'Succeeded'));
+    case 'CheckpointCompleted':
+      return say('Checkpointed', `${of}: step ${event.step} at ${event.path}`);
+    case 'SuspendAnswered':
+    case 'ProgressRecorded':
+    case 'CheckpointPartRecorded':
+      return null;
+  }
+}
+
+function tellNode(event: NodeEvent): Told | null {
+  const say = (reason: string, message: string, warning = false): Told =>
+    ({ objectKind: 'Node', objectName: event.node, type: warning ? 'Warning' : 'Normal', reason, message });
+  switch (event.kind) {
+    case 'NodeRegistered':
+      return say('Registered', `${event.inventory.gpus.length} GPUs at ${event.inventory.path.join('/')}, agent ${event.inventory.agentVersion}`);
+    case 'NodeLost':
+      return say('NodeLost', event.message, true);
+    case 'NodeReturned':
+      return say('Returned', `still holds ${event.held} workers that it must end first`);
+    case 'NodeReady':
+      return say('Ready', 'takes work');
+    case 'NodeCordoned':
+      return say(event.drain ? 'Draining' : 'Cordoned', `by ${event.by}${event.reason === '' ? '' : `: ${event.reason}`}`);
+    case 'NodeUncordoned':
+      return say('Uncordoned', `by ${event.by}`);
+    case 'GpuHealthChanged':
+      return event.healthy
+        ? say('GpuHealthy', `GPU ${event.gpu} is healthy again`)
+        : say('GpuUnhealthy', `GPU ${event.gpu}: ${event.code} ${event.message}`, true);
+  }
+}
+
+type Say = (reason: string, message: string, warning?: boolean) => Told;
+
+function sayOf(state: StateView, uid: JobUid): Say {
+  const objectName = state.jobs.get(uid)?.name ?? uid;
+  return (reason, message, warning = false) => ({ objectKind: 'TrainingJob', objectName, type: warning ? 'Warning' : 'Normal', reason, message });
+}
+
+function cluster(reason: string, message: string): Told {
+  return { objectKind: 'Cluster', objectName: 'cluster', type: 'Normal', reason, message };
+}
+
+const isFailure = (reason: string): boolean => reason.endsWith('Failure') || reason === 'MaxRuntime';
+
+/** `n1[0,1] n2[0,1]`; long gangs are cut. */
+export function describePlacement(placement: Placement): string {
+  const gpus = new Map<NodeName, number[]>();
+  for (const place of placement) gpus.set(place.node, [...(gpus.get(place.node) ?? []), ...place.gpus]);
+  const parts = [...gpus].map(([node, indices]) => `${node}[${indices.join(',')}]`);
+  return parts.length <= 16 ? parts.join(' ') : `${parts.slice(0, 16).join(' ')} and ${parts.length - 16} more nodes`;
+}

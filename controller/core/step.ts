@@ -1,0 +1,81 @@
+import type { JobUid } from '#vocabulary/ids.ts';
+import { epoch } from '#vocabulary/ids.ts';
+import type { WaitReason } from '#vocabulary/reasons.ts';
+import { onIssueToken, onRedeemJoinToken } from './access/onRequest.ts';
+import type { Context } from './context.ts';
+import type { StampedEvent } from './events.ts';
+import type { Input, Reply } from './inputs.ts';
+import { endOverdueJobs, onApplyJob, onDeleteJob, onResumeJob, onSuspendJob, removeOldJobs } from './jobs/onRequest.ts';
+import { onHello, onNodeSilent, onReport } from './nodes/onNode.ts';
+import { onCordonNode, onUncordonNode } from './nodes/onRequest.ts';
+import { onApplyQueue, onDeleteQueue } from './queues/onRequest.ts';
+import { runPass } from './schedule/pass.ts';
+import type { State } from './state/state.ts';
+import type { Turn } from './turn.ts';
+import { beginTurn } from './turn.ts';
+
+/** What one step came to. Nothing of it may be told to anybody before the events are durable. */
+export interface StepResult {
+  readonly events: readonly StampedEvent[];
+  /** One for each input, in order. */
+  readonly replies: readonly Reply[];
+  /** Why each waiting job waits; null: nothing changed since the last step that said so. */
+  readonly waits: ReadonlyMap<JobUid, WaitReason> | null;
+  /** A pass reached its limit: step again at once, with or without inputs. */
+  readonly more: boolean;
+}
+
+/**
+ * The only entry of the core: folds the inputs, then runs one scheduling pass if something changed that it depends on.
+ * Pure but for `state`, which it owns: no clock, no randomness, no I/O. The same state, inputs and context give the same
+ * events, byte for byte; a step with no inputs on a settled state gives none.
+ */
+export function step(state: State, inputs: readonly Input[], context: Context): StepResult {
+  const { turn, events } = beginTurn(state, context);
+  const replies = inputs.map((input) => onInput(turn, input));
+  if (!state.scheduleDirty) return { events, replies, waits: null, more: false };
+  const { waits, more } = runPass(turn);
+  state.scheduleDirty = more;
+  return { events, replies, waits, more };
+}
+
+function onInput(turn: Turn, input: Input): Reply {
+  switch (input.kind) {
+    case 'applyJob':
+      return onApplyJob(turn, input);
+    case 'applyQueue':
+      return onApplyQueue(turn, input);
+    case 'deleteJob':
+      return onDeleteJob(turn, input);
+    case 'deleteQueue':
+      return onDeleteQueue(turn, input.name);
+    case 'suspendJob':
+      return onSuspendJob(turn, input);
+    case 'resumeJob':
+      return onResumeJob(turn, input);
+    case 'cordonNode':
+      return onCordonNode(turn, input);
+    case 'uncordonNode':
+      return onUncordonNode(turn, input);
+    case 'issueToken':
+      return onIssueToken(turn, input);
+    case 'redeemJoinToken':
+      return onRedeemJoinToken(turn, input);
+    case 'hello':
+      return onHello(turn, input.hello);
+    case 'report':
+      return onReport(turn, input.node, input.report);
+    case 'nodeSilent':
+      return onNodeSilent(turn, input.node, input.silentMs);
+    case 'createCluster':
+      turn.emit({ kind: 'ClusterCreated', clusterId: input.clusterId });
+      return { kind: 'noted' };
+    case 'electLeader':
+      turn.emit({ kind: 'LeaderElected', epoch: epoch(turn.state.epoch + 1), version: input.version });
+      return { kind: 'noted' };
+    case 'tick':
+      endOverdueJobs(turn);
+      removeOldJobs(turn);
+      return { kind: 'noted' };
+  }
+}
