@@ -1,0 +1,121 @@
+import type { Rank, TrainingJob, TrainingJobSpec, TrainingJobStatus } from '#gen/shoal/v1/training_job_pb.js';
+import { meshAxes } from '#vocabulary/job.ts';
+import { formatGpuSeconds, formatIndices, formatMap, formatTime, shellWord } from '../../print/format.ts';
+import type { Section } from '../../print/sections.ts';
+
+type Fact = readonly [name: string, value: string];
+
+export function describeJob(job: TrainingJob): readonly Section[] {
+  const { metadata, spec, status } = job;
+  const identity: Fact[] = [
+    ['Name', metadata?.name ?? ''],
+    ['UID', metadata?.uid ?? ''],
+    ['Labels', formatMap(metadata?.labels ?? {})],
+    ['User', status?.user || '-'],
+    ['Created', formatTime(metadata?.creationTimestamp)],
+    ...(status?.finishedAt === undefined ? [] : [['Finished', formatTime(status.finishedAt)] satisfies Fact]),
+    ['Phase', `${status?.phase ?? ''}${status?.deleting === true ? ' (being deleted)' : ''}`],
+  ];
+  return [
+    { kind: 'facts', facts: [...identity, ...whyFacts(status), ...specFacts(spec)] },
+    placementSection(status?.ranks ?? []),
+    { kind: 'facts', facts: [...progressFacts(status), ...checkpointFacts(status)] },
+    attemptsSection(status),
+    ledgerSection(status),
+  ];
+}
+
+/** Waiting is the question that brings most people here. */
+function whyFacts(status: TrainingJobStatus | undefined): readonly Fact[] {
+  if (status === undefined || (status.reason === '' && status.message === '')) return [];
+  const why = [status.reason, status.message].filter((each) => each !== '').join(': ');
+  return [[status.phase === 'Pending' ? 'Why pending' : 'Reason', why]];
+}
+
+function specFacts(spec: TrainingJobSpec | undefined): readonly Fact[] {
+  if (spec === undefined) return [];
+  const { checkpoint, restarts, template, placement } = spec;
+  const levels = placement?.constraints.map(({ level, mode }) => `${level} (${mode || 'required'})`) ?? [];
+  const optional: readonly Fact[] = [
+    ['GPU models', spec.gpuModel.join(', ')],
+    ['Inside one', levels.join(', ')],
+    ['Checkpoints', checkpoint === undefined ? '' : checkpointSpec(checkpoint)],
+    ['Restarts', restarts?.max === undefined ? '' : `at most ${restarts.max}${restarts.within === '' ? '' : ` within ${restarts.within}`}`],
+    ['Max runtime', spec.maxRuntime],
+  ];
+  return [
+    ['Queue', spec.queue || 'default'],
+    ['Priority', String(spec.priority ?? 20)],
+    ['Workers', `${spec.workers ?? '?'} x ${spec.gpusPerWorker ?? 1} GPUs`],
+    ['Mesh', formatMap(spec.mesh, meshAxes)],
+    ...optional.filter(([, value]) => value !== ''),
+    ['Command', (template?.command ?? []).map(shellWord).join(' ')],
+  ];
+}
+
+function checkpointSpec({ directory, interval, keep }: NonNullable<TrainingJobSpec['checkpoint']>): string {
+  return [directory, ...(interval === '' ? [] : [`every ${interval}`]), ...(keep === undefined ? [] : [`keep ${keep}`])].join(', ');
+}
+
+function placementSection(ranks: readonly Rank[]): Section {
+  return {
+    kind: 'table',
+    title: 'Placement',
+    heads: ['Rank', 'Node', 'GPU', 'State', 'Step', 'Mesh'],
+    rows: [...ranks].sort((a, b) => a.rank - b.rank).map((rank) => [
+      String(rank.rank), rank.node, formatIndices(rank.gpus) || '-',
+      rank.exitCode === undefined ? rank.state : `${rank.state} (exit ${rank.exitCode})`,
+      String(rank.step), formatMap(rank.mesh, meshAxes),
+    ]),
+    empty: '<none>',
+  };
+}
+
+function progressFacts(status: TrainingJobStatus | undefined): readonly Fact[] {
+  const progress = status?.progress;
+  if (progress === undefined) return [['Progress', '<none reported>']];
+  const { step, loss, tokens, tokensPerSecond, stepSeconds, at } = progress;
+  const parts = [
+    `step ${step}`,
+    ...(loss === undefined ? [] : [`loss ${loss.toFixed(4)}`]),
+    ...(tokens === undefined ? [] : [`${Math.round(tokens)} tokens`]),
+    ...(tokensPerSecond === undefined ? [] : [`${Math.round(tokensPerSecond)} tokens/s`]),
+    ...(stepSeconds === undefined ? [] : [`${stepSeconds.toFixed(3)} s/step`]),
+  ];
+  return [['Progress', `${parts.join(', ')} (at ${formatTime(at)})`]];
+}
+
+function checkpointFacts(status: TrainingJobStatus | undefined): readonly Fact[] {
+  const checkpoint = status?.checkpoint;
+  if (checkpoint === undefined) return [['Checkpoint', '<none>']];
+  return [['Checkpoint', `step ${checkpoint.step} in ${checkpoint.path} (at ${formatTime(checkpoint.at)})`]];
+}
+
+function attemptsSection(status: TrainingJobStatus | undefined): Section {
+  return {
+    kind: 'table',
+    title: 'Attempts',
+    heads: ['Attempt', 'Stage', 'Started', 'Ended', 'Steps', 'Nodes', 'Reasons', 'Charged', 'Message'],
+    rows: (status?.attempts ?? []).map((attempt) => [
+      String(attempt.number), attempt.stage, formatTime(attempt.startedAt), formatTime(attempt.endedAt),
+      `${attempt.resumedFromStep}-${attempt.lastStep}`,
+      [...new Set(attempt.placement.map(({ node }) => node))].join(','),
+      attempt.stopReasons.join(',') || '-', attempt.chargedToUser ? 'yes' : 'no', attempt.message || '-',
+    ]),
+    empty: '<none>',
+  };
+}
+
+function ledgerSection(status: TrainingJobStatus | undefined): Section {
+  const entries = Object.entries(status?.ledger ?? {}).sort(([a], [b]) => (a < b ? -1 : 1));
+  const total = entries.reduce((sum, [, amount]) => sum + amount, 0n);
+  const share = (amount: bigint): string => (total === 0n ? '-' : `${(Number((amount * 1000n) / total) / 10).toFixed(1)}%`);
+  const rows = entries.map(([category, amount]) => [category, formatGpuSeconds(amount), share(amount)]);
+  return {
+    kind: 'table',
+    title: 'GPU time',
+    heads: ['Category', 'GPU-seconds', 'Share'],
+    rows: rows.length === 0 ? [] : [...rows, ['total', formatGpuSeconds(total), share(total)]],
+    empty: '<none>',
+  };
+}

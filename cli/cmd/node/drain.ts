@@ -1,0 +1,71 @@
+import type { Node } from '#gen/shoal/v1/node_pb.js';
+import { CliError } from '../../cliError.ts';
+import { withDeadline } from '../../deadline.ts';
+import { exitCodes } from '../../exitCodes.ts';
+import { isSet, numberFlag, type Flags } from '../../flags.ts';
+import { readLine, type Io } from '../../io.ts';
+import { kindOf } from '../../kinds.ts';
+import { followChanges } from '../../server/changes.ts';
+import { withServer, type Server } from '../../server/connection.ts';
+import { onNamed } from '../../server/notFound.ts';
+import { compileNodes, type NodesOptions } from './run.ts';
+
+export interface DrainOptions extends NodesOptions {
+  readonly yes: boolean;
+  readonly wait: boolean;
+  /** Null: for ever. */
+  readonly timeoutMs: number | null;
+}
+
+export function compileDrain(words: readonly string[], flags: Flags): DrainOptions {
+  const timeoutMs = numberFlag(flags, 'timeout') ?? 0;
+  return { ...compileNodes(words, flags), yes: isSet(flags, 'yes'), wait: flags['wait'] !== false, timeoutMs: timeoutMs > 0 ? timeoutMs : null };
+}
+
+export async function runDrain(options: DrainOptions, io: Io, signal: AbortSignal): Promise<number> {
+  if (!(await confirmed(options, io))) {
+    io.stderr.write('Nothing was drained.\n');
+    return exitCodes.error;
+  }
+  return withServer(options.target, io, async (server) => {
+    for (const name of options.names) {
+      const { jobs } = await onNamed(server, kindOf('node'), name, () =>
+        server.client.drain({ node: name, reason: options.reason }, server.unary()));
+      io.stdout.write(`node/${name} cordoned\n`);
+      for (const job of jobs) io.stdout.write(`job/${job} asked to leave\n`);
+    }
+    if (options.wait) await waitUntilEmpty(server, options, io, signal);
+    return exitCodes.ok;
+  }, signal);
+}
+
+/** One node is what the user typed; several are asked about on a terminal, and need `--yes` elsewhere. */
+async function confirmed(options: DrainOptions, io: Io): Promise<boolean> {
+  if (options.yes || options.names.length <= 1) return true;
+  if (!io.stdin.isTty || !io.stderr.isTty) {
+    throw new CliError(exitCodes.usage, `error: draining ${options.names.length} nodes needs --yes when there is no terminal to ask on`);
+  }
+  io.stderr.write(`Drain ${options.names.length} nodes (${options.names.join(', ')})? [y/N] `);
+  return /^y(es)?$/i.test(await readLine(io.stdin.chunks));
+}
+
+async function waitUntilEmpty({ client }: Server, options: DrainOptions, io: Io, signal: AbortSignal): Promise<void> {
+  const left = new Set(options.names);
+  const watch = async (ended: AbortSignal): Promise<true | undefined> => {
+    for await (const change of followChanges(client, { kind: 'Node', names: [...left] }, 0n, ended)) {
+      const node = change.resource?.object.case === 'node' ? change.resource.object.value : undefined;
+      const name = change.object?.name ?? node?.metadata?.name ?? '';
+      if (!left.has(name) || !(change.type === 'DELETED' || (node !== undefined && isEmpty(node)))) continue;
+      left.delete(name);
+      io.stdout.write(`node/${name} drained\n`);
+      if (left.size === 0) return true;
+    }
+    return undefined;
+  };
+  const timedOut = `error: timed out waiting for the jobs to leave; what was asked for goes on`;
+  await withDeadline(options.timeoutMs, timedOut, watch, signal);
+}
+
+function isEmpty(node: Node): boolean {
+  return (node.status?.jobs.length ?? 0) === 0;
+}

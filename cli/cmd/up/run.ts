@@ -1,0 +1,126 @@
+/** `shoal up`: a controller and, if wanted, agents with simulated GPUs, for as long as it runs in the foreground. */
+import { mkdir } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { CliError } from '../../cliError.ts';
+import { configPath, loadConfig, saveConfig, withContext } from '../../config/configFile.ts';
+import { exitCodes } from '../../exitCodes.ts';
+import { numberFlag, textFlag, type Flags } from '../../flags.ts';
+import type { Io } from '../../io.ts';
+import { controllerProgram } from '../../rooms.ts';
+import { startAgent } from './agents.ts';
+import { startChild, type Child } from './child.ts';
+import { parseReady, readContextFile, type Ready } from './ready.ts';
+
+export interface UpOptions {
+  readonly context: string;
+  readonly data: string;
+  readonly listen: string;
+  readonly agentListen: string;
+  readonly agents: number;
+  readonly gpusPerAgent: number;
+  readonly gpuModel: string;
+  readonly workDirectory: string;
+}
+
+type Env = Readonly<Record<string, string | undefined>>;
+
+export function compileUp(flags: Flags, env: Env): UpOptions {
+  const dataHome = env['XDG_DATA_HOME'] || join(env['HOME'] || homedir(), '.local', 'share');
+  return {
+    context: textFlag(flags, 'context') ?? 'local',
+    data: resolve(textFlag(flags, 'data') ?? join(dataHome, 'shoal')),
+    listen: addressFlag(flags, 'listen', 'listen'),
+    agentListen: addressFlag(flags, 'agentListen', 'agent-listen'),
+    agents: numberFlag(flags, 'agents') ?? 0,
+    gpusPerAgent: numberFlag(flags, 'gpusPerAgent') ?? 2,
+    gpuModel: textFlag(flags, 'gpuModel') ?? 'H100',
+    workDirectory: resolve(textFlag(flags, 'workDir') ?? '.'),
+  };
+}
+
+function addressFlag(flags: Flags, key: string, flag: string): string {
+  const address = textFlag(flags, key) ?? '';
+  if (/^.+:\d{1,5}$/.test(address)) return address;
+  throw new CliError(exitCodes.usage, `error: --${flag} "${address}" is not of the form HOST:PORT`);
+}
+
+export async function runUp(options: UpOptions, io: Io, signal: AbortSignal): Promise<number> {
+  const logs = join(options.data, 'logs');
+  await mkdir(logs, { recursive: true, mode: 0o700 });
+  const children: Child[] = [];
+  try {
+    const controller = startController(options, logs, io);
+    children.push(controller);
+    const ready = await untilReady(controller, signal);
+    if (ready === undefined) return exitCodes.interrupted;
+    await keepContext(options, ready, io);
+    for (let number = 1; number <= options.agents && !signal.aborted; number++) {
+      children.push(await startAgent({ options, ready, number, logs }, io, signal));
+    }
+    if (!signal.aborted) sayUp(options, ready, io);
+    return await untilEnd(children, io, signal);
+  } finally {
+    await stopAll(children, io);
+  }
+}
+
+function startController({ data, listen, agentListen }: UpOptions, logs: string, io: Io): Child {
+  return startChild({
+    name: 'controller',
+    program: controllerProgram,
+    words: ['--data', data, '--listen', listen, '--agent-listen', agentListen],
+    env: io.env,
+    logFile: join(logs, 'controller.log'),
+  });
+}
+
+/** Undefined: Ctrl-C came first. */
+async function untilReady(controller: Child, signal: AbortSignal): Promise<Ready | undefined> {
+  const ready = await Promise.race([controller.firstLine(parseReady), aborted(signal)]);
+  if (ready !== undefined || signal.aborted) return ready;
+  const { lastLines } = await import('./lastLines.ts');
+  throw new CliError(exitCodes.error, `error: the controller ${await controller.ended}`, [
+    ...(await lastLines(controller.logFile, 5)),
+    `Its log: ${controller.logFile}`,
+  ]);
+}
+
+function aborted(signal: AbortSignal): Promise<undefined> {
+  if (signal.aborted) return Promise.resolve(undefined);
+  return new Promise((done) => signal.addEventListener('abort', () => done(undefined), { once: true }));
+}
+
+async function keepContext({ context: name }: UpOptions, ready: Ready, io: Io): Promise<void> {
+  const { caPem, token } = await readContextFile(ready.contextFile);
+  const path = configPath(io.env);
+  const config = withContext(await loadConfig(path), { name, server: ready.control, certificateAuthority: caPem, token });
+  await saveConfig(path, { ...config, currentContext: name });
+}
+
+function sayUp({ context, data, agents }: UpOptions, ready: Ready, io: Io): void {
+  const nodes = agents === 0 ? 'No agents yet: shoal agent token, then shoal agent join and run on each machine.' : `Agents: ${agents} with simulated GPUs.`;
+  io.stdout.write(`Shoal is up at ${ready.control} (agents: ${ready.agents}), context "${context}".\nData and logs: ${data}\n${nodes}\n`);
+  io.stdout.write('Look:  shoal get nodes\nRun:   shoal run --gpus 1 -- echo hello\nStop:  Ctrl-C (ranks that run live on)\n');
+}
+
+/** A controller that ends takes `up` with it; an agent that ends is said. */
+async function untilEnd(children: readonly Child[], io: Io, signal: AbortSignal): Promise<number> {
+  const [controller, ...agents] = children;
+  for (const agent of agents) {
+    void agent.ended.then((how) => {
+      if (!signal.aborted) io.stderr.write(`Warning: agent ${agent.name} ${how}; its log: ${agent.logFile}\n`);
+    });
+  }
+  const how = await Promise.race([controller?.ended, aborted(signal)]);
+  if (how === undefined) return exitCodes.interrupted;
+  io.stderr.write(`error: the controller ${how}; its log: ${controller?.logFile ?? ''}\n`);
+  return exitCodes.error;
+}
+
+async function stopAll(children: readonly Child[], io: Io): Promise<void> {
+  const [controller, ...agents] = children;
+  if (agents.length > 0) io.stderr.write('Stopping the agents; ranks that run live on.\n');
+  await Promise.all(agents.map((agent) => agent.stop()));
+  await controller?.stop();
+}

@@ -1,0 +1,97 @@
+/** Manifests from files, folders and stdin, as documents that know where they came from. */
+import { open, readdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { reasonOf } from '../config/configFile.ts';
+import { readStdin, type Io } from '../io.ts';
+import { parseManifests } from './parse.ts';
+
+export interface Manifest {
+  readonly kind: string;
+  readonly name: string;
+  /** As the server gets it. */
+  readonly json: string;
+  /** `train.yaml:12:5` for the field of a problem; empty: the document as a whole. */
+  readonly where: (field: string) => string;
+}
+
+export interface Loaded {
+  readonly manifests: readonly Manifest[];
+  /** What could not be read, each beginning with its place. */
+  readonly problems: readonly string[];
+}
+
+/** Of one file: that of one request to the server. */
+export const fileBytesMax = 8 * 1024 * 1024;
+const extensions = ['.yaml', '.yml', '.json'];
+
+export async function loadManifests({ files, recursive }: { readonly files: readonly string[]; readonly recursive: boolean }, io: Io): Promise<Loaded> {
+  const manifests: Manifest[] = [];
+  const problems: string[] = [];
+  for (const file of files) {
+    for await (const source of sourcesOf(file, recursive, io)) {
+      const loaded = 'problem' in source ? { manifests: [], problems: [source.problem] } : await parseManifests(source.name, source.text);
+      manifests.push(...loaded.manifests);
+      problems.push(...loaded.problems);
+    }
+  }
+  return { manifests, problems };
+}
+
+type Source = { readonly name: string; readonly text: string } | { readonly problem: string };
+
+async function* sourcesOf(file: string, recursive: boolean, io: Io): AsyncGenerator<Source> {
+  if (file === '-') {
+    const text = await readStdin(io, fileBytesMax);
+    yield text === undefined ? { problem: `stdin: more than the limit of ${limitText}` } : { name: 'stdin', text };
+    return;
+  }
+  try {
+    if (!(await stat(file)).isDirectory()) {
+      yield await readSource(file);
+      return;
+    }
+    for (const path of await filesIn(file, recursive)) yield await readSource(path);
+  } catch (error) {
+    yield { problem: `${file}: ${said(error)}` };
+  }
+}
+
+/** Sorted by path, so that the order of a folder is the same everywhere. */
+async function filesIn(folder: string, recursive: boolean): Promise<readonly string[]> {
+  const entries = await readdir(folder, { withFileTypes: true, recursive });
+  return entries
+    .filter((entry) => entry.isFile() && extensions.some((extension) => entry.name.endsWith(extension)))
+    .map((entry) => join(entry.parentPath, entry.name))
+    .sort();
+}
+
+const limitText = `${fileBytesMax / 1024 / 1024} MiB`;
+
+/** Reads no more than the limit, whatever the file says its size is (a device has none). */
+async function readSource(path: string): Promise<Source> {
+  try {
+    const file = await open(path, 'r');
+    try {
+      const { size } = await file.stat();
+      if (size > fileBytesMax) return { problem: `${path}: ${(size / 1024 / 1024).toFixed(1)} MiB is more than the limit of ${limitText}` };
+      const chunks: Buffer[] = [];
+      let bytes = 0;
+      for await (const chunk of file.createReadStream({ autoClose: false, end: fileBytesMax })) {
+        const part = Buffer.from(chunk);
+        bytes += part.length;
+        chunks.push(part);
+      }
+      if (bytes > fileBytesMax) return { problem: `${path}: more than the limit of ${limitText}` };
+      return { name: path, text: Buffer.concat(chunks).toString('utf8') };
+    } finally {
+      await file.close();
+    }
+  } catch (error) {
+    return { problem: `${path}: ${said(error)}` };
+  }
+}
+
+function said(error: unknown): string {
+  if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return 'no such file or folder';
+  return reasonOf(error);
+}
