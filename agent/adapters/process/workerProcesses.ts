@@ -1,0 +1,86 @@
+import { access, readdir, writeFile } from 'node:fs/promises';
+import { setTimeout as delay } from 'node:timers/promises';
+import { type WorkerId, workerKey } from '#vocabulary/job.ts';
+import type { ProcessIdentity } from '#agent/ports/runtime.ts';
+import { killCgroups, listCgroupPids } from './cgroupMembers.ts';
+import type { ProcessTable } from './processTable.ts';
+import { errorCode, isMissing, readClaim, readIfThere, type WorkerFiles } from './workerFiles.ts';
+import { findWorkerTree } from './workerTree.ts';
+
+/** How long a SIGKILL is followed up. A process in an uninterruptible wait outlasts it; `isWorkerAlive` goes on telling so. */
+const killFollowUpMs = 2000;
+
+/** All living processes of one worker, whoever started them: by cgroup where it has one, else by mark and descent. */
+export async function listWorkerProcesses(table: ProcessTable, files: WorkerFiles, id: WorkerId): Promise<readonly number[]> {
+  const folders = await readCgroupFolders(files);
+  if (folders.length === 0) return await findWorkerTree(table, await readLaunchers(files), workerKey(id));
+  const living: number[] = [];
+  for (const pid of await listCgroupPids(folders)) {
+    const entry = await table.find(pid);
+    if (entry !== null && !entry.zombie) living.push(pid);
+  }
+  return living;
+}
+
+export async function terminateWorker(table: ProcessTable, files: WorkerFiles, id: WorkerId): Promise<void> {
+  for (const pid of await listWorkerProcesses(table, files, id)) sendSignal(pid, 'SIGTERM');
+}
+
+/** Marks first: a launcher that has not begun its rank yet sees the mark, one that has is found in the list. */
+export async function killWorker(table: ProcessTable, files: WorkerFiles, id: WorkerId): Promise<void> {
+  if (!(await markKilled(files))) return;
+  const deadline = performance.now() + killFollowUpMs;
+  await killCgroups(await readCgroupFolders(files));
+  for (let pauseMs = 1; performance.now() < deadline; pauseMs = Math.min(pauseMs * 2, 50)) {
+    const pids = await listWorkerProcesses(table, files, id);
+    if (pids.length === 0) return;
+    // Again and again: one that forked between the list and the signal has left a child.
+    for (const pid of pids) sendSignal(pid, 'SIGKILL');
+    await delay(pauseMs);
+  }
+}
+
+export async function wasKilled(files: WorkerFiles): Promise<boolean> {
+  return await access(files.killed).then(
+    () => true,
+    () => false,
+  );
+}
+
+export async function readCgroupFolders(files: WorkerFiles): Promise<readonly string[]> {
+  const text = await readIfThere(files.cgroups);
+  return text === null ? [] : text.split('\n').filter((line) => line !== '');
+}
+
+/** False when nothing of the worker was ever prepared here. */
+async function markKilled(files: WorkerFiles): Promise<boolean> {
+  try {
+    await writeFile(files.killed, '');
+    return true;
+  } catch (error) {
+    if (isMissing(error)) return false;
+    // A full disk must not keep a worker alive: the mark only tells the end's cause afterwards.
+    if (errorCode(error) === 'ENOSPC') return true;
+    throw error;
+  }
+}
+
+async function readLaunchers(files: WorkerFiles): Promise<readonly ProcessIdentity[]> {
+  const names = await readdir(files.folder).catch(() => []);
+  const ranks = names.map((name) => /^rank-(\d+)\.claim$/.exec(name)?.[1]).filter((rank) => rank !== undefined);
+  const launchers: ProcessIdentity[] = [];
+  for (const rank of ranks) {
+    const claim = await readClaim(files, Number(rank));
+    if (claim.kind === 'whole') launchers.push(claim.process);
+  }
+  return launchers;
+}
+
+/** It may have ended since it was listed. */
+function sendSignal(pid: number, signal: 'SIGTERM' | 'SIGKILL'): void {
+  try {
+    process.kill(pid, signal);
+  } catch (error) {
+    if (errorCode(error) !== 'ESRCH') throw error;
+  }
+}
