@@ -1,6 +1,7 @@
 /** Manifests from files, folders and stdin, as documents that know where they came from. */
 import { open, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { manifestBytesMax } from '#codec/manifestYaml.ts';
 import { reasonOf } from '../config/configFile.ts';
 import { readStdin, type Io } from '../io.ts';
 import { parseManifests } from './parse.ts';
@@ -20,8 +21,6 @@ export interface Loaded {
   readonly problems: readonly string[];
 }
 
-/** Of one file: that of one request to the server. */
-export const fileBytesMax = 8 * 1024 * 1024;
 const extensions = ['.yaml', '.yml', '.json'];
 
 export async function loadManifests({ files, recursive }: { readonly files: readonly string[]; readonly recursive: boolean }, io: Io): Promise<Loaded> {
@@ -29,7 +28,7 @@ export async function loadManifests({ files, recursive }: { readonly files: read
   const problems: string[] = [];
   for (const file of files) {
     for await (const source of sourcesOf(file, recursive, io)) {
-      const loaded = 'problem' in source ? { manifests: [], problems: [source.problem] } : await parseManifests(source.name, source.text);
+      const loaded = 'problem' in source ? { manifests: [], problems: [source.problem] } : parseManifests(source.name, source.text);
       manifests.push(...loaded.manifests);
       problems.push(...loaded.problems);
     }
@@ -41,7 +40,7 @@ type Source = { readonly name: string; readonly text: string } | { readonly prob
 
 async function* sourcesOf(file: string, recursive: boolean, io: Io): AsyncGenerator<Source> {
   if (file === '-') {
-    const text = await readStdin(io, fileBytesMax);
+    const text = await readStdin(io, manifestBytesMax);
     yield text === undefined ? { problem: `stdin: more than the limit of ${limitText}` } : { name: 'stdin', text };
     return;
   }
@@ -65,7 +64,7 @@ async function filesIn(folder: string, recursive: boolean): Promise<readonly str
     .sort();
 }
 
-const limitText = `${fileBytesMax / 1024 / 1024} MiB`;
+const limitText = `${manifestBytesMax / 1024 / 1024} MiB`;
 
 /** Reads no more than the limit, whatever the file says its size is (a device has none). */
 async function readSource(path: string): Promise<Source> {
@@ -73,15 +72,15 @@ async function readSource(path: string): Promise<Source> {
     const file = await open(path, 'r');
     try {
       const { size } = await file.stat();
-      if (size > fileBytesMax) return { problem: `${path}: ${(size / 1024 / 1024).toFixed(1)} MiB is more than the limit of ${limitText}` };
+      if (size > manifestBytesMax) return { problem: `${path}: ${(size / 1024 / 1024).toFixed(1)} MiB is more than the limit of ${limitText}` };
       const chunks: Buffer[] = [];
       let bytes = 0;
-      for await (const chunk of file.createReadStream({ autoClose: false, end: fileBytesMax })) {
+      for await (const chunk of file.createReadStream({ autoClose: false, end: manifestBytesMax })) {
         const part = Buffer.from(chunk);
         bytes += part.length;
         chunks.push(part);
       }
-      if (bytes > fileBytesMax) return { problem: `${path}: more than the limit of ${limitText}` };
+      if (bytes > manifestBytesMax) return { problem: `${path}: more than the limit of ${limitText}` };
       return { name: path, text: Buffer.concat(chunks).toString('utf8') };
     } finally {
       await file.close();
