@@ -19,7 +19,7 @@ const anyNodeModule = true;
 const rooms = [
   ['proto-gen', '^proto/gen/', { may: ['^proto/gen/'], packages: protobuf }],
   ['proto-vocabulary', vocabulary, { may: [vocabulary] }],
-  ['proto-codec', '^proto/codec/', { may: [vocabulary, ...wire], packages: [...protobuf, 'yaml'] }],
+  ['proto-codec', '^proto/codec/', { may: [vocabulary, ...wire, '^proto/rpc/rpcError[.]ts$'], packages: [...protobuf, 'yaml'] }],
   ['proto-rpc', '^proto/rpc/', { may: [vocabulary, '^proto/gen/', ...calls], packages: [...protobuf, ...grpc], node: anyNodeModule }],
 
   ['controller-core', '^controller/core/', { may: [vocabulary, '^controller/core/'] }],
@@ -99,8 +99,8 @@ const rooms = [
   ],
 ];
 
-/** Rooms of the house that look in and that nobody looks at. */
-const onlookers = '^(test|tools|bench|examples)/';
+/** What looks in and what nobody looks at: rooms of their own, and what the tests of one room share (`testing/` inside it). */
+const onlookers = '^(test|tools|bench|examples)/|/testing/';
 const besideSources = '[.]test[.]ts$';
 
 function roomRule([name, folder, { may, packages = [], node = false }]) {
@@ -109,7 +109,7 @@ function roomRule([name, folder, { may, packages = [], node = false }]) {
     name: `room-${name}`,
     comment: `${folder} may import only ${[...may, ...packages, ...(node ? ['modules of Node'] : [])].join(', ')}`,
     severity: 'error',
-    from: { path: folder, pathNot: besideSources },
+    from: { path: folder, pathNot: [besideSources, onlookers] },
     to: { pathNot: [...may, ...npm], ...(node ? { dependencyTypesNot: ['core'] } : {}) },
   };
 }
@@ -133,15 +133,15 @@ module.exports = {
       name: 'tests-stay-in-their-program',
       comment: 'A test beside the sources may use its own program, proto and test; end-to-end tests live in test/.',
       severity: 'error',
-      from: { path: `^(controller|agent|cli)/.*${besideSources}` },
+      from: { path: [`^(controller|agent|cli|proto)/.*${besideSources}`, '^(controller|agent|cli|proto)/.*/testing/'] },
       to: { path: '^(controller|agent|cli|tools|bench|examples)/', pathNot: '^$1/' },
     },
     {
       name: 'nobody-looks-at-onlookers',
-      comment: 'test, tools, bench and examples may look in; no product code may depend on them.',
+      comment: 'test, tools, bench, examples and testing/ of a room may look in; no product code may depend on them.',
       severity: 'error',
-      from: { pathNot: [onlookers, besideSources] },
-      to: { path: onlookers },
+      from: { pathNot: [onlookers, besideSources, npmPackages] },
+      to: { path: onlookers, pathNot: npmPackages },
     },
     {
       name: 'adapters-do-not-know-each-other',

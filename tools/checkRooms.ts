@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { glob } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type CheckResult, execTool, fieldOf } from './checkTool.ts';
+import { type CheckResult, execTool, fieldOf, listOf, parseJson } from './checkTool.ts';
 
 /** Folders whose imports are judged; only those that exist are passed on. */
 const roomFolders = ['proto', 'controller', 'agent', 'gateway', 'cli', 'console', 'sim', 'test', 'tools', 'bench', 'examples'];
@@ -43,16 +43,6 @@ function parseReport(json: string): Report | undefined {
     }),
   };
 }
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}
-
-const listOf = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : []);
 
 async function sourcesOf(root: string, folders: readonly string[]): Promise<readonly string[]> {
   const paths: string[] = [];

@@ -77,6 +77,17 @@ async function programOf(tool: Tool): Promise<string> {
   return join(folder, path);
 }
 
+/** What a tool printed as JSON; undefined when it printed something else. */
+export function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+export const listOf = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : []);
+
 /** A field of a parsed JSON value; undefined when the value is no object or has no such field. */
 export function fieldOf(value: unknown, name: string): unknown {
   return typeof value === 'object' && value !== null ? Reflect.get(value, name) : undefined;
