@@ -104,9 +104,10 @@ class Client:
         data = response.read()
         if response.will_close:
             self._drop()
-        if 400 <= response.status < 500:
+        # 410: the agent has given this worker up and will end it, or lost its journal; neither is the script's mistake.
+        if 400 <= response.status < 500 and response.status != 410:
             raise ShoalError(_reason(method, path, response.status, data))
-        if response.status >= 500:
+        if response.status >= 400:
             raise Unreachable(_reason(method, path, response.status, data))
         answer = json.loads(data) if data else {}
         if not isinstance(answer, dict):
@@ -128,11 +129,11 @@ def _is_readable(sock: Optional[socket.socket]) -> bool:
 
 
 def _reason(method: str, path: str, status: int, data: bytes) -> str:
+    """The agent says {"error": {"field", "message"}}."""
     text = data.decode("utf-8", "replace").strip()
     try:
-        answer = json.loads(text)
-        if isinstance(answer, dict):
-            text = str(answer.get("error") or answer.get("message") or text)
-    except ValueError:
+        error = json.loads(text)["error"]
+        text = ": ".join(part for part in (error["field"], error["message"]) if part)
+    except (ValueError, KeyError, TypeError):
         pass
     return f"{method} {path}: {status} {text}"

@@ -1,6 +1,7 @@
 """What a rank knows of itself, and what it says to Shoal."""
 
 import json
+import math
 import os
 import sys
 from dataclasses import dataclass, field
@@ -57,6 +58,8 @@ class Context:
     client: Optional[Client] = None
     _is_silent: bool = False
     _suspend_client: Optional[Client] = None
+    #: Of the last answer: the agent holds the next call until it differs.
+    _suspend_round: int = 0
 
     def progress(self, step: int, *, loss: Optional[float] = None, tokens: Optional[float] = None, step_seconds: Optional[float] = None) -> bool:
         """Says that `step` is done. True: save a checkpoint of exactly this step and leave with exit code 0.
@@ -65,10 +68,11 @@ class Context:
         """
         if self.client is None:
             return False
-        body: Dict[str, Any] = {"step": step}
+        body: Dict[str, Any] = {"step": int(step)}
         for name, value in (("loss", loss), ("tokens", tokens), ("step_seconds", step_seconds)):
-            if value is not None:
-                body[name] = value
+            # JSON has no NaN; a loss that exploded must not end the call that could stop the job.
+            if value is not None and math.isfinite(value):
+                body[name] = float(value)
         try:
             answer = self.client.post("/v1/progress", body)
         except Unreachable as error:
@@ -89,23 +93,27 @@ class Context:
         if self.client is None:
             return CheckpointReply(accepted=False, committed=False)
         try:
-            answer = self.client.post("/v1/checkpoint", {"step": step, "path": str(path), "scope": scope})
+            answer = self.client.post("/v1/checkpoint", {"step": int(step), "path": str(path), "scope": scope})
         except Unreachable as error:
             self._warn(error)
             return CheckpointReply(accepted=False, committed=False)
         return CheckpointReply(accepted=bool(answer.get("accepted", True)), committed=bool(answer.get("committed")))
 
     def suspend(self, wait_s: float = 30) -> SuspendReply:
-        """Waits up to `wait_s` until Shoal wants the GPUs back. For scripts without a step loop; `progress` tells the others."""
+        """Waits up to `wait_s` for news since the last call: whether Shoal wants the GPUs back.
+
+        For scripts without a step loop; `progress` tells the others.
+        """
         if self.client is None:
             return SuspendReply(requested=False, grace_ms=None, stop_step=None, decided=False)
         if self._suspend_client is None:
             self._suspend_client = Client(self.client.path, self.rank, timeout_s=wait_s + CALL_TIMEOUT_S)
         try:
-            answer = self._suspend_client.get(f"/v1/suspend?wait_s={wait_s:g}")
+            answer = self._suspend_client.get(f"/v1/suspend?wait_s={wait_s:g}&round={self._suspend_round}")
         except Unreachable as error:
             self._warn(error)
             answer = {}
+        self._suspend_round = _optional_int(answer.get("round")) or 0
         return SuspendReply(
             requested=bool(answer.get("requested")),
             grace_ms=_optional_int(answer.get("grace_ms")),

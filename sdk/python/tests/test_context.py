@@ -93,9 +93,21 @@ class CallTest(unittest.TestCase):
         self.assertTrue(self.context(agent.path).progress(7))
 
     def test_a_refusal_is_raised_with_its_reason(self) -> None:
-        agent = self.agent(always({"error": "step: 3 goes back"}, status=400))
+        agent = self.agent(always({"error": {"field": "step", "message": "3 goes back"}}, status=400))
         with self.assertRaisesRegex(shoal.ShoalError, "POST /v1/progress: 400 step: 3 goes back"):
             self.context(agent.path).progress(3)
+
+    def test_a_worker_that_the_agent_does_not_know_any_more_trains_on(self) -> None:
+        agent = self.agent(always({"error": {"field": "", "message": "not known"}}, status=410))
+        output = io.StringIO()
+        with contextlib.redirect_stderr(output):
+            self.assertFalse(self.context(agent.path).progress(3))
+        self.assertIn("410 not known", output.getvalue())
+
+    def test_a_loss_that_is_not_a_number_is_left_out(self) -> None:
+        agent = self.agent(always({"stop": True}))
+        self.assertTrue(self.context(agent.path).progress(3, loss=float("nan")))
+        self.assertEqual(agent.calls[0][3], {"step": 3})
 
     def test_a_missing_agent_does_not_stop_training_and_warns_once(self) -> None:
         context = self.context("/nowhere/socket")
@@ -159,12 +171,13 @@ class CallTest(unittest.TestCase):
         self.assertEqual(len(failures), 1)
 
     def test_suspend_polls_beside_progress(self) -> None:
-        wanted = {"requested": True, "grace_ms": 30000, "stop_step": 12, "decided": True}
+        wanted = {"requested": True, "round": 4, "grace_ms": 30000, "stop_step": 12, "decided": True}
         agent = self.agent(lambda method, path, *_: (200, wanted if path.startswith("/v1/suspend") else {"stop": False}))
         context = self.context(agent.path)
         context.progress(1)
         self.assertEqual(context.suspend(wait_s=5), shoal.SuspendReply(requested=True, grace_ms=30000, stop_step=12, decided=True))
-        self.assertEqual(agent.calls[-1][1], "/v1/suspend?wait_s=5")
+        context.suspend(wait_s=5)
+        self.assertEqual([call[1] for call in agent.calls[1:]], ["/v1/suspend?wait_s=5&round=0", "/v1/suspend?wait_s=5&round=4"])
         self.assertEqual(agent.connections, 2)
 
     def test_a_progress_call_takes_about_a_millisecond(self) -> None:
