@@ -1,5 +1,4 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import { assert } from '#vocabulary/assert.ts';
 import { StoreError } from '../../ports/store.ts';
 import { headChecksum, lineChecksum, snapshotChecksum } from './checksum.ts';
 import { droppedUpTo } from './openDatabase.ts';
@@ -59,7 +58,6 @@ export class LineLog {
 
   /** Lines `after + 1`, `after + 2`, …, at most `limit`. */
   read(after: number, limit: number): string[] {
-    assert(limit >= 1, 'at least one line is asked for');
     const want = Math.min(limit, Math.max(0, this.head().revision - after));
     const rows = this.#selectLines.all(after, want);
     if (rows.length < want && after < droppedUpTo(this.#database)) {

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { headChecksum } from './checksum.ts';
 import { integerIn, textIn } from './rows.ts';
-import { applicationId, createStoreFile, schemaVersion } from './schema.ts';
+import { applicationId, createStoreFile, pageBytes, schemaVersion } from './schema.ts';
 import { corruptStore, storeErrorFrom } from './sqliteFailure.ts';
 import { findWalDamage } from './walCheck.ts';
 
@@ -11,7 +11,6 @@ import { findWalDamage } from './walCheck.ts';
 const busyMs = 5_000;
 /** The write-ahead log is cut back to this after a large snapshot went through it. */
 const keptWalBytes = 16 * 1024 * 1024;
-const pageBytes = 4096;
 
 export function storeFileIn(folder: string): string {
   return join(folder, 'store.db');
@@ -34,8 +33,13 @@ export function openDatabase(folder: string, maxBytes: number | null): DatabaseS
 }
 
 function createFirst(file: string): void {
-  if (existsSync(`${file}-wal`)) throw corruptStore(file, 'it is missing, but its write-ahead log is there');
+  if (walBytes(file) > 0) throw corruptStore(file, 'it is missing, but its write-ahead log is there');
   createStoreFile(file);
+}
+
+/** 0 also when there is none: a reader leaves an empty one behind. */
+function walBytes(file: string): number {
+  return statSync(`${file}-wal`, { throwIfNoEntry: false })?.size ?? 0;
 }
 
 function openForWriting(file: string, maxBytes: number | null): DatabaseSync {
@@ -57,8 +61,7 @@ function openForWriting(file: string, maxBytes: number | null): DatabaseSync {
 function checkStoreFile(file: string): void {
   if (statSync(file).size === 0) throw corruptStore(file, 'it is empty');
   // The main file is never opened past SQLite: closing such a handle would drop this process's locks on it (POSIX).
-  const wal = `${file}-wal`;
-  const walDamage = existsSync(wal) ? findWalDamage(readFileSync(wal)) : null;
+  const walDamage = walBytes(file) === 0 ? null : findWalDamage(readFileSync(`${file}-wal`));
   if (walDamage !== null) throw corruptStore(file, walDamage);
   const database = new DatabaseSync(file, { readOnly: true, timeout: busyMs });
   try {
@@ -82,6 +85,11 @@ function checkKind(database: DatabaseSync, file: string): void {
 }
 
 function checkPages(database: DatabaseSync, file: string): void {
+  // SQLite fills a page that is cut off with zeros. With a write-ahead log the file may end anywhere: the log has the page.
+  const { size } = statSync(file);
+  if (size % pageBytes !== 0 && walBytes(file) === 0) {
+    throw corruptStore(file, `its size of ${size} bytes is no whole number of pages: its end is missing`);
+  }
   const found = database
     .prepare('PRAGMA quick_check(5)')
     .all()

@@ -5,6 +5,7 @@ import { headChecksum } from './checksum.ts';
 
 /** Written to `PRAGMA user_version`; grows with each change of the tables. */
 export const schemaVersion = 1;
+export const pageBytes = 4096;
 /** "Shol", written to `PRAGMA application_id`: tells our file from any other SQLite database. */
 export const applicationId = 0x53686f6c;
 
@@ -31,7 +32,7 @@ export function createStoreFile(file: string): void {
   for (const suffix of ['', '-wal', '-shm', '-journal']) rmSync(draft + suffix, { force: true });
   const database = new DatabaseSync(draft);
   try {
-    database.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; BEGIN; ${tables} COMMIT;`);
+    database.exec(`PRAGMA page_size = ${pageBytes}; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; BEGIN; ${tables} COMMIT;`);
   } finally {
     database.close();
   }

@@ -3,16 +3,16 @@ import { StoreError } from '../../ports/store.ts';
 
 /** Primary result codes of https://sqlite.org/rescode.html; the low byte of an extended code. */
 const sqliteBusy = 5;
-const sqliteCorrupt = 11;
 const sqliteFull = 13;
-const sqliteNotADatabase = 26;
+/** Malformed page, no database; and for our fixed statements also: a table that is not there (1), a row that clashes (19) or has another type (20). */
+const damageCodes: readonly number[] = [1, 11, 19, 20, 26];
 
 /** The one place where errors of SQLite and of the file system become errors of the port. */
 export function storeErrorFrom(error: unknown, file: string): StoreError {
   if (error instanceof StoreError) return error;
   const text = error instanceof Error ? error.message : String(error);
   const code = sqliteCodeOf(error);
-  if (code === sqliteCorrupt || code === sqliteNotADatabase) return corruptStore(file, text, error);
+  if (code !== null && damageCodes.includes(code)) return corruptStore(file, text, error);
   if (code === sqliteFull || hasCode(error, 'ENOSPC') || hasCode(error, 'EDQUOT')) {
     return new StoreError('full', `${file}: no room (${text}); nothing of this request was stored. Make room in ${dirname(file)}`, error);
   }

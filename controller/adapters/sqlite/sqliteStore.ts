@@ -21,7 +21,9 @@ export interface SqliteStoreOptions {
 export async function openSqliteStore(options: SqliteStoreOptions): Promise<Store> {
   options.signal?.throwIfAborted();
   const data: StoreWorkerData = { folder: options.folder, maxBytes: options.maxBytes ?? null };
-  const thread = new StoreThread(new Worker(new URL('./storeThread.ts', import.meta.url), { workerData: data, name: 'shoal-store' }));
+  // Not with the process's own flags: --input-type, for one, is refused by a thread that runs a file.
+  const worker = new Worker(new URL('./storeThread.ts', import.meta.url), { workerData: data, name: 'shoal-store', execArgv: [] });
+  const thread = new StoreThread(worker);
   const giveUp = (): void => thread.kill('the opening was given up');
   options.signal?.addEventListener('abort', giveUp, { once: true });
   try {
@@ -50,6 +52,7 @@ class SqliteStore implements Store {
   }
 
   async read(after: AppendBatch['after'], limit: number): Promise<readonly StoredLine[]> {
+    assert(limit >= 1, 'at least one line is asked for');
     const answer = await this.#thread.call({ kind: 'read', after, limit });
     assert(answer.kind === 'lines', 'a read is answered with lines');
     return answer.lines.map((line, index) => ({ revision: revision(answer.first + index), line }));

@@ -7,7 +7,8 @@
  * commit's first frame is written: a broken frame with frames of a LATER commit behind it is damage, not a torn write.
  *
  * A frame's checksum starts from the one stored in the frame before it, so frames behind the broken one can still be checked.
- * Limit: damage in the very last commit looks like a torn write, and so does a log cut at a commit; both are taken as such.
+ * Limits: damage in the very last commit looks like a torn write, and so does a log cut short; both are taken as such. So is
+ * damage that takes away exactly the end mark of the last commit but one.
  * Call it only while nobody writes. Format: https://sqlite.org/fileformat2.html#walformat
  */
 const headerBytes = 32;
@@ -64,7 +65,9 @@ function findBrokenFrame(wal: Wal, start: Sum): string | null {
 
 function laterCommitStands(wal: Wal, broken: number): boolean {
   // A frame of an older round, left where a torn write did not arrive, carries other salts and says nothing about this one.
-  let ended = isOfThisRound(wal, broken) && isCommit(wal, broken);
+  // Half of the salt will do: the other half may be what changed, and an older round shares neither.
+  const salt = sumAt(wal.view, frameAt(wal, broken) + 8);
+  let ended = (salt.a === wal.salt.a || salt.b === wal.salt.b) && isCommit(wal, broken);
   for (let index = broken + 1; index < wal.frames; index += 1) {
     if (!stands(wal, index, storedSum(wal, index - 1))) continue;
     if (ended) return true;
