@@ -65,7 +65,7 @@ async function fill(store: Store): Promise<{ readonly stored: number; readonly m
     }
     expect(refusal).toMatchObject({ name: 'StoreError', code: 'full' });
     expect(await tryAppend(store, stored)).toMatchObject({ code: 'full' });
-    return { stored, message: String(refusal) };
+    return { stored, message: refusal instanceof Error ? refusal.message : '' };
   }
 }
 
