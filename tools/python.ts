@@ -30,7 +30,7 @@ const oldest = [3, 11] as const;
 const requirementsFile = join(import.meta.dirname, '..', 'examples', 'train-gpt', 'requirements.txt');
 
 /** Answers at once when the environment was made before. `log` hears what takes time. */
-export async function ensurePython(log: (line: string) => void): Promise<Python> {
+export async function ensurePython(log: (line: string) => void, signal?: AbortSignal): Promise<Python> {
   const requirements = await readFile(requirementsFile, 'utf8');
   const base = await findPython();
   const name = createHash('sha256').update(`${requirements}\n${base.path}\n${base.version}`).digest('hex').slice(0, 16);
@@ -43,7 +43,9 @@ export async function ensurePython(log: (line: string) => void): Promise<Python>
   const partial = `${folder}.partial-${process.pid}`;
   try {
     await build(base.path, partial);
-    await install(partial);
+    signal?.throwIfAborted();
+    await install(partial, signal);
+    signal?.throwIfAborted();
     await takeIntoUse(partial, folder);
   } finally {
     await rm(partial, { recursive: true, force: true });
@@ -114,15 +116,16 @@ async function build(base: string, folder: string): Promise<void> {
   ]);
 }
 
-async function install(folder: string): Promise<void> {
+async function install(folder: string, signal: AbortSignal | undefined): Promise<void> {
   const { python } = environmentIn(folder);
   const words = ['install', '--quiet', '--disable-pip-version-check', '--no-input', '-r', requirementsFile];
   const base = await readFile(join(folder, 'pip-of'), 'utf8').catch(() => null);
   const { code, output } =
     base === null
-      ? await runQuietly(python, ['-m', 'pip', ...words])
-      : await runQuietly(base, ['-m', 'pip', ...words, '--ignore-installed', '--target', await sitePackages(python)]);
+      ? await runQuietly(python, ['-m', 'pip', ...words], signal)
+      : await runQuietly(base, ['-m', 'pip', ...words, '--ignore-installed', '--target', await sitePackages(python)], signal);
   if (code === 0) return;
+  signal?.throwIfAborted();
   throw new PythonMissing(['pip could not install what examples/train-gpt/requirements.txt lists:', ...lastLines(output)]);
 }
 
@@ -148,9 +151,9 @@ interface Outcome {
   readonly output: string;
 }
 
-function runQuietly(program: string, words: readonly string[]): Promise<Outcome> {
+function runQuietly(program: string, words: readonly string[], signal?: AbortSignal): Promise<Outcome> {
   return new Promise((resolve) => {
-    const child = spawn(program, words, { stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(program, words, { stdio: ['ignore', 'pipe', 'pipe'], ...(signal === undefined ? {} : { signal }) });
     let stdout = '';
     let output = '';
     child.stdout.on('data', (data: Buffer) => {

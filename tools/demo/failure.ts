@@ -1,0 +1,36 @@
+/** What a person needs when the demo did not end well: the end of every log that may say why. */
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { lastLines } from '#cli/cmd/up/lastLines.ts';
+import { collect } from './command.ts';
+import type { Ground } from './ground.ts';
+import { jobName } from './watchJob.ts';
+
+const callLimitMs = 5000;
+
+export async function evidenceOf(ground: Ground): Promise<readonly string[]> {
+  const lines: string[] = [];
+  for (const words of [
+    ['describe', 'job', jobName],
+    ['logs', jobName, '--all-ranks', '--tail', '8'],
+  ]) {
+    lines.push(`--- shoal ${words.join(' ')}`, ...(await outputOf(words, ground)));
+  }
+  for (const file of (await readdir(ground.logFolder)).sort()) {
+    lines.push(`--- ${file}`, ...(await lastLines(join(ground.logFolder, file), 8)));
+  }
+  return lines;
+}
+
+/** The controller may be what is broken. */
+async function outputOf(words: readonly string[], { env }: Ground): Promise<readonly string[]> {
+  try {
+    const { output } = await collect({ words, env }, AbortSignal.timeout(callLimitMs));
+    return output
+      .trimEnd()
+      .split('\n')
+      .map((line) => `  ${line}`);
+  } catch (error) {
+    return [`  ${error instanceof Error ? error.message : String(error)}`];
+  }
+}
