@@ -157,7 +157,12 @@ export class Loop {
   }
 
   async #snapshotIfDue(): Promise<void> {
-    if (this.#committed - this.#snapshotAt < this.#options.snapshotEvery) return;
+    if (this.#committed - this.#snapshotAt >= this.#options.snapshotEvery) await this.saveSnapshot();
+  }
+
+  /** So that the next start need not fold the log again. Not while a batch is under way. */
+  async saveSnapshot(): Promise<void> {
+    if (this.#state.revision !== this.#committed || this.#committed === this.#snapshotAt) return;
     this.#snapshotAt = this.#committed;
     try {
       await this.#options.store.saveSnapshot({ revision: this.#committed, body: printSnapshot(this.#state) });

@@ -3,6 +3,7 @@ import type { StateView } from '#core/state/view.ts';
 import type { Clock } from '#controller/ports/clock.ts';
 import type { Assignment } from '#vocabulary/assignment.ts';
 import type { NodeName } from '#vocabulary/ids.ts';
+import type { WorkerId } from '#vocabulary/job.ts';
 import type { GpuSample } from '#vocabulary/observed.ts';
 import type { Loop } from './loop.ts';
 
@@ -10,8 +11,19 @@ import type { Loop } from './loop.ts';
 export interface Session {
   readonly node: NodeName;
   send(assignment: Assignment): void;
-  /** Asks the agent to open a stream of logs; its parts arrive elsewhere. */
+  /** Asks the agent to open a stream of logs; its parts arrive elsewhere, under the request's id. */
+  requestLogs(wanted: WantedLogs): void;
   close(why: string): void;
+}
+
+export interface WantedLogs {
+  readonly requestId: string;
+  readonly id: WorkerId;
+  readonly ranks: readonly number[];
+  readonly stream: string;
+  readonly follow: boolean;
+  /** Lines from the end; null: all. */
+  readonly tail: number | null;
 }
 
 interface Connection {
@@ -66,8 +78,19 @@ export class Sessions {
     return this.#connections.has(node) ? (this.#samples.get(node) ?? []) : [];
   }
 
+  /** False: the node is not connected. */
+  requestLogs(node: NodeName, wanted: WantedLogs): boolean {
+    const connection = this.#connections.get(node);
+    connection?.session.requestLogs(wanted);
+    return connection !== undefined;
+  }
+
   isConnected(node: NodeName): boolean {
     return this.#connections.has(node);
+  }
+
+  hasBeenHeard(node: NodeName): boolean {
+    return this.#heardAtMs.has(node);
   }
 
   /** Milliseconds since anything was heard of the node; since the start of the controller when nothing was. */

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { epoch, revision } from '#vocabulary/ids.ts';
+import { openDatabase } from './openDatabase.ts';
 import { openSqliteStore } from './sqliteStore.ts';
 
 describe('the SQLite store', () => {
@@ -22,6 +23,16 @@ describe('the SQLite store', () => {
     const modes = ['', 'store.db', 'store.db-wal'].map((name) => (statSync(join(folder, name)).mode & 0o777).toString(8));
     expect(modes).toEqual(['700', '600', '600']);
     await store.close();
+  });
+
+  it('syncs every commit to the disk: no other test here would notice that it does not', () => {
+    const folder = join(base, 'data');
+    for (const opening of ['first', 'again']) {
+      const database = openDatabase(folder, null);
+      const settings = ['journal_mode', 'synchronous', 'fullfsync'].map((name) => database.prepare(`PRAGMA ${name}`).get()?.[name]);
+      expect([opening, ...settings]).toEqual([opening, 'wal', 2, 1]);
+      database.close();
+    }
   });
 
   it('has every acknowledged line after kill -9 in the middle of its appends', async () => {
@@ -65,7 +76,8 @@ describe('the SQLite store', () => {
 /** A process appends three lines at a time and prints each acknowledged revision; it is killed after so many. Gives the last one read. */
 async function appendUntilKilled(folder: string, appends: number): Promise<number> {
   const script = `
-    import { openSqliteStore } from ${JSON.stringify(new URL('./sqliteStore.ts', import.meta.url).href)};
+    import { openDatabase } from './openDatabase.ts';
+import { openSqliteStore } from ${JSON.stringify(new URL('./sqliteStore.ts', import.meta.url).href)};
     const store = await openSqliteStore({ folder: process.argv[1] });
     for (let after = 0; ; after += 3) {
       await store.append({ after, epoch: 1, lines: [1, 2, 3].map((add) => 'line ' + (after + add)) });

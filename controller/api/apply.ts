@@ -1,0 +1,95 @@
+import { randomUUID } from 'node:crypto';
+import type { MessageInitShape } from '@bufbuild/protobuf';
+import type { CompiledManifest } from '#codec/manifest.ts';
+import { compileManifest } from '#codec/manifest.ts';
+import type { Context } from '#core/context.ts';
+import type { Reply, Request } from '#core/inputs.ts';
+import { planJob } from '#core/plan.ts';
+import type { ApplyResultSchema, Document, PlanResultSchema } from '#gen/shoal/v1/control_pb.js';
+import { RpcError } from '#rpc/rpcError.ts';
+import { jobUid } from '#vocabulary/ids.ts';
+import type { UserName } from '#vocabulary/ids.ts';
+import { describeWait } from '#vocabulary/reasons.ts';
+import { limits } from '../limits.ts';
+import type { Loop } from '../loop/loop.ts';
+
+type ApplyResult = MessageInitShape<typeof ApplyResultSchema>;
+type PlanResult = MessageInitShape<typeof PlanResultSchema>;
+
+/** Each document for itself: a refused one does not stop the others. Answers when all accepted ones are durable. */
+export async function applyDocuments(loop: Loop, user: UserName, documents: readonly Document[]): Promise<ApplyResult[]> {
+  checkSize(documents);
+  const compiled = documents.map((document) => compile(document));
+  return Promise.all(
+    compiled.map(async (manifest): Promise<ApplyResult> => {
+      if (!manifest.ok) return refusal(manifest);
+      return resultOf(manifest, await loop.offer(requestOf(manifest, user)));
+    }),
+  );
+}
+
+/** What would become of them now; nothing changes. Documents do not see each other. */
+export async function planDocuments(loop: Loop, user: UserName, documents: readonly Document[], context: Context): Promise<PlanResult[]> {
+  checkSize(documents);
+  return Promise.all(documents.map((document) => planDocument(loop, user, document, context)));
+}
+
+async function planDocument(loop: Loop, user: UserName, document: Document, context: Context): Promise<PlanResult> {
+  const manifest = compile(document);
+  if (!manifest.ok) return { apply: refusal(manifest) };
+  const request = requestOf(manifest, user);
+  if (request.kind !== 'applyJob') {
+    const exists = await loop.read((state) => request.kind === 'applyQueue' && state.queues.has(request.name));
+    return { apply: resultOf(manifest, { kind: 'applied', outcome: exists ? 'configured' : 'created', uid: '' }) };
+  }
+  const { reply, decision } = await loop.read((state) => planJob(state, request, context));
+  const apply = resultOf(manifest, reply);
+  if (decision === null) return { apply };
+  if (!decision.ok) return { apply, waitReason: decision.wait.kind, waitMessage: describeWait(decision.wait) };
+  return { apply, placement: decision.placement.map((place, worker) => ({ role: 'worker', worker, node: place.node, gpus: [...place.gpus] })) };
+}
+
+function checkSize(documents: readonly Document[]): void {
+  if (documents.length > limits.documentsPerApplyMax) {
+    throw new RpcError('INVALID_ARGUMENT', `documents: ${documents.length} are given; at most ${limits.documentsPerApplyMax} a call`);
+  }
+  const bytes = documents.reduce((sum, document) => sum + document.json.length, 0);
+  if (bytes > limits.manifestBytesMax) throw new RpcError('INVALID_ARGUMENT', `documents: ${bytes} bytes are given; at most ${limits.manifestBytesMax} a call`);
+}
+
+function compile(document: Document): CompiledManifest {
+  let json: unknown;
+  try {
+    json = JSON.parse(document.json);
+  } catch (error) {
+    const message = `not valid JSON: ${error instanceof Error ? error.message : String(error)}`;
+    return { ok: false, kind: '', name: '', code: 'INVALID_ARGUMENT', problems: [{ field: '', message }] };
+  }
+  return compileManifest(json);
+}
+
+function requestOf(manifest: Extract<CompiledManifest, { ok: true }>, user: UserName): Extract<Request, { kind: 'applyJob' | 'applyQueue' }> {
+  if (manifest.kind === 'Queue') {
+    const { name, labels, spec } = manifest;
+    return { kind: 'applyQueue', name, labels, spec };
+  }
+  const { name, labels, annotations, spec } = manifest;
+  return { kind: 'applyJob', name, uid: jobUid(randomUUID()), user, labels, annotations, spec };
+}
+
+function resultOf(manifest: Extract<CompiledManifest, { ok: true }>, reply: Reply): ApplyResult {
+  const object = { kind: manifest.kind, name: manifest.name };
+  const warnings = [...manifest.warnings];
+  if (reply.kind === 'applied') return { object, outcome: reply.outcome, uid: reply.uid, warnings };
+  if (reply.kind === 'refused') return { object, outcome: 'refused', warnings, code: reply.code, problems: [{ field: reply.field, message: reply.message }] };
+  throw new RpcError('INTERNAL', 'the core answered an apply with something else');
+}
+
+function refusal(manifest: Extract<CompiledManifest, { ok: false }>): ApplyResult {
+  return {
+    object: { kind: manifest.kind, name: manifest.name },
+    outcome: 'refused',
+    code: manifest.code,
+    problems: manifest.problems.map(({ field, message }) => ({ field, message })),
+  };
+}

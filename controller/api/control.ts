@@ -1,0 +1,117 @@
+import type { Policy } from '#core/context.ts';
+import type { Request } from '#core/inputs.ts';
+import type { ControlService } from '#gen/shoal/v1/control_pb.js';
+import type { Handlers } from '#rpc/call.ts';
+import { RpcError } from '#rpc/rpcError.ts';
+import { jobName, nodeName, queueName } from '#vocabulary/ids.ts';
+import { limits } from '../limits.ts';
+import type { Changes } from '../loop/changes.ts';
+import type { Loop } from '../loop/loop.ts';
+import type { Sessions } from '../loop/sessions.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { Access } from './access.ts';
+import { makeToken } from './access.ts';
+import { applyDocuments, planDocuments } from './apply.ts';
+import { accepted, asRpc } from './failure.ts';
+import type { LogDesk } from './logs.ts';
+import type { Sight } from './objects.ts';
+import { findObject, parseKind, select, tableOf } from './objects.ts';
+import { watch } from './watch.ts';
+
+export interface ControlParts {
+  readonly loop: Loop;
+  readonly sessions: Sessions;
+  readonly changes: Changes;
+  readonly logs: LogDesk;
+  readonly access: Access;
+  readonly clock: Clock;
+  readonly policy: Policy;
+  readonly version: string;
+  readonly caHash: string;
+  readonly agentAddress: () => string;
+}
+
+/** What people ask for. A handler decodes, offers to the loop or reads a committed state, and answers; it decides nothing. */
+export function controlHandlers(parts: ControlParts): Handlers<typeof ControlService> {
+  return { ...readingHandlers(parts), ...changingHandlers(parts) };
+}
+
+type Reading = 'get' | 'list' | 'watch' | 'logs' | 'plan' | 'info';
+
+function readingHandlers(parts: ControlParts): Pick<Handlers<typeof ControlService>, Reading> {
+  const { loop, sessions, changes, clock, access } = parts;
+  const look = <T>(read: (sight: Sight) => T): Promise<T> => asRpc(() => loop.read((state, waits) => read({ state, waits, sessions, nowMs: clock.nowMs() })));
+  return {
+    get: async ({ object }) => {
+      const kind = parseKind(object?.kind ?? '');
+      const name = object?.name ?? '';
+      const found = await look((sight) => ({ resource: findObject(sight, kind, name), revision: BigInt(sight.state.revision) }));
+      if (found.resource === undefined) throw new RpcError('NOT_FOUND', `${pluralOf(kind)} "${name}" not found`);
+      return { resource: found.resource, revision: found.revision };
+    },
+    list: async ({ kind: kindName, names, labelSelector, about, table }) => {
+      const kind = parseKind(kindName);
+      return look((sight) => {
+        const resources = select(sight, { kind, names, labels: labelSelector, about });
+        const revision = BigInt(sight.state.revision);
+        return table ? { table: tableOf(kind, resources, sight.nowMs), revision } : { resources: [...resources], revision };
+      });
+    },
+    watch: (request, context) => watch({ loop, changes, look }, request, context.signal),
+    logs: async function* (request, context) {
+      const state = await asRpc(() => loop.read((now) => now));
+      yield* parts.logs.read(state, request, context.signal);
+    },
+    plan: async ({ documents }, context) => {
+      const { user } = access.callerOf(context);
+      const results = await asRpc(() => planDocuments(loop, user, documents, { nowMs: clock.nowMs(), policy: parts.policy }));
+      return { results, revision: BigInt(loop.revision) };
+    },
+    info: async (_request, context) => {
+      const { user, role } = access.callerOf(context);
+      const { clusterId, epoch } = await look(({ state }) => ({ clusterId: state.clusterId, epoch: BigInt(state.epoch) }));
+      return {
+        user, role, clusterId, epoch, revision: BigInt(loop.revision),
+        serverVersion: parts.version, caHash: parts.caHash, degraded: loop.degraded ?? '', agentAddress: parts.agentAddress(),
+      };
+    },
+  };
+}
+
+function changingHandlers(parts: ControlParts): Omit<Handlers<typeof ControlService>, Reading> {
+  const { loop, access, clock } = parts;
+  const change = async (request: Request) => {
+    const reply = accepted(await asRpc(() => loop.offer(request)));
+    return reply.kind === 'changed' ? reply : { changed: false, jobs: [], uid: '' };
+  };
+  return {
+    apply: async ({ documents }, context) => ({ results: await asRpc(() => applyDocuments(loop, access.callerOf(context).user, documents)) }),
+    delete: async ({ object, now }, context) => {
+      const { user } = access.callerOf(context);
+      const name = object?.name ?? '';
+      if (object?.kind === 'TrainingJob') return { uid: (await change({ kind: 'deleteJob', name: jobName(name), user, now })).uid };
+      if (object?.kind === 'Queue') return { uid: (await change({ kind: 'deleteQueue', name: queueName(name) })).uid };
+      throw new RpcError('INVALID_ARGUMENT', `object.kind: "${object?.kind ?? ''}" cannot be deleted; TrainingJob and Queue can`);
+    },
+    suspend: async ({ job }, context) => ({ changed: (await change({ kind: 'suspendJob', name: jobName(job), user: access.callerOf(context).user })).changed }),
+    resume: async ({ job }, context) => ({ changed: (await change({ kind: 'resumeJob', name: jobName(job), user: access.callerOf(context).user })).changed }),
+    cordon: async ({ node, reason }, context) => ({
+      changed: (await change({ kind: 'cordonNode', node: nodeName(node), user: access.callerOf(context).user, reason, drain: false })).changed,
+    }),
+    uncordon: async ({ node }, context) => ({ changed: (await change({ kind: 'uncordonNode', node: nodeName(node), user: access.callerOf(context).user })).changed }),
+    drain: async ({ node, reason }, context) => ({
+      jobs: [...(await change({ kind: 'cordonNode', node: nodeName(node), user: access.callerOf(context).user, reason, drain: true })).jobs],
+    }),
+    createJoinToken: async ({ ttlSeconds }, context) => {
+      const seconds = ttlSeconds === 0 ? limits.joinTokenSecondsDefault : ttlSeconds;
+      if (seconds > limits.joinTokenSecondsMax) throw new RpcError('INVALID_ARGUMENT', `ttl_seconds: ${seconds} is given; at most ${limits.joinTokenSecondsMax} (one day)`);
+      const { secret, facts } = makeToken('join', access.callerOf(context).user, clock.nowMs() + seconds * 1000);
+      await change({ kind: 'issueToken', token: facts });
+      return { token: `shoal-join.${facts.id}.${secret}.${parts.caHash}`, ttlSeconds: seconds };
+    },
+  };
+}
+
+function pluralOf(kind: string): string {
+  return { TrainingJob: 'jobs', Node: 'nodes', Queue: 'queues', Gpu: 'gpus', Event: 'events' }[kind] ?? kind;
+}

@@ -1,0 +1,142 @@
+import type { MessageInitShape } from '@bufbuild/protobuf';
+import { timestampFromMs } from '@bufbuild/protobuf/wkt';
+import { jobSpecToWire } from '#codec/trainingJob.ts';
+import { readJobLedger } from '#core/ledger/settle.ts';
+import { currentAttempt } from '#core/state/state.ts';
+import type { AttemptView, JobView, StateView } from '#core/state/view.ts';
+import type { AttemptSchema, ProgressSchema, RankSchema, TrainingJobSchema, TrainingJobStatusSchema } from '#gen/shoal/v1/training_job_pb.js';
+import { meshCoordinates, processesOf } from '#vocabulary/job.ts';
+import { describeWait } from '#vocabulary/reasons.ts';
+import type { WaitReason } from '#vocabulary/reasons.ts';
+
+/** What a job's status needs besides the job. */
+export interface JobSurroundings {
+  readonly state: StateView;
+  readonly wait: WaitReason | undefined;
+  readonly nowMs: number;
+}
+
+export function jobToWire(job: JobView, around: JobSurroundings): MessageInitShape<typeof TrainingJobSchema> {
+  return {
+    apiVersion: 'shoal.dev/v1',
+    kind: 'TrainingJob',
+    metadata: {
+      name: job.name, uid: job.uid, labels: { ...job.labels }, annotations: { ...job.annotations },
+      resourceVersion: BigInt(job.changedAt), creationTimestamp: timestampFromMs(job.createdAtMs),
+    },
+    spec: jobSpecToWire(job.spec),
+    status: statusOf(job, around),
+  };
+}
+
+function statusOf(job: JobView, around: JobSurroundings): MessageInitShape<typeof TrainingJobStatusSchema> {
+  const { reason, message } = describePhase(job, around.wait);
+  const { progress, checkpoint, restarts } = job;
+  const amounts = Object.entries(readJobLedger(around.state, job, around.nowMs)).filter(([, amount]) => amount > 0n);
+  return {
+    phase: phaseOf(job), reason, message,
+    user: job.user,
+    attempts: job.attempts.map(attemptToWire),
+    ranks: ranksOf(job),
+    ...(progress === null ? {} : { progress: progressToWire(progress) }),
+    ...(checkpoint === null ? {} : { checkpoint: { step: BigInt(checkpoint.step), path: checkpoint.path, at: timestampFromMs(checkpoint.atMs) } }),
+    restarts: { application: restarts.applicationAtMs.length, infrastructure: restarts.infrastructure, preemption: restarts.preemption },
+    ledger: Object.fromEntries(amounts),
+    ...(job.phase.kind === 'finished' ? { finishedAt: timestampFromMs(job.phase.atMs) } : {}),
+    deleting: job.wanted === 'delete',
+  };
+}
+
+/** One word: what `get jobs` shows and `wait --for=phase=` compares with. */
+export function phaseOf(job: JobView): string {
+  switch (job.phase.kind) {
+    case 'pending':
+      return 'Pending';
+    case 'suspended':
+      return 'Suspended';
+    case 'finished':
+      return job.phase.outcome;
+    case 'active': {
+      const stage = currentAttempt(job)?.stage.kind ?? 'starting';
+      return { starting: 'Starting', running: 'Running', suspending: 'Suspending', stopping: 'Stopping', ended: 'Stopping' }[stage];
+    }
+  }
+}
+
+export function describePhase(job: JobView, wait: WaitReason | undefined): { readonly reason: string; readonly message: string } {
+  switch (job.phase.kind) {
+    case 'pending':
+      return wait === undefined ? { reason: 'NotLookedAtYet', message: 'the next scheduling pass will look at it' } : { reason: wait.kind, message: describeWait(wait) };
+    case 'suspended':
+      return { reason: 'Suspended', message: `waits until somebody resumes it (\`shoal resume ${job.name}\`)` };
+    case 'finished':
+      return { reason: job.phase.reason, message: job.phase.message };
+    case 'active': {
+      const stage = currentAttempt(job)?.stage;
+      if (stage?.kind === 'stopping') return { reason: stage.cause.reason, message: stage.cause.message };
+      if (stage?.kind === 'suspending') return { reason: stage.reason, message: stage.stage.kind === 'ask' ? 'asking all ranks for a step to stop at' : `stops at step ${stage.stage.stopStep}` };
+      return { reason: '', message: '' };
+    }
+  }
+}
+
+function attemptToWire(attempt: AttemptView): MessageInitShape<typeof AttemptSchema> {
+  const stage = attempt.stage.kind;
+  return {
+    number: attempt.number,
+    placedAt: timestampFromMs(attempt.placedAtMs),
+    ...(attempt.startedAtMs === null ? {} : { startedAt: timestampFromMs(attempt.startedAtMs) }),
+    ...(attempt.endedAtMs === null ? {} : { endedAt: timestampFromMs(attempt.endedAtMs) }),
+    stage: `${stage.slice(0, 1).toUpperCase()}${stage.slice(1)}`,
+    stopReasons: [...(attempt.end?.reasons ?? [])],
+    message: attempt.end?.message ?? '',
+    chargedToUser: attempt.end?.charged ?? false,
+    resumedFromStep: BigInt(attempt.resume?.step ?? 0),
+    lastCheckpointStep: BigInt(attempt.lastCheckpointStep),
+    lastStep: BigInt(attempt.lastStep),
+    placement: attempt.placement.map((place, worker) => ({ role: 'worker', worker, node: place.node, gpus: [...place.gpus] })),
+  };
+}
+
+function ranksOf(job: JobView): MessageInitShape<typeof RankSchema>[] {
+  const attempt = currentAttempt(job) ?? job.attempts.at(-1);
+  if (attempt === undefined) return [];
+  const processes = processesOf(job.spec);
+  const gpusPerRank = job.spec.gpusPerWorker / processes;
+  const steps = job.progress !== null && job.progress.attempt === attempt.number ? job.progress.steps : {};
+  return attempt.placement.flatMap((place, worker) =>
+    Array.from({ length: processes }, (_, local) => {
+      const rank = worker * processes + local;
+      const record = attempt.workers[worker];
+      const exitCode = record?.exitCodes[rank] ?? null;
+      const state = record?.state ?? 'assigned';
+      return {
+        rank, worker,
+        node: place.node,
+        gpus: processes === 1 ? [...place.gpus] : place.gpus.slice(local, local + 1),
+        state: `${state.slice(0, 1).toUpperCase()}${state.slice(1)}`,
+        mesh: Object.fromEntries(meshCoordinates(job.spec.mesh, rank * gpusPerRank)),
+        step: BigInt(steps[rank] ?? 0),
+        ...(exitCode === null ? {} : { exitCode }),
+      };
+    }),
+  );
+}
+
+function progressToWire(progress: NonNullable<JobView['progress']>): MessageInitShape<typeof ProgressSchema> {
+  const { step, loss, tokens, stepSeconds, atMs } = progress;
+  const rate = tokensPerSecond(progress);
+  return {
+    step: BigInt(step),
+    at: timestampFromMs(atMs),
+    ...(loss === null ? {} : { loss }),
+    ...(tokens === null ? {} : { tokens }),
+    ...(stepSeconds === null ? {} : { stepSeconds }),
+    ...(rate === null ? {} : { tokensPerSecond: rate }),
+  };
+}
+
+function tokensPerSecond(progress: NonNullable<JobView['progress']>): number | null {
+  const { tokens, stepSeconds, step } = progress;
+  return tokens === null || stepSeconds === null || stepSeconds <= 0 || step === 0 ? null : tokens / step / stepSeconds;
+}

@@ -1,0 +1,108 @@
+import type { MessageInitShape } from '@bufbuild/protobuf';
+import { timestampFromMs } from '@bufbuild/protobuf/wkt';
+import { inventoryToWire, gpuInfoToWire } from '#codec/inventoryWire.ts';
+import { queueSpecToWire } from '#codec/queue.ts';
+import { queueUsage, withAncestors } from '#core/queues/usage.ts';
+import type { RecentEvent } from '#core/state/state.ts';
+import { currentAttempt } from '#core/state/state.ts';
+import type { NodeView, QueueView, StateView, View } from '#core/state/view.ts';
+import type { EventSchema } from '#gen/shoal/v1/event_pb.js';
+import type { GpuSchema, NodeSchema } from '#gen/shoal/v1/node_pb.js';
+import type { QueueSchema } from '#gen/shoal/v1/queue_pb.js';
+import { processesOf } from '#vocabulary/job.ts';
+import type { GpuSample } from '#vocabulary/observed.ts';
+
+const apiVersion = 'shoal.dev/v1';
+
+/** What is known of a node outside the state, and only while it is connected. */
+export interface NodeSight {
+  readonly connected: boolean;
+  /** null: nothing was heard since this controller started. */
+  readonly lastSeenAtMs: number | null;
+  readonly samples: readonly GpuSample[];
+}
+
+export function nodeToWire(state: StateView, node: NodeView, sight: NodeSight): MessageInitShape<typeof NodeSchema> {
+  const { availability, cordon } = node;
+  return {
+    apiVersion, kind: 'Node',
+    metadata: { name: node.name, uid: node.name, labels: { ...node.labels }, resourceVersion: BigInt(node.changedAt), creationTimestamp: timestampFromMs(node.createdAtMs) },
+    status: {
+      state: { ready: 'Ready', lost: 'Lost', returning: 'Returning' }[availability.kind],
+      reason: availability.kind === 'lost' ? availability.message : availability.kind === 'returning' ? `ends ${availability.held} workers of old attempts first` : '',
+      ...(cordon === null ? {} : { cordon: { owner: cordon.by, reason: cordon.reason, at: timestampFromMs(cordon.atMs) } }),
+      draining: cordon?.drain === true && node.jobs.size > 0,
+      inventory: inventoryToWire(node.inventory),
+      gpusUsed: node.owners.filter((owner) => owner !== null).length,
+      gpusHealthy: node.health.filter((health) => health.healthy).length,
+      jobs: [...node.jobs].flatMap((uid) => state.jobs.get(uid)?.name ?? []).sort(),
+      connected: sight.connected,
+      ...(sight.lastSeenAtMs === null ? {} : { lastSeenAt: timestampFromMs(sight.lastSeenAtMs) }),
+      gpus: gpusToWire(state, node, sight),
+    },
+  };
+}
+
+/** A GPU is an object of its own, named node/index. */
+export function gpusToWire(state: StateView, node: NodeView, sight: NodeSight): MessageInitShape<typeof GpuSchema>[] {
+  return node.inventory.gpus.map((info) => {
+    const health = node.health[info.index];
+    const sample = sight.samples.find((one) => one.index === info.index);
+    return {
+      apiVersion, kind: 'Gpu',
+      metadata: { name: `${node.name}/${info.index}`, uid: info.uuid, resourceVersion: BigInt(node.changedAt) },
+      node: node.name,
+      info: gpuInfoToWire(info),
+      health: health?.healthy === false ? 'Unhealthy' : 'Healthy',
+      healthMessage: [health?.code ?? '', health?.message ?? ''].filter((part) => part !== '').join(' '),
+      ...ownerOf(state, node, info.index),
+      ...(sample === undefined
+        ? {}
+        : {
+            sample: {
+              utilizationPercent: sample.utilizationPercent, memoryUsedBytes: BigInt(sample.memoryUsedBytes),
+              powerMilliwatts: sample.powerMilliwatts, temperatureCelsius: sample.temperatureCelsius,
+            },
+          }),
+    };
+  });
+}
+
+function ownerOf(state: StateView, node: NodeView, gpu: number): { job: string; ranks: number[] } {
+  const owner = node.owners[gpu] ?? null;
+  const job = owner === null ? undefined : state.jobs.get(owner);
+  const attempt = job === undefined ? undefined : currentAttempt(job);
+  const worker = attempt?.placement.findIndex((place) => place.node === node.name && place.gpus.includes(gpu)) ?? -1;
+  const place = attempt?.placement[worker];
+  if (job === undefined || place === undefined) return { job: job?.name ?? '', ranks: [] };
+  const processes = processesOf(job.spec);
+  return { job: job.name, ranks: [processes === 1 ? worker : worker * processes + place.gpus.indexOf(gpu)] };
+}
+
+export function queueToWire(state: StateView, queue: QueueView): MessageInitShape<typeof QueueSchema> {
+  let pending = 0;
+  let running = 0;
+  for (const job of state.jobs.values()) {
+    if (!withAncestors(state.queues, job.spec.queue).includes(queue.name)) continue;
+    if (job.phase.kind === 'pending') pending += 1;
+    else if (job.phase.kind === 'active') running += 1;
+  }
+  const models = new Set([...state.nodes.values()].flatMap((node) => node.inventory.gpus.map((gpu) => gpu.model)));
+  const used = [...models].sort().map((model) => [model, queueUsage(state, queue.name, model)] as const);
+  return {
+    apiVersion, kind: 'Queue',
+    metadata: { name: queue.name, uid: queue.name, labels: { ...queue.labels }, resourceVersion: BigInt(queue.changedAt), creationTimestamp: timestampFromMs(queue.createdAtMs) },
+    spec: queueSpecToWire(queue.spec),
+    status: { pending, running, used: Object.fromEntries(used.filter(([, gpus]) => gpus > 0)) },
+  };
+}
+
+export function eventToWire(event: View<RecentEvent>): MessageInitShape<typeof EventSchema> {
+  return {
+    apiVersion, kind: 'Event',
+    metadata: { name: String(event.revision), uid: String(event.revision), resourceVersion: BigInt(event.revision), creationTimestamp: timestampFromMs(event.atMs) },
+    object: { kind: event.objectKind, name: event.objectName },
+    type: event.type, reason: event.reason, message: event.message,
+    at: timestampFromMs(event.atMs),
+  };
+}

@@ -1,0 +1,131 @@
+import { timestampMs } from '@bufbuild/protobuf/wkt';
+import type { Timestamp } from '@bufbuild/protobuf/wkt';
+import type { Event } from '#gen/shoal/v1/event_pb.js';
+import type { Gpu, Node } from '#gen/shoal/v1/node_pb.js';
+import type { Queue } from '#gen/shoal/v1/queue_pb.js';
+import type { TrainingJob } from '#gen/shoal/v1/training_job_pb.js';
+import type { ObjectKind } from '../loop/changes.ts';
+
+/**
+ * What `get` shows, made by the server: an older client prints a newer server's columns. Priority 0 is always shown,
+ * 1 with `-o wide`. Cells are text; a dash-free empty cell prints as `<none>` as kubectl does.
+ */
+export interface ColumnOf<T> {
+  readonly name: string;
+  readonly priority: 0 | 1;
+  readonly cell: (object: T, nowMs: number) => string;
+}
+
+const jobColumns: readonly ColumnOf<TrainingJob>[] = [
+  column('NAME', 0, (job) => job.metadata?.name ?? ''),
+  column('QUEUE', 0, (job) => job.spec?.queue ?? ''),
+  column('STATUS', 0, jobStatus),
+  column('GPUS', 0, (job) => String((job.spec?.workers ?? 0) * (job.spec?.gpusPerWorker ?? 0))),
+  column('READY', 0, (job) => `${job.status?.ranks.filter((rank) => rank.state === 'Running').length ?? 0}/${job.status?.ranks.length ?? 0}`),
+  column('PRI', 0, (job) => String(job.spec?.priority ?? '')),
+  column('RESTARTS', 0, (job) => String((job.status?.restarts?.application ?? 0) + (job.status?.restarts?.infrastructure ?? 0))),
+  column('STEP', 0, (job) => (job.status?.progress === undefined ? '' : String(job.status.progress.step))),
+  column('AGE', 0, (job, nowMs) => age(job.metadata?.creationTimestamp, nowMs)),
+  column('USER', 1, (job) => job.status?.user ?? ''),
+  column('NODES', 1, (job) => [...new Set(job.status?.ranks.map((rank) => rank.node))].join(',')),
+  column('LOSS', 1, (job) => job.status?.progress?.loss?.toFixed(4) ?? ''),
+  column('CHECKPOINT', 1, (job) => (job.status?.checkpoint === undefined ? '' : `step ${job.status.checkpoint.step}`)),
+  column('ATTEMPT', 1, (job) => String(job.status?.attempts.at(-1)?.number ?? '')),
+  column('REASON', 1, (job) => job.status?.reason ?? ''),
+];
+
+const nodeColumns: readonly ColumnOf<Node>[] = [
+  column('NAME', 0, (node) => node.metadata?.name ?? ''),
+  column('STATUS', 0, nodeStatus),
+  column('GPUS', 0, (node) => `${node.status?.gpusUsed ?? 0}/${node.status?.gpus.length ?? 0}`),
+  column('HEALTH', 0, (node) => (node.status?.gpusHealthy === node.status?.gpus.length ? 'ok' : `${(node.status?.gpus.length ?? 0) - (node.status?.gpusHealthy ?? 0)} bad`)),
+  column('JOBS', 0, (node) => node.status?.jobs.join(',') ?? ''),
+  column('AGE', 0, (node, nowMs) => age(node.metadata?.creationTimestamp, nowMs)),
+  column('VERSION', 0, (node) => node.status?.inventory?.agentVersion ?? ''),
+  column('TOPOLOGY', 1, (node) => node.status?.inventory?.path.join('/') ?? ''),
+  column('MODEL', 1, (node) => [...new Set(node.status?.gpus.map((gpu) => gpu.info?.model ?? ''))].join(',')),
+  column('CPU', 1, (node) => String((node.status?.inventory?.cpuMilli ?? 0) / 1000)),
+  column('MEMORY', 1, (node) => gibibytes(node.status?.inventory?.memoryBytes ?? 0n)),
+  column('ADDRESS', 1, (node) => node.status?.inventory?.address ?? ''),
+  column('HEARTBEAT', 1, (node, nowMs) => age(node.status?.lastSeenAt, nowMs)),
+  column('REASON', 1, (node) => node.status?.cordon?.reason || (node.status?.reason ?? '')),
+];
+
+const gpuColumns: readonly ColumnOf<Gpu>[] = [
+  column('NODE', 0, (gpu) => gpu.node),
+  column('IDX', 0, (gpu) => String(gpu.info?.index ?? '')),
+  column('MODEL', 0, (gpu) => gpu.info?.model ?? ''),
+  column('UTIL', 0, (gpu) => (gpu.sample === undefined ? '' : `${gpu.sample.utilizationPercent}%`)),
+  column('MEM', 0, (gpu) => (gpu.sample === undefined ? '' : `${gibibytes(gpu.sample.memoryUsedBytes)}/${gibibytes(gpu.info?.memoryBytes ?? 0n)}`)),
+  column('POWER', 0, (gpu) => (gpu.sample === undefined ? '' : `${Math.round(gpu.sample.powerMilliwatts / 1000)}W`)),
+  column('TEMP', 0, (gpu) => (gpu.sample === undefined ? '' : `${gpu.sample.temperatureCelsius}C`)),
+  column('HEALTH', 0, (gpu) => gpu.health),
+  column('JOB', 0, (gpu) => gpu.job),
+  column('RANK', 0, (gpu) => gpu.ranks.join(',')),
+  column('UUID', 1, (gpu) => gpu.info?.uuid ?? ''),
+  column('PCI', 1, (gpu) => gpu.info?.pciBusId ?? ''),
+  column('NUMA', 1, (gpu) => String(gpu.info?.numaNode ?? '')),
+  column('NVLINK', 1, (gpu) => String(gpu.info?.nvlinkDomain ?? '')),
+  column('REASON', 1, (gpu) => gpu.healthMessage),
+];
+
+const queueColumns: readonly ColumnOf<Queue>[] = [
+  column('NAME', 0, (queue) => queue.metadata?.name ?? ''),
+  column('PARENT', 0, (queue) => queue.spec?.parent ?? ''),
+  column('PENDING', 0, (queue) => String(queue.status?.pending ?? 0)),
+  column('RUNNING', 0, (queue) => String(queue.status?.running ?? 0)),
+  column('GPUS', 0, queueGpus),
+  column('AGE', 0, (queue, nowMs) => age(queue.metadata?.creationTimestamp, nowMs)),
+];
+
+const eventColumns: readonly ColumnOf<Event>[] = [
+  column('LAST SEEN', 0, (event, nowMs) => age(event.at, nowMs)),
+  column('TYPE', 0, (event) => event.type),
+  column('REASON', 0, (event) => event.reason),
+  column('OBJECT', 0, (event) => `${objectPrefix(event.object?.kind ?? '')}/${event.object?.name ?? ''}`),
+  column('MESSAGE', 0, (event) => event.message),
+];
+
+export const tables = { TrainingJob: jobColumns, Node: nodeColumns, Gpu: gpuColumns, Queue: queueColumns, Event: eventColumns } satisfies Record<ObjectKind, unknown>;
+
+function column<T>(name: string, priority: 0 | 1, cell: (object: T, nowMs: number) => string): ColumnOf<T> {
+  return { name, priority, cell };
+}
+
+function jobStatus(job: TrainingJob): string {
+  const phase = job.status?.phase ?? '';
+  const word = job.status?.deleting === true ? 'Terminating' : phase;
+  return phase === 'Pending' || phase === 'Failed' || phase === 'Stopping' ? `${word}(${job.status?.reason ?? ''})` : word;
+}
+
+function nodeStatus(node: Node): string {
+  const { status } = node;
+  const words = [status?.state === 'Lost' ? 'NotReady' : (status?.state ?? '')];
+  if (status?.draining === true) words.push('Draining');
+  if (status?.cordon !== undefined) words.push('SchedulingDisabled');
+  return words.join(',');
+}
+
+function queueGpus(queue: Queue): string {
+  const models = new Set([...Object.keys(queue.status?.used ?? {}), ...Object.keys(queue.spec?.limit ?? {})]);
+  return [...models].sort().map((model) => `${model} ${queue.status?.used[model] ?? 0}/${queue.spec?.limit[model] ?? 'unlimited'}`).join(', ');
+}
+
+function objectPrefix(kind: string): string {
+  return { TrainingJob: 'job', Node: 'node', Queue: 'queue' }[kind] ?? kind.toLowerCase();
+}
+
+const gibibytes = (bytes: bigint): string => `${Math.round(Number(bytes) / 2 ** 30)}Gi`;
+
+/** As kubectl writes ages: 45s, 12m, 5h3m, 5d3h. */
+function age(since: Timestamp | undefined, nowMs: number): string {
+  if (since === undefined) return '';
+  const seconds = Math.max(0, Math.floor((nowMs - timestampMs(since)) / 1000));
+  const [minutes, hours, days] = [Math.floor(seconds / 60), Math.floor(seconds / 3600), Math.floor(seconds / 86_400)];
+  if (seconds < 120) return `${seconds}s`;
+  if (minutes < 10) return seconds % 60 === 0 ? `${minutes}m` : `${minutes}m${seconds % 60}s`;
+  if (hours < 3) return `${minutes}m`;
+  if (hours < 8) return minutes % 60 === 0 ? `${hours}h` : `${hours}h${minutes % 60}m`;
+  if (hours < 48) return `${hours}h`;
+  return days < 8 && hours % 24 !== 0 ? `${days}d${hours % 24}h` : `${days}d`;
+}

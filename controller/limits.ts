@@ -1,0 +1,49 @@
+import { assert } from '#vocabulary/assert.ts';
+import type { Policy } from '#core/context.ts';
+import { defaultLevels } from '#vocabulary/topology.ts';
+
+/** Every bound of the controller, in one place; docs/reference/limits.md says them to users. */
+export const limits = {
+  /** Requests and reports that wait for the loop. */
+  inboxMax: 20_000,
+  /** Inputs of one step, and so of one commit. */
+  batchMax: 5_000,
+  documentsPerApplyMax: 5_000,
+  manifestBytesMax: 8 * 2 ** 20,
+  /** Messages to one agent that it has not taken yet. */
+  sessionMessagesMax: 1_000,
+  /** Pieces of logs between agents and one reader. */
+  logPiecesMax: 64,
+  logReadersMax: 256,
+  /** Changes kept so that watches can resume. */
+  changesMax: 100_000,
+  /** Events between two snapshots. */
+  snapshotEvery: 50_000,
+  storeProbeMs: 1_000,
+  tickMs: 1_000,
+  heartbeatMs: 2_000,
+  /** Silence after which a node is lost. */
+  nodeLostAfterMs: 8_000,
+  silencePeriodMs: 500,
+  joinTokenSecondsDefault: 900,
+  joinTokenSecondsMax: 86_400,
+  /** How long a controller waits for the one before it to end. */
+  leaseWaitMs: 5_000,
+} as const;
+
+export const defaultPolicy: Policy = {
+  levels: defaultLevels,
+  failureGraceMs: 2_000,
+  progressRecordMs: 2_000,
+  suspendMarginMs: 500,
+  coordinatorPorts: { first: 24_000, count: 5_000 },
+  placementsPerStepMax: 5_000,
+  jobsMax: 200_000,
+  finishedJobsMax: 50_000,
+  recentEventsMax: 10_000,
+};
+
+assert(limits.inboxMax >= limits.documentsPerApplyMax + limits.batchMax, 'a full apply fits into the inbox beside a batch');
+assert(limits.nodeLostAfterMs >= limits.heartbeatMs * 3, 'a node is not lost for two late heartbeats');
+assert(limits.nodeLostAfterMs + 2 * limits.silencePeriodMs <= 10_000, 'a lost node is declared lost within 10 s');
+assert(defaultPolicy.jobsMax > defaultPolicy.finishedJobsMax, 'finished jobs leave room for others');
