@@ -16,7 +16,16 @@ export async function withDeadline<T>(
   signal.addEventListener('abort', onAbort, { once: true });
   if (signal.aborted) ended.abort();
   let late = false;
-  const timer = timeoutMs === null ? undefined : setTimeout(() => { late = true; ended.abort(); }, Math.min(timeoutMs, 2 ** 31 - 1));
+  const timer =
+    timeoutMs === null
+      ? undefined
+      : setTimeout(
+          () => {
+            late = true;
+            ended.abort();
+          },
+          Math.min(timeoutMs, 2 ** 31 - 1),
+        );
   try {
     const result = await work(ended.signal);
     if (result !== undefined) return result;

@@ -71,5 +71,8 @@ export function compileChoice<T extends string>(flags: Flags, name: string, allo
 /** `key=value,key2=value2`; `==` is taken too. */
 export function parseSelector(text: string | null): Readonly<Record<string, string>> {
   if (text === null || text.trim() === '') return {};
-  return parsePairs(text.split(',').map((pair) => pair.trim().replace('==', '=')), '--selector');
+  return parsePairs(
+    text.split(',').map((pair) => pair.trim().replace('==', '=')),
+    '--selector',
+  );
 }

@@ -29,7 +29,10 @@ export function kindOf(word: string): Kind {
   const wanted = word.toLowerCase();
   const found = kinds.find((kind) => namesOf(kind).includes(wanted));
   if (found !== undefined) return found;
-  const near = didYouMean(wanted, kinds.flatMap((kind) => [kind.singular, kind.plural]));
+  const near = didYouMean(
+    wanted,
+    kinds.flatMap((kind) => [kind.singular, kind.plural]),
+  );
   throw new CliError(exitCodes.usage, `error: the server doesn't have a resource type "${word}"`, [
     ...(near === undefined ? [] : [`Did you mean "${near}"?`]),
     `Types: ${kinds.map((kind) => kind.plural).join(', ')}`,

@@ -54,7 +54,8 @@ export function buildProgram(io: Pick<Io, 'stdout' | 'stderr'>, act: Act): Comma
     .configureOutput({
       writeOut: (text) => io.stdout.write(text),
       writeErr: (text) => io.stderr.write(text),
-      outputError: (text, write) => write(text.replace(/\(Did you mean (?:one of )?(.*?)\?\)/, (_, words: string) => `Did you mean ${quoted(words)}?`)),
+      outputError: (text, write) =>
+        write(text.replace(/\(Did you mean (?:one of )?(.*?)\?\)/, (_, words: string) => `Did you mean ${quoted(words)}?`)),
     });
   for (const add of adders) add(program, act);
   for (const command of program.commands) completeHelp(command, 'shoal');
@@ -62,11 +63,21 @@ export function buildProgram(io: Pick<Io, 'stdout' | 'stderr'>, act: Act): Comma
 }
 
 const adders: readonly ((program: Command, act: Act) => void)[] = [
-  addUpCommand, addAgentCommands,
-  addGetCommand, addDescribeCommand, addLogsCommand, addEventsCommand, addWaitCommand,
-  addRunCommand, addApplyCommand, addDeleteCommand, addJobCommands,
+  addUpCommand,
+  addAgentCommands,
+  addGetCommand,
+  addDescribeCommand,
+  addLogsCommand,
+  addEventsCommand,
+  addWaitCommand,
+  addRunCommand,
+  addApplyCommand,
+  addDeleteCommand,
+  addJobCommands,
   addNodeCommands,
-  addConfigCommands, addVersionCommand, addHelpCommand,
+  addConfigCommands,
+  addVersionCommand,
+  addHelpCommand,
 ];
 
 /** In lists the first line of a description; after wrong usage, the next command to type. */
@@ -77,5 +88,8 @@ function completeHelp(command: Command, parent: string): void {
 }
 
 function quoted(words: string): string {
-  return words.split(', ').map((word) => `"${word}"`).join(' or ');
+  return words
+    .split(', ')
+    .map((word) => `"${word}"`)
+    .join(' or ');
 }

@@ -54,7 +54,10 @@ export function pickContext(config: Config, wanted: string | null): Context {
   }
   const context = config.contexts.find((each) => each.name === name);
   if (context !== undefined) return context;
-  const near = didYouMean(name, config.contexts.map((each) => each.name));
+  const near = didYouMean(
+    name,
+    config.contexts.map((each) => each.name),
+  );
   throw new CliError(exitCodes.notFound, `error: no context exists with the name "${name}"`, [
     ...(near === undefined ? [] : [`Did you mean "${near}"?`]),
     'List them: shoal config get-contexts',

@@ -4,26 +4,15 @@ import { join } from 'node:path';
 import { manifestBytesMax } from '#codec/manifestYaml.ts';
 import { reasonOf } from '../config/configFile.ts';
 import { readStdin, type Io } from '../io.ts';
+import type { Loaded, Manifest } from './manifest.ts';
 import { parseManifests } from './parse.ts';
-
-export interface Manifest {
-  readonly kind: string;
-  readonly name: string;
-  /** As the server gets it. */
-  readonly json: string;
-  /** `train.yaml:12:5` for the field of a problem; empty: the document as a whole. */
-  readonly where: (field: string) => string;
-}
-
-export interface Loaded {
-  readonly manifests: readonly Manifest[];
-  /** What could not be read, each beginning with its place. */
-  readonly problems: readonly string[];
-}
 
 const extensions = ['.yaml', '.yml', '.json'];
 
-export async function loadManifests({ files, recursive }: { readonly files: readonly string[]; readonly recursive: boolean }, io: Io): Promise<Loaded> {
+export async function loadManifests(
+  { files, recursive }: { readonly files: readonly string[]; readonly recursive: boolean },
+  io: Io,
+): Promise<Loaded> {
   const manifests: Manifest[] = [];
   const problems: string[] = [];
   for (const file of files) {
@@ -72,13 +61,15 @@ async function readSource(path: string): Promise<Source> {
     const file = await open(path, 'r');
     try {
       const { size } = await file.stat();
-      if (size > manifestBytesMax) return { problem: `${path}: ${(size / 1024 / 1024).toFixed(1)} MiB is more than the limit of ${limitText}` };
-      const chunks: Buffer[] = [];
+      if (size > manifestBytesMax)
+        return { problem: `${path}: ${(size / 1024 / 1024).toFixed(1)} MiB is more than the limit of ${limitText}` };
+      const chunks: Uint8Array[] = [];
       let bytes = 0;
-      for await (const chunk of file.createReadStream({ autoClose: false, end: manifestBytesMax })) {
-        const part = Buffer.from(chunk);
-        bytes += part.length;
-        chunks.push(part);
+      const stream: AsyncIterable<unknown> = file.createReadStream({ autoClose: false, end: manifestBytesMax });
+      for await (const chunk of stream) {
+        if (!(chunk instanceof Uint8Array)) continue;
+        bytes += chunk.length;
+        chunks.push(chunk);
       }
       if (bytes > manifestBytesMax) return { problem: `${path}: more than the limit of ${limitText}` };
       return { name: path, text: Buffer.concat(chunks).toString('utf8') };

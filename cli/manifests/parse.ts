@@ -1,5 +1,5 @@
 import { describeTextProblem, parseManifests as parseText, type ManifestDocument } from '#codec/manifestYaml.ts';
-import type { Loaded, Manifest } from './load.ts';
+import type { Loaded, Manifest } from './manifest.ts';
 
 /** A text's documents. A `kind: List`, as `get -o yaml` prints it, stands for its items; each keeps its place in the text. */
 export function parseManifests(file: string, text: string): Loaded {

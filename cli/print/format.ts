@@ -47,7 +47,9 @@ export function formatIndices(indices: readonly number[]): string {
 /** Milli-GPU-milliseconds → GPU-seconds with three decimals at most, exact up to the millisecond. */
 export function formatGpuSeconds(milliGpuMs: bigint): string {
   const thousandths = milliGpuMs / 1000n;
-  const rest = String(thousandths % 1000n).padStart(3, '0').replace(/0+$/, '');
+  const rest = String(thousandths % 1000n)
+    .padStart(3, '0')
+    .replace(/0+$/, '');
   return rest === '' ? String(thousandths / 1000n) : `${thousandths / 1000n}.${rest}`;
 }
 

@@ -34,8 +34,19 @@ export function makeTablePrinter(style: TableStyle): TablePrinter {
 
 /** Left aligned, three spaces between, none after the last. `widths` grows with what it sees. */
 export function formatColumns(lines: readonly (readonly string[])[], widths: number[] = []): string {
-  for (const cells of lines) cells.forEach((cell, at) => { widths[at] = Math.max(widths[at] ?? 0, [...cell].length); });
-  return lines.map((cells) => `${cells.map((cell, at) => (at === cells.length - 1 ? cell : pad(cell, widths[at] ?? 0))).join(gap).trimEnd()}\n`).join('');
+  for (const cells of lines)
+    cells.forEach((cell, at) => {
+      widths[at] = Math.max(widths[at] ?? 0, [...cell].length);
+    });
+  return lines
+    .map(
+      (cells) =>
+        `${cells
+          .map((cell, at) => (at === cells.length - 1 ? cell : pad(cell, widths[at] ?? 0)))
+          .join(gap)
+          .trimEnd()}\n`,
+    )
+    .join('');
 }
 
 function pad(cell: string, width: number): string {

@@ -61,15 +61,19 @@ function hintsFor(code: RpcCode): readonly string[] {
 
 /** grpc-js tells a server that cannot be reached from one that refuses only in its text. */
 export function isUnreachable(message: string): boolean {
-  return /No connection established|ECONNREFUSED|ECONNRESET|ENOTFOUND|ETIMEDOUT|EHOSTUNREACH|Connection dropped|Name resolution failed/.test(message);
+  return /No connection established|ECONNREFUSED|ECONNRESET|ENOTFOUND|ETIMEDOUT|EHOSTUNREACH|Connection dropped|Name resolution failed/.test(
+    message,
+  );
 }
 
 function unreachable(message: string, address: string): CliError {
   const certificate = /certificate|altnames|self.signed|CERT_|UNABLE_TO_VERIFY|SSL|TLS/i.test(message);
   if (certificate) {
-    return new CliError(exitCodes.error, `Unable to connect to the server ${address}: its certificate is not trusted (${causeOf(message)})`, [
-      'Is this the right cluster? See: shoal config get-contexts',
-    ]);
+    return new CliError(
+      exitCodes.error,
+      `Unable to connect to the server ${address}: its certificate is not trusted (${causeOf(message)})`,
+      ['Is this the right cluster? See: shoal config get-contexts'],
+    );
   }
   return new CliError(exitCodes.error, `Unable to connect to the server ${address}: ${causeOf(message)}`, [
     'Is the controller running? Start one here: shoal up',

@@ -27,13 +27,14 @@ export async function runShoal(words: readonly string[], how: RunHow = {}): Prom
   const out: string[] = [];
   const err: string[] = [];
   const tty = how.tty ?? false;
-  const sink = (into: string[]): Writable => new Writable({
-    write: (chunk: Buffer, _encoding, done) => {
-      into.push(chunk.toString('utf8'));
-      how.onOutput?.([...out, ...err].join(''));
-      done();
-    },
-  });
+  const sink = (into: string[]): Writable =>
+    new Writable({
+      write: (chunk: Buffer, _encoding, done) => {
+        into.push(chunk.toString('utf8'));
+        how.onOutput?.([...out, ...err].join(''));
+        done();
+      },
+    });
   const io: Io = {
     stdin: { isTty: tty, chunks: stdinOf(how.stdin ?? '') },
     stdout: makeOutput(sink(out), tty),
@@ -64,7 +65,10 @@ export async function makeBench(): Promise<Bench> {
   const server = await startControlDouble();
   const folder = await mkdtemp(join(tmpdir(), 'shoal-cli-'));
   const env = { SHOAL_CONFIG: join(folder, 'config') };
-  const config = { currentContext: 'test', contexts: [{ name: 'test', server: server.address, certificateAuthority: server.caPem, token }] };
+  const config = {
+    currentContext: 'test',
+    contexts: [{ name: 'test', server: server.address, certificateAuthority: server.caPem, token }],
+  };
   await writeFile(env.SHOAL_CONFIG, JSON.stringify(config), { mode: 0o600 });
   return {
     server,

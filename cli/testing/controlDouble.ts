@@ -7,7 +7,13 @@ import { create } from '@bufbuild/protobuf';
 import { ControlService, ResourceSchema, type Resource } from '#gen/shoal/v1/control_pb.js';
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import type {
-  ApplyResultSchema, InfoResponseSchema, LogsResponseSchema, PlanResultSchema, ResourceSchema as Resources, TableSchema, WatchResponseSchema,
+  ApplyResultSchema,
+  InfoResponseSchema,
+  LogsResponseSchema,
+  PlanResultSchema,
+  ResourceSchema as Resources,
+  TableSchema,
+  WatchResponseSchema,
 } from '#gen/shoal/v1/control_pb.js';
 import type { Handlers } from '#rpc/call.ts';
 import { serverCredentials } from '#rpc/credentials.ts';
@@ -52,31 +58,74 @@ export async function startControlDouble(): Promise<ControlDouble> {
   const asked: { method: string; request: unknown }[] = [];
   const { certificatePem, keyPem } = await makeCertificate();
   const server: grpc.Server = createServer();
-  const double: ControlDouble = { canned, asked, address: '', caPem: certificatePem, onRequest: () => undefined, close: () => server.forceShutdown() };
-  addService(server, ControlService, handlers(canned, (method, request) => {
-    asked.push({ method, request });
-    double.onRequest(method);
-    const refusal = canned.refuse[method];
-    if (refusal !== undefined) throw refusal;
-  }), (_method, { metadata }) => {
-    if (metadata.get('authorization') !== `Bearer ${token}`) throw new RpcError('UNAUTHENTICATED', 'the token is not known');
-  });
+  const double: ControlDouble = {
+    canned,
+    asked,
+    address: '',
+    caPem: certificatePem,
+    onRequest: () => undefined,
+    close: () => server.forceShutdown(),
+  };
+  addService(
+    server,
+    ControlService,
+    handlers(canned, (method, request) => {
+      asked.push({ method, request });
+      double.onRequest(method);
+      const refusal = canned.refuse[method];
+      if (refusal !== undefined) throw refusal;
+    }),
+    (_method, { metadata }) => {
+      if (metadata.get('authorization') !== `Bearer ${token}`) throw new RpcError('UNAUTHENTICATED', 'the token is not known');
+    },
+  );
   const credentials = serverCredentials({ certificatePem, keyPem, caPem: certificatePem, requireClientCertificate: false });
   const port = await listen(server, { host: '127.0.0.1', port: 0, credentials });
   return Object.assign(double, { address: `127.0.0.1:${port}` });
 }
 
-function handlers(canned: Canned, note: (method: string, request: unknown) => void): Handlers<typeof ControlService> {
-  const named = (kind: string, name: string): Resource => {
-    const found = canned.resources.map((each) => create(ResourceSchema, each)).find((each) => kindIn(each) === kind && metadataOf(each)?.name === name);
-    if (found === undefined) throw new RpcError('NOT_FOUND', `${kind} "${name}" not found`);
-    return found;
+interface Desk {
+  readonly canned: Canned;
+  /** Keeps the request; throws when the method is refused. */
+  readonly note: (method: string, request: unknown) => void;
+}
+
+function handlers(canned: Canned, note: Desk['note']): Handlers<typeof ControlService> {
+  const desk = { canned, note };
+  return { ...readHandlers(desk), ...changeHandlers(desk), ...streamHandlers(desk) };
+}
+
+type Read = 'get' | 'list' | 'plan' | 'info';
+type Streams = 'watch' | 'logs';
+
+function readHandlers({ canned, note }: Desk): Pick<Handlers<typeof ControlService>, Read> {
+  return {
+    get: async (request) => {
+      note('get', request);
+      return { resource: named(canned, request.object?.kind ?? '', request.object?.name ?? ''), revision: 7n };
+    },
+    list: async (request) => {
+      note('list', request);
+      if (!request.table) return { resources: of(canned, request.kind, request.names), revision: 7n };
+      const table = canned.tables[request.kind] ?? { columns: [{ name: 'Name' }], rows: of(canned, request.kind, []).map(rowOf) };
+      const rows = (table.rows ?? []).filter((row) => request.names.length === 0 || request.names.includes(row.object?.name ?? ''));
+      return { table: { columns: table.columns ?? [], rows }, revision: 7n };
+    },
+    plan: async (request) => {
+      note('plan', request);
+      return { results: request.documents.map(({ json }) => canned.planned[nameIn(json)] ?? { apply: createdResult(json) }), revision: 7n };
+    },
+    info: async (request) => {
+      note('info', request);
+      return canned.info;
+    },
   };
-  const of = (kind: string, names: readonly string[]): Resource[] =>
-    canned.resources.map((each) => create(ResourceSchema, each)).filter((each) => kindIn(each) === kind && (names.length === 0 || names.includes(metadataOf(each)?.name ?? '')));
+}
+
+function changeHandlers({ canned, note }: Desk): Omit<Handlers<typeof ControlService>, Read | Streams> {
   const changed = async (method: string, kind: string, name: string, request: unknown): Promise<{ changed: boolean }> => {
     note(method, request);
-    named(kind, name);
+    named(canned, kind, name);
     return { changed: true };
   };
   return {
@@ -84,33 +133,9 @@ function handlers(canned: Canned, note: (method: string, request: unknown) => vo
       note('apply', request);
       return { results: request.documents.map(({ json }) => canned.applied[nameIn(json)] ?? createdResult(json)) };
     },
-    plan: async (request) => {
-      note('plan', request);
-      return { results: request.documents.map(({ json }) => canned.planned[nameIn(json)] ?? { apply: createdResult(json) }), revision: 7n };
-    },
-    get: async (request) => {
-      note('get', request);
-      return { resource: named(request.object?.kind ?? '', request.object?.name ?? ''), revision: 7n };
-    },
-    list: async (request) => {
-      note('list', request);
-      if (!request.table) return { resources: of(request.kind, request.names), revision: 7n };
-      const table = canned.tables[request.kind] ?? { columns: [{ name: 'Name' }], rows: of(request.kind, []).map(rowOf) };
-      const rows = (table.rows ?? []).filter((row) => request.names.length === 0 || request.names.includes(row.object?.name ?? ''));
-      return { table: { ...table, rows } as Init<typeof TableSchema>, revision: 7n };
-    },
-    watch: async function* (request, { signal }) {
-      note('watch', request);
-      if (request.afterRevision === 0n) {
-        for (const resource of of(request.kind, request.names)) yield { type: 'ADDED', resource, revision: 1n };
-        yield { type: 'BOOKMARK', revision: 1n };
-      }
-      yield* canned.changes;
-      await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
-    },
     delete: async (request) => {
       note('delete', request);
-      return { uid: metadataOf(named(request.object?.kind ?? '', request.object?.name ?? ''))?.uid ?? '' };
+      return { uid: metadataOf(named(canned, request.object?.kind ?? '', request.object?.name ?? ''))?.uid ?? '' };
     },
     suspend: (request) => changed('suspend', 'TrainingJob', request.job, request),
     resume: (request) => changed('resume', 'TrainingJob', request.job, request),
@@ -118,23 +143,44 @@ function handlers(canned: Canned, note: (method: string, request: unknown) => vo
     uncordon: (request) => changed('uncordon', 'Node', request.node, request),
     drain: async (request) => {
       note('drain', request);
-      const { object } = named('Node', request.node);
+      const { object } = named(canned, 'Node', request.node);
       return { jobs: object.case === 'node' ? (object.value.status?.jobs ?? []) : [] };
-    },
-    logs: async function* (request) {
-      note('logs', request);
-      named('TrainingJob', request.job);
-      yield* canned.logs;
-    },
-    info: async (request) => {
-      note('info', request);
-      return canned.info;
     },
     createJoinToken: async (request) => {
       note('createJoinToken', request);
       return { token: 'shoal-join.id.secret.hash', ttlSeconds: request.ttlSeconds || 900 };
     },
   };
+}
+
+function streamHandlers({ canned, note }: Desk): Pick<Handlers<typeof ControlService>, Streams> {
+  return {
+    watch: async function* (request, { signal }) {
+      note('watch', request);
+      if (request.afterRevision === 0n) {
+        for (const resource of of(canned, request.kind, request.names)) yield { type: 'ADDED', resource, revision: 1n };
+        yield { type: 'BOOKMARK', revision: 1n };
+      }
+      yield* canned.changes;
+      await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
+    },
+    logs: async function* (request) {
+      note('logs', request);
+      named(canned, 'TrainingJob', request.job);
+      yield* canned.logs;
+    },
+  };
+}
+
+function of(canned: Canned, kind: string, names: readonly string[]): Resource[] {
+  const all = canned.resources.map((each) => create(ResourceSchema, each));
+  return all.filter((each) => kindIn(each) === kind && (names.length === 0 || names.includes(metadataOf(each)?.name ?? '')));
+}
+
+function named(canned: Canned, kind: string, name: string): Resource {
+  const [found] = of(canned, kind, [name]);
+  if (found === undefined) throw new RpcError('NOT_FOUND', `${kind} "${name}" not found`);
+  return found;
 }
 
 function createdResult(json: string): Init<typeof ApplyResultSchema> {

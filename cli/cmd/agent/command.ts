@@ -15,7 +15,8 @@ export function addAgentCommands(program: Command, act: Act): void {
       }),
     );
   for (const verb of ['join', 'run'] as const) {
-    const about = verb === 'join' ? 'Get a certificate for this machine with a join token.' : 'Run the agent of this machine in the foreground.';
+    const about =
+      verb === 'join' ? 'Get a certificate for this machine with a join token.' : 'Run the agent of this machine in the foreground.';
     agent
       .command(verb)
       .argument('[flags...]', `flags of the agent: shoal agent ${verb} --help`)

@@ -10,8 +10,8 @@ export async function runAgentProgram(words: readonly string[], io: Io, signal: 
   const stop = (): void => void child.kill('SIGTERM');
   signal.addEventListener('abort', stop, { once: true });
   try {
-    const [code]: unknown[] = await once(child, 'exit');
-    return typeof code === 'number' ? code : exitCodes.interrupted;
+    await once(child, 'exit');
+    return child.exitCode ?? exitCodes.interrupted;
   } finally {
     signal.removeEventListener('abort', stop);
   }

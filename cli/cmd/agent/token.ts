@@ -20,9 +20,14 @@ export function compileToken(flags: Flags): TokenOptions {
 }
 
 export async function runToken(options: TokenOptions, io: Io, signal: AbortSignal): Promise<number> {
-  return withServer(options.target, io, async ({ client, unary }) => {
-    const { token } = await client.createJoinToken({ ttlSeconds: options.ttlSeconds }, unary());
-    io.stdout.write(`${token}\n`);
-    return exitCodes.ok;
-  }, signal);
+  return withServer(
+    options.target,
+    io,
+    async ({ client, unary }) => {
+      const { token } = await client.createJoinToken({ ttlSeconds: options.ttlSeconds }, unary());
+      io.stdout.write(`${token}\n`);
+      return exitCodes.ok;
+    },
+    signal,
+  );
 }

@@ -4,7 +4,9 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { makeBench, type Bench } from '../../testing/commandLine.ts';
 
 let bench: Bench;
-beforeAll(async () => { bench = await makeBench(); });
+beforeAll(async () => {
+  bench = await makeBench();
+});
 afterAll(() => bench.close());
 beforeEach(() => {
   bench.server.asked.length = 0;
@@ -23,7 +25,11 @@ spec:
 `;
 
 test('each document is answered in order, from a file with several', async () => {
-  bench.server.canned.applied['b'] = { outcome: 'unchanged', object: { kind: 'Queue', name: 'b' }, warnings: ['spec.weight has no effect yet'] };
+  bench.server.canned.applied['b'] = {
+    outcome: 'unchanged',
+    object: { kind: 'Queue', name: 'b' },
+    warnings: ['spec.weight has no effect yet'],
+  };
   const file = await bench.file('two.yaml', `${job('a')}---\napiVersion: shoal.dev/v1\nkind: Queue\nmetadata: {name: b}\nspec: {}\n`);
   expect(await bench.shoal(['apply', '-f', file])).toEqual({
     code: 0,
@@ -34,7 +40,9 @@ test('each document is answered in order, from a file with several', async () =>
 
 test('a refused document names its file, line and column and does not stop the others; exit code 1', async () => {
   bench.server.canned.applied['bad'] = {
-    outcome: 'refused', code: 'INVALID_ARGUMENT', object: { kind: 'TrainingJob', name: 'bad' },
+    outcome: 'refused',
+    code: 'INVALID_ARGUMENT',
+    object: { kind: 'TrainingJob', name: 'bad' },
     problems: [{ field: 'spec.mesh', message: 'data 2 x tensor 3 = 6, but 4 workers x 1 GPU = 4' }],
   };
   const file = await bench.file('train.yaml', `${job('good')}---\n${job('bad')}---\n${job('also-good')}`);
@@ -46,10 +54,17 @@ test('a refused document names its file, line and column and does not stop the o
 });
 
 test('what get -o yaml prints as a List is taken back, each item for itself', async () => {
-  bench.server.canned.applied['b'] = { outcome: 'refused', code: 'INVALID_ARGUMENT', problems: [{ field: 'spec.workers', message: 'too many' }] };
-  const list = 'apiVersion: shoal.dev/v1\nkind: List\nitems:\n  - kind: TrainingJob\n    metadata: {name: a}\n  - kind: TrainingJob\n    metadata: {name: b}\n    spec:\n      workers: 9\n';
+  bench.server.canned.applied['b'] = {
+    outcome: 'refused',
+    code: 'INVALID_ARGUMENT',
+    problems: [{ field: 'spec.workers', message: 'too many' }],
+  };
+  const list =
+    'apiVersion: shoal.dev/v1\nkind: List\nitems:\n  - kind: TrainingJob\n    metadata: {name: a}\n  - kind: TrainingJob\n    metadata: {name: b}\n    spec:\n      workers: 9\n';
   expect(await bench.shoal(['apply', '-f', '-'], { stdin: list })).toEqual({
-    code: 1, stdout: 'job/a created\n', stderr: 'Error: stdin:9:7: spec.workers: too many\n',
+    code: 1,
+    stdout: 'job/a created\n',
+    stderr: 'Error: stdin:9:7: spec.workers: too many\n',
   });
 });
 
@@ -63,7 +78,11 @@ test('YAML that cannot be read is named with line and column', async () => {
 
 test('a file over the limit is refused with the limit', async () => {
   const file = await bench.file('big.yaml', `# ${'x'.repeat(10 * 1024 * 1024)}\n`);
-  expect(await bench.shoal(['apply', '-f', file])).toEqual({ code: 1, stdout: '', stderr: `Error: ${file}: 10.0 MiB is more than the limit of 8 MiB\n` });
+  expect(await bench.shoal(['apply', '-f', file])).toEqual({
+    code: 1,
+    stdout: '',
+    stderr: `Error: ${file}: 10.0 MiB is more than the limit of 8 MiB\n`,
+  });
   const { stderr } = await bench.shoal(['apply', '-f', '-'], { stdin: 'x'.repeat(9 * 1024 * 1024) });
   expect(stderr).toBe('Error: stdin: more than the limit of 8 MiB\n');
 });
@@ -80,14 +99,25 @@ test('a folder gives its manifests sorted by path, those below only with -R', as
 });
 
 test('a file that is not there is said', async () => {
-  expect(await bench.shoal(['apply', '-f', '/nowhere/job.yaml'])).toEqual({ code: 1, stdout: '', stderr: 'Error: /nowhere/job.yaml: no such file or folder\n' });
+  expect(await bench.shoal(['apply', '-f', '/nowhere/job.yaml'])).toEqual({
+    code: 1,
+    stdout: '',
+    stderr: 'Error: /nowhere/job.yaml: no such file or folder\n',
+  });
 });
 
 test('2,500 documents go in batches of at most 1,000', async () => {
-  const file = await bench.file('many.jsonl', Array.from({ length: 2500 }, (_, n) => JSON.stringify({ kind: 'TrainingJob', metadata: { name: `j${n}` } })).join('\n'));
+  const file = await bench.file(
+    'many.jsonl',
+    Array.from({ length: 2500 }, (_, n) => JSON.stringify({ kind: 'TrainingJob', metadata: { name: `j${n}` } })).join('\n'),
+  );
   const { code, stdout } = await bench.shoal(['apply', '-f', file]);
   expect({ code, lines: stdout.split('\n').length - 1 }).toEqual({ code: 0, lines: 2500 });
-  const sizes = bench.server.asked.map(({ request }) => typeof request === 'object' && request !== null && 'documents' in request && Array.isArray(request.documents) ? request.documents.length : 0);
+  const sizes = bench.server.asked.map(({ request }) =>
+    typeof request === 'object' && request !== null && 'documents' in request && Array.isArray(request.documents)
+      ? request.documents.length
+      : 0,
+  );
   expect(sizes).toEqual([1000, 1000, 500]);
 });
 
@@ -95,22 +125,30 @@ test('a server dry run says where a job would start, or why it would wait with e
   bench.server.canned.planned = {
     fits: {
       apply: { outcome: 'created', object: { kind: 'TrainingJob', name: 'fits' } },
-      placement: [{ worker: 0, node: 'node-1', gpus: [0, 1] }, { worker: 1, node: 'node-2', gpus: [0, 1] }],
+      placement: [
+        { worker: 0, node: 'node-1', gpus: [0, 1] },
+        { worker: 1, node: 'node-2', gpus: [0, 1] },
+      ],
     },
     waits: {
       apply: { outcome: 'created', object: { kind: 'TrainingJob', name: 'waits' } },
-      waitReason: 'InsufficientGpus', waitMessage: '64 x 8 GPUs wanted; 1 of 64 workers fit now (8 GPUs free)',
+      waitReason: 'InsufficientGpus',
+      waitMessage: '64 x 8 GPUs wanted; 1 of 64 workers fit now (8 GPUs free)',
     },
   };
   const fits = await bench.file('fits.yaml', job('fits'));
   const waits = await bench.file('waits.yaml', job('waits'));
   expect(await bench.shoal(['apply', '-f', fits, '--dry-run=server'])).toEqual({
-    code: 0, stderr: '',
-    stdout: 'job/fits created (server dry run)\n  would start now on:\n    worker 0   node-1   GPUs 0-1\n    worker 1   node-2   GPUs 0-1\n',
+    code: 0,
+    stderr: '',
+    stdout:
+      'job/fits created (server dry run)\n  would start now on:\n    worker 0   node-1   GPUs 0-1\n    worker 1   node-2   GPUs 0-1\n',
   });
   expect(await bench.shoal(['apply', '-f', waits, '--dry-run=server'])).toEqual({
-    code: 7, stderr: '',
-    stdout: 'job/waits created (server dry run)\n  would wait: InsufficientGpus: 64 x 8 GPUs wanted; 1 of 64 workers fit now (8 GPUs free)\n',
+    code: 7,
+    stderr: '',
+    stdout:
+      'job/waits created (server dry run)\n  would wait: InsufficientGpus: 64 x 8 GPUs wanted; 1 of 64 workers fit now (8 GPUs free)\n',
   });
   expect(bench.server.asked.map(({ method }) => method)).toEqual(['plan', 'plan']);
 });

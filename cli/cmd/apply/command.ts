@@ -11,11 +11,14 @@ export function addApplyCommand(program: Command, act: Act): void {
     .option('-R, --recursive', 'also the folders below')
     .option('--dry-run <where>', 'server: say what would happen, change nothing; none (default)')
     .option('-o, --output <format>', 'name')
-    .addHelpText('after', `
+    .addHelpText(
+      'after',
+      `
 Examples:
   shoal apply -f examples/train-gpt/job.yaml
   shoal apply -f jobs/ -R
-  cat job.yaml | shoal apply -f - --dry-run=server`)
+  cat job.yaml | shoal apply -f - --dry-run=server`,
+    )
     .action((_flags, command: Command) =>
       act(async (io, signal) => {
         const { compileApply, runApply } = await import('./run.ts');

@@ -5,7 +5,8 @@ import { compileChoice, isSet, textsFlag, type Flags } from '../../flags.ts';
 import type { Io } from '../../io.ts';
 import { singularOf } from '../../kinds.ts';
 import { inBatches } from '../../manifests/batches.ts';
-import { loadManifests, type Manifest } from '../../manifests/load.ts';
+import { loadManifests } from '../../manifests/load.ts';
+import type { Manifest } from '../../manifests/manifest.ts';
 import { formatIndices } from '../../print/format.ts';
 import { withServer, type Server } from '../../server/connection.ts';
 import { serverSaysByName } from '../../server/failure.ts';
@@ -37,13 +38,18 @@ export async function runApply(options: ApplyOptions, io: Io, signal: AbortSigna
     if (problems.length === 0) io.stderr.write('No documents found\n');
     return problems.length === 0 ? exitCodes.error : exitCode;
   }
-  return withServer(options.target, io, async (server) => {
-    for (const batch of inBatches(manifests)) {
-      const code = options.dryRun ? await planBatch(server, batch, options, io) : await applyBatch(server, batch, options, io);
-      if (exitCode === exitCodes.ok || exitCode === exitCodes.cannotPlace) exitCode = code === exitCodes.ok ? exitCode : code;
-    }
-    return exitCode;
-  }, signal);
+  return withServer(
+    options.target,
+    io,
+    async (server) => {
+      for (const batch of inBatches(manifests)) {
+        const code = options.dryRun ? await planBatch(server, batch, options, io) : await applyBatch(server, batch, options, io);
+        if (exitCode === exitCodes.ok || exitCode === exitCodes.cannotPlace) exitCode = code === exitCodes.ok ? exitCode : code;
+      }
+      return exitCode;
+    },
+    signal,
+  );
 }
 
 async function applyBatch({ client, unary }: Server, batch: readonly Manifest[], options: ApplyOptions, io: Io): Promise<number> {

@@ -5,7 +5,9 @@ export function addConfigCommands(program: Command, act: Act): void {
   const config = program
     .command('config')
     .helpGroup(helpGroups.settings)
-    .description('Read and change the contexts: which clusters there are, and which one is used.\nKept in $SHOAL_CONFIG, or ~/.config/shoal/config.');
+    .description(
+      'Read and change the contexts: which clusters there are, and which one is used.\nKept in $SHOAL_CONFIG, or ~/.config/shoal/config.',
+    );
   const verb = (name: string, description: string, argument: string | null): void => {
     const command = config.command(name).description(description);
     if (argument !== null) command.argument(argument);
@@ -43,7 +45,7 @@ function addSetContext(config: Command, act: Act): void {
   config
     .command('set-context')
     .argument('<name>', 'an existing context is changed, another is added')
-    .description("Add or change a context. Its address is the flag --server.")
+    .description('Add or change a context. Its address is the flag --server.')
     .option('--certificate-authority <file>', "PEM file of the cluster's authority")
     .option('--embed-certs', 'keep the text of that file instead of its path')
     .option('--token-file <file>', 'file that holds the token, or - for stdin: a token on the command line could be seen by others')

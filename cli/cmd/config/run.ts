@@ -14,7 +14,8 @@ export async function runConfigVerb(verb: string, name: string, io: Io): Promise
       printContexts(config, io);
       return exitCodes.ok;
     case 'current-context':
-      if (config.currentContext === null) throw new CliError(exitCodes.error, 'error: no context is in use', ['List them: shoal config get-contexts']);
+      if (config.currentContext === null)
+        throw new CliError(exitCodes.error, 'error: no context is in use', ['List them: shoal config get-contexts']);
       io.stdout.write(`${config.currentContext}\n`);
       return exitCodes.ok;
     case 'use-context':
@@ -24,14 +25,21 @@ export async function runConfigVerb(verb: string, name: string, io: Io): Promise
     default:
       await deleteContext(path, config, name);
       io.stdout.write(`deleted context ${name} from ${path}\n`);
-      if (config.currentContext === name) io.stderr.write('Warning: this was the context in use; choose another: shoal config use-context NAME\n');
+      if (config.currentContext === name)
+        io.stderr.write('Warning: this was the context in use; choose another: shoal config use-context NAME\n');
       return exitCodes.ok;
   }
 }
 
 function printContexts({ contexts, currentContext }: Config, io: Io): void {
   if (contexts.length === 0) io.stderr.write('No contexts found\n');
-  else io.stdout.write(formatColumns([['CURRENT', 'NAME', 'SERVER'], ...contexts.map(({ name, server }) => [name === currentContext ? '*' : '', name, server])]));
+  else
+    io.stdout.write(
+      formatColumns([
+        ['CURRENT', 'NAME', 'SERVER'],
+        ...contexts.map(({ name, server }) => [name === currentContext ? '*' : '', name, server]),
+      ]),
+    );
 }
 
 async function deleteContext(path: string, config: Config, name: string): Promise<void> {

@@ -21,7 +21,8 @@ const tokenBytesMax = 4096;
 
 export function compileSetContext(name: string, flags: Flags): SetContextOptions {
   const server = textFlag(flags, 'server');
-  if (server !== null && !/^.+:\d{1,5}$/.test(server)) throw new CliError(exitCodes.usage, `error: --server "${server}" is not of the form HOST:PORT`);
+  if (server !== null && !/^.+:\d{1,5}$/.test(server))
+    throw new CliError(exitCodes.usage, `error: --server "${server}" is not of the form HOST:PORT`);
   return {
     name,
     server,
@@ -53,7 +54,8 @@ export async function runSetContext(options: SetContextOptions, io: Io): Promise
 async function authority({ certificateAuthority, embedCerts }: SetContextOptions, before: string): Promise<string> {
   if (certificateAuthority === null) return before;
   const text = await readSmallFile(certificateAuthority);
-  if (!text.includes('-----BEGIN CERTIFICATE-----')) throw new CliError(exitCodes.error, `error: ${certificateAuthority} holds no PEM certificate`);
+  if (!text.includes('-----BEGIN CERTIFICATE-----'))
+    throw new CliError(exitCodes.error, `error: ${certificateAuthority} holds no PEM certificate`);
   return embedCerts ? text : resolve(certificateAuthority);
 }
 
@@ -61,7 +63,8 @@ async function token({ tokenFile }: SetContextOptions, before: string, io: Io): 
   if (tokenFile === null) return before;
   const text = tokenFile === '-' ? await readStdin(io, tokenBytesMax) : await readSmallFile(tokenFile);
   const trimmed = text?.trim() ?? '';
-  if (trimmed === '' || trimmed.length > tokenBytesMax || /\s/.test(trimmed)) throw new CliError(exitCodes.error, `error: ${tokenFile} holds no token`);
+  if (trimmed === '' || trimmed.length > tokenBytesMax || /\s/.test(trimmed))
+    throw new CliError(exitCodes.error, `error: ${tokenFile} holds no token`);
   return trimmed;
 }
 

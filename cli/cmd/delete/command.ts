@@ -14,10 +14,13 @@ export function addDeleteCommand(program: Command, act: Act): void {
     .option('--no-wait', 'do not wait until the objects are gone')
     .option('--timeout <duration>', 'how long to wait; 0 for no limit (default 0)', durationMs)
     .option('--ignore-not-found', 'what does not exist is no error')
-    .addHelpText('after', `
+    .addHelpText(
+      'after',
+      `
 Examples:
   shoal delete job gpt-tiny
-  shoal delete -f jobs/ -R --now`)
+  shoal delete -f jobs/ -R --now`,
+    )
     .action((words: string[], _flags, command: Command) =>
       act(async (io, signal) => {
         const { compileDelete, runDelete } = await import('./run.ts');

@@ -55,23 +55,28 @@ export function compileDelete(words: readonly string[], flags: Flags): DeleteOpt
 /** All are asked to go before the first is waited for: they stop at the same time. */
 export async function runDelete(options: DeleteOptions, io: Io, signal: AbortSignal): Promise<number> {
   const fromFiles = await doomedIn(options, io);
-  return withServer(options.target, io, async (server) => {
-    let exitCode = fromFiles.exitCode;
-    const going: (Doomed & { readonly uid: string })[] = [];
-    for (const doomed of [...options.named, ...fromFiles.doomed]) {
-      try {
-        going.push({ ...doomed, uid: await ask(server, doomed, options) });
-      } catch (error) {
-        if (options.ignoreNotFound && isNotFound(error)) continue;
-        exitCode = reportError(failureOf(error, server.address), io.stderr);
+  return withServer(
+    options.target,
+    io,
+    async (server) => {
+      let exitCode = fromFiles.exitCode;
+      const going: (Doomed & { readonly uid: string })[] = [];
+      for (const doomed of [...options.named, ...fromFiles.doomed]) {
+        try {
+          going.push({ ...doomed, uid: await ask(server, doomed, options) });
+        } catch (error) {
+          if (options.ignoreNotFound && isNotFound(error)) continue;
+          exitCode = reportError(failureOf(error, server.address), io.stderr);
+        }
       }
-    }
-    for (const gone of going) {
-      if (options.wait) await wait(server, gone, options, signal);
-      io.stdout.write(`${gone.kind.singular} "${gone.name}" deleted\n`);
-    }
-    return exitCode;
-  }, signal);
+      for (const gone of going) {
+        if (options.wait) await wait(server, gone, options, signal);
+        io.stdout.write(`${gone.kind.singular} "${gone.name}" deleted\n`);
+      }
+      return exitCode;
+    },
+    signal,
+  );
 }
 
 async function ask(server: Server, { kind, name }: Doomed, options: DeleteOptions): Promise<string> {
@@ -80,7 +85,12 @@ async function ask(server: Server, { kind, name }: Doomed, options: DeleteOption
   return (await onNamed(server, kind, name, () => server.client.delete(request, server.unary()))).uid;
 }
 
-async function wait({ client }: Server, { kind, name, uid }: Doomed & { readonly uid: string }, options: DeleteOptions, signal: AbortSignal): Promise<void> {
+async function wait(
+  { client }: Server,
+  { kind, name, uid }: Doomed & { readonly uid: string },
+  options: DeleteOptions,
+  signal: AbortSignal,
+): Promise<void> {
   const timedOut = `error: timed out waiting for ${kind.singular} "${name}" to be gone; it is still being deleted`;
   await withDeadline(options.timeoutMs, timedOut, (ended) => untilGone(client, { kind: kind.kind, name, uid }, ended), signal);
 }

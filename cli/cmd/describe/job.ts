@@ -62,11 +62,16 @@ function placementSection(ranks: readonly Rank[]): Section {
     kind: 'table',
     title: 'Placement',
     heads: ['Rank', 'Node', 'GPU', 'State', 'Step', 'Mesh'],
-    rows: [...ranks].sort((a, b) => a.rank - b.rank).map((rank) => [
-      String(rank.rank), rank.node, formatIndices(rank.gpus) || '-',
-      rank.exitCode === undefined ? rank.state : `${rank.state} (exit ${rank.exitCode})`,
-      String(rank.step), formatMap(rank.mesh, meshAxes),
-    ]),
+    rows: [...ranks]
+      .sort((a, b) => a.rank - b.rank)
+      .map((rank) => [
+        String(rank.rank),
+        rank.node,
+        formatIndices(rank.gpus) || '-',
+        rank.exitCode === undefined ? rank.state : `${rank.state} (exit ${rank.exitCode})`,
+        String(rank.step),
+        formatMap(rank.mesh, meshAxes),
+      ]),
     empty: '<none>',
   };
 }
@@ -97,10 +102,15 @@ function attemptsSection(status: TrainingJobStatus | undefined): Section {
     title: 'Attempts',
     heads: ['Attempt', 'Stage', 'Started', 'Ended', 'Steps', 'Nodes', 'Reasons', 'Charged', 'Message'],
     rows: (status?.attempts ?? []).map((attempt) => [
-      String(attempt.number), attempt.stage, formatTime(attempt.startedAt), formatTime(attempt.endedAt),
+      String(attempt.number),
+      attempt.stage,
+      formatTime(attempt.startedAt),
+      formatTime(attempt.endedAt),
       `${attempt.resumedFromStep}-${attempt.lastStep}`,
       [...new Set(attempt.placement.map(({ node }) => node))].join(','),
-      attempt.stopReasons.join(',') || '-', attempt.chargedToUser ? 'yes' : 'no', attempt.message || '-',
+      attempt.stopReasons.join(',') || '-',
+      attempt.chargedToUser ? 'yes' : 'no',
+      attempt.message || '-',
     ]),
     empty: '<none>',
   };

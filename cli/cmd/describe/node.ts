@@ -23,7 +23,15 @@ export function describeNode({ metadata, status }: Node): readonly Section[] {
   return [{ kind: 'facts', facts }, gpusSection(status?.gpus ?? [], status?.inventory)];
 }
 
-function cordonText({ owner, reason, at }: { readonly owner: string; readonly reason: string; readonly at?: Parameters<typeof formatTime>[0] }): string {
+function cordonText({
+  owner,
+  reason,
+  at,
+}: {
+  readonly owner: string;
+  readonly reason: string;
+  readonly at?: Parameters<typeof formatTime>[0];
+}): string {
   return `by ${owner || '?'} at ${formatTime(at)}${reason === '' ? '' : `: ${reason}`}`;
 }
 
@@ -43,14 +51,28 @@ function inventoryFacts(inventory: NodeInventory | undefined): readonly Fact[] {
 
 /** The inventory is known even while the node is silent and its devices are not listed. */
 function gpusSection(gpus: readonly Gpu[], inventory: NodeInventory | undefined): Section {
-  const rows = gpus.length > 0 ? gpus.map(gpuRow) : (inventory?.gpus ?? []).map((info) => [String(info.index), info.model, info.uuid, '-', '-', '-', '-', '-']);
-  return { kind: 'table', title: 'Devices', heads: ['GPU', 'Model', 'UUID', 'NVLink', 'Health', 'Util', 'Job', 'Ranks'], rows, empty: '<none>' };
+  const rows =
+    gpus.length > 0
+      ? gpus.map(gpuRow)
+      : (inventory?.gpus ?? []).map((info) => [String(info.index), info.model, info.uuid, '-', '-', '-', '-', '-']);
+  return {
+    kind: 'table',
+    title: 'Devices',
+    heads: ['GPU', 'Model', 'UUID', 'NVLink', 'Health', 'Util', 'Job', 'Ranks'],
+    rows,
+    empty: '<none>',
+  };
 }
 
 function gpuRow({ info, health, healthMessage, sample, job, ranks }: Gpu): readonly string[] {
   return [
-    String(info?.index ?? '?'), info?.model ?? '', info?.uuid ?? '', info?.nvlinkDomain === undefined ? '-' : String(info.nvlinkDomain),
+    String(info?.index ?? '?'),
+    info?.model ?? '',
+    info?.uuid ?? '',
+    info?.nvlinkDomain === undefined ? '-' : String(info.nvlinkDomain),
     healthMessage === '' ? health : `${health} (${healthMessage})`,
-    sample === undefined ? '-' : `${sample.utilizationPercent}%`, job || '-', formatIndices(ranks) || '-',
+    sample === undefined ? '-' : `${sample.utilizationPercent}%`,
+    job || '-',
+    formatIndices(ranks) || '-',
   ];
 }

@@ -7,7 +7,9 @@ export function describeQueue({ metadata, spec, status }: Queue): readonly Secti
     ...(Object.keys(spec?.perUser?.limit ?? {}).length === 0 ? [] : [formatMap(spec?.perUser?.limit ?? {})]),
     ...(spec?.perUser?.maxRunning === undefined ? [] : [`${spec.perUser.maxRunning} running jobs`]),
   ];
-  const models = [...new Set([...Object.keys(spec?.guaranteed ?? {}), ...Object.keys(spec?.limit ?? {}), ...Object.keys(status?.used ?? {})])].sort();
+  const models = [
+    ...new Set([...Object.keys(spec?.guaranteed ?? {}), ...Object.keys(spec?.limit ?? {}), ...Object.keys(status?.used ?? {})]),
+  ].sort();
   return [
     {
       kind: 'facts',
@@ -25,7 +27,12 @@ export function describeQueue({ metadata, spec, status }: Queue): readonly Secti
       kind: 'table',
       title: 'GPUs',
       heads: ['Model', 'Used', 'Guaranteed', 'Limit'],
-      rows: models.map((model) => [model, String(status?.used[model] ?? 0), String(spec?.guaranteed[model] ?? 0), String(spec?.limit[model] ?? 'unlimited')]),
+      rows: models.map((model) => [
+        model,
+        String(status?.used[model] ?? 0),
+        String(spec?.guaranteed[model] ?? 0),
+        String(spec?.limit[model] ?? 'unlimited'),
+      ]),
       empty: 'none used, no limit',
     },
   ];

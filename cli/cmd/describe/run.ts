@@ -26,30 +26,42 @@ const describable = ['TrainingJob', 'Node', 'Queue'];
 export function compileDescribe(words: readonly string[], flags: Flags): DescribeOptions {
   const wanted = parseTargets(words);
   for (const { kind, names } of wanted) {
-    if (!describable.includes(kind.kind)) throw new CliError(exitCodes.usage, `error: a ${kind.singular} cannot be described; use: shoal get ${kind.plural} -o yaml`);
-    if (names.length === 0) throw new CliError(exitCodes.usage, `error: a name is wanted: shoal describe ${kind.singular} NAME`, [`List them: shoal get ${kind.plural}`]);
+    if (!describable.includes(kind.kind))
+      throw new CliError(exitCodes.usage, `error: a ${kind.singular} cannot be described; use: shoal get ${kind.plural} -o yaml`);
+    if (names.length === 0)
+      throw new CliError(exitCodes.usage, `error: a name is wanted: shoal describe ${kind.singular} NAME`, [
+        `List them: shoal get ${kind.plural}`,
+      ]);
   }
   return { target: compileTarget(flags), wanted };
 }
 
 export async function runDescribe(options: DescribeOptions, io: Io, signal: AbortSignal): Promise<number> {
-  return withServer(options.target, io, async (server) => {
-    let exitCode: number = exitCodes.ok;
-    let printed = 0;
-    for (const { kind, names } of options.wanted) {
-      for (const name of names) {
-        try {
-          const object = { kind: kind.kind, name };
-          const { resource } = await onNamed(server, kind, name, () => server.client.get({ object }, server.unary()));
-          const sections = [...(resource === undefined ? [] : describe(resource)), eventsSection(await eventsAbout(server, object), io.now())];
-          io.stdout.write(`${printed++ > 0 ? '\n\n' : ''}${formatSections(sections)}`);
-        } catch (error) {
-          exitCode = reportError(failureOf(error, server.address), io.stderr);
+  return withServer(
+    options.target,
+    io,
+    async (server) => {
+      let exitCode: number = exitCodes.ok;
+      let printed = 0;
+      for (const { kind, names } of options.wanted) {
+        for (const name of names) {
+          try {
+            const object = { kind: kind.kind, name };
+            const { resource } = await onNamed(server, kind, name, () => server.client.get({ object }, server.unary()));
+            const sections = [
+              ...(resource === undefined ? [] : describe(resource)),
+              eventsSection(await eventsAbout(server, object), io.now()),
+            ];
+            io.stdout.write(`${printed++ > 0 ? '\n\n' : ''}${formatSections(sections)}`);
+          } catch (error) {
+            exitCode = reportError(failureOf(error, server.address), io.stderr);
+          }
         }
       }
-    }
-    return exitCode;
-  }, signal);
+      return exitCode;
+    },
+    signal,
+  );
 }
 
 function describe({ object }: Resource): readonly Section[] {

@@ -35,16 +35,21 @@ function aboutOf(word: string | null): EventsOptions['about'] {
 }
 
 export async function runEvents(options: EventsOptions, io: Io, signal: AbortSignal): Promise<number> {
-  return withServer(options.target, io, async (server) => {
-    const asTable = options.output === null || options.output === 'wide';
-    const about = options.about === null ? {} : { about: options.about };
-    const list = await server.client.list({ kind: kindOf('events').kind, table: asTable, ...about }, server.unary());
-    if (options.output !== null && options.output !== 'wide') {
-      io.stdout.write(await formatObjects(list.resources, options.output, false));
-      return exitCodes.ok;
-    }
-    return printEvents({ server, options, list }, io, signal);
-  }, signal);
+  return withServer(
+    options.target,
+    io,
+    async (server) => {
+      const asTable = options.output === null || options.output === 'wide';
+      const about = options.about === null ? {} : { about: options.about };
+      const list = await server.client.list({ kind: kindOf('events').kind, table: asTable, ...about }, server.unary());
+      if (options.output !== null && options.output !== 'wide') {
+        io.stdout.write(await formatObjects(list.resources, options.output, false));
+        return exitCodes.ok;
+      }
+      return printEvents({ server, options, list }, io, signal);
+    },
+    signal,
+  );
 }
 
 async function printEvents(

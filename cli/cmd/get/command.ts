@@ -12,15 +12,18 @@ export function addGetCommand(program: Command, act: Act): void {
     .option('-l, --selector <labels>', 'only objects with these labels: key=value,key2=value2')
     .option('--no-headers', 'without the line of column names')
     .option('--ignore-not-found', 'a name that does not exist is no error')
-    .addHelpText('after', `
+    .addHelpText(
+      'after',
+      `
 Examples:
   shoal get jobs
   shoal get nodes -o wide
   shoal get job/gpt-tiny -o yaml
-  shoal get jobs -l project=assistant -w`)
+  shoal get jobs -l project=assistant -w`,
+    )
     .action((words: string[], _flags, command: Command) =>
       act(async (io, signal) => {
-        const { compileGet, runGet } = await import('./run.ts');
+        const [{ compileGet }, { runGet }] = await Promise.all([import('./options.ts'), import('./run.ts')]);
         return runGet(compileGet(words, command.optsWithGlobals()), io, signal);
       }),
     );

@@ -3,7 +3,9 @@ import { RpcError } from '#rpc/rpcError.ts';
 import { makeBench, type Bench } from '../../testing/commandLine.ts';
 
 let bench: Bench;
-beforeAll(async () => { bench = await makeBench(); });
+beforeAll(async () => {
+  bench = await makeBench();
+});
 afterAll(() => bench.close());
 beforeEach(() => {
   bench.server.asked.length = 0;
@@ -30,7 +32,8 @@ function trainingJob(name: string) {
     object: {
       case: 'trainingJob' as const,
       value: {
-        apiVersion: 'shoal.dev/v1', kind: 'TrainingJob',
+        apiVersion: 'shoal.dev/v1',
+        kind: 'TrainingJob',
         metadata: { name, uid: `uid-${name}`, labels: { project: 'assistant' }, resourceVersion: 7n },
         spec: { queue: 'research', workers: 4, mesh: { data: 2, tensor: 2 }, template: { command: ['python', 'train.py'] } },
         status: { phase: 'Pending', reason: 'InsufficientGpus' },
@@ -40,12 +43,7 @@ function trainingJob(name: string) {
 }
 
 test('a table is left aligned with three spaces between columns and no wide columns', async () => {
-  const want = [
-    'NAME       PHASE     GPUS   AGE',
-    'llama      Running   64     5d3h',
-    'gpt-tiny   Pending   4      12s',
-    '',
-  ].join('\n');
+  const want = ['NAME       PHASE     GPUS   AGE', 'llama      Running   64     5d3h', 'gpt-tiny   Pending   4      12s', ''].join('\n');
   expect(await bench.shoal(['get', 'jobs'])).toEqual({ code: 0, stdout: want, stderr: '' });
   expect(await bench.shoal(['get', 'jobs'], { tty: true })).toEqual({ code: 0, stdout: want, stderr: '' });
 });
@@ -74,16 +72,41 @@ test('nothing to show is said on stderr with exit code 0', async () => {
 });
 
 test('one named object is printed as YAML with the keys in the usual order', async () => {
-  expect((await bench.shoal(['get', 'job', 'gpt-tiny', '-o', 'yaml'])).stdout).toBe([
-    'apiVersion: shoal.dev/v1', 'kind: TrainingJob', 'metadata:', '  name: gpt-tiny', '  uid: uid-gpt-tiny', '  labels:',
-    '    project: assistant', '  resourceVersion: "7"', 'spec:', '  queue: research', '  workers: 4', '  mesh:', '    data: 2', '    tensor: 2',
-    '  template:', '    command:', '      - python', '      - train.py', 'status:', '  phase: Pending', '  reason: InsufficientGpus', '',
-  ].join('\n'));
+  expect((await bench.shoal(['get', 'job', 'gpt-tiny', '-o', 'yaml'])).stdout).toBe(
+    [
+      'apiVersion: shoal.dev/v1',
+      'kind: TrainingJob',
+      'metadata:',
+      '  name: gpt-tiny',
+      '  uid: uid-gpt-tiny',
+      '  labels:',
+      '    project: assistant',
+      '  resourceVersion: "7"',
+      'spec:',
+      '  queue: research',
+      '  workers: 4',
+      '  mesh:',
+      '    data: 2',
+      '    tensor: 2',
+      '  template:',
+      '    command:',
+      '      - python',
+      '      - train.py',
+      'status:',
+      '  phase: Pending',
+      '  reason: InsufficientGpus',
+      '',
+    ].join('\n'),
+  );
 });
 
 test('several objects are wrapped in a List', async () => {
   const { stdout } = await bench.shoal(['get', 'jobs', '-o', 'json']);
-  expect(JSON.parse(stdout)).toMatchObject({ apiVersion: 'shoal.dev/v1', kind: 'List', items: [{ metadata: { name: 'llama' } }, { metadata: { name: 'gpt-tiny' } }] });
+  expect(JSON.parse(stdout)).toMatchObject({
+    apiVersion: 'shoal.dev/v1',
+    kind: 'List',
+    items: [{ metadata: { name: 'llama' } }, { metadata: { name: 'gpt-tiny' } }],
+  });
   expect((await bench.shoal(['get', 'jobs', '-o', 'name'])).stdout).toBe('job/llama\njob/gpt-tiny\n');
 });
 
@@ -101,14 +124,24 @@ test('the selector goes to the server', async () => {
 
 test('a watch appends rows under the widths seen and ends with 130 at Ctrl-C', async () => {
   bench.server.canned.changes = [
-    { type: 'MODIFIED', revision: 8n, table: { columns: bench.server.canned.tables['TrainingJob']?.columns ?? [], rows: [row('gpt-tiny', ['gpt-tiny', 'Running', '4', '20s', 'bob'])] } },
+    {
+      type: 'MODIFIED',
+      revision: 8n,
+      table: {
+        columns: bench.server.canned.tables['TrainingJob']?.columns ?? [],
+        rows: [row('gpt-tiny', ['gpt-tiny', 'Running', '4', '20s', 'bob'])],
+      },
+    },
   ];
   const interrupt = new AbortController();
-  const onOutput = (text: string): void => { if (text.includes('20s')) interrupt.abort(); };
+  const onOutput = (text: string): void => {
+    if (text.includes('20s')) interrupt.abort();
+  };
   const ran = await bench.shoal(['get', 'jobs', '-w'], { signal: interrupt.signal, onOutput });
   expect(ran).toEqual({
     code: 130,
-    stdout: 'NAME       PHASE     GPUS   AGE\nllama      Running   64     5d3h\ngpt-tiny   Pending   4      12s\ngpt-tiny   Running   4      20s\n',
+    stdout:
+      'NAME       PHASE     GPUS   AGE\nllama      Running   64     5d3h\ngpt-tiny   Pending   4      12s\ngpt-tiny   Running   4      20s\n',
     stderr: '',
   });
   expect(bench.server.asked.at(-1)).toMatchObject({ method: 'watch', request: { afterRevision: 7n, table: true } });
@@ -121,12 +154,15 @@ test('escapes in cells are shown on a terminal and left alone in a pipe', async 
 });
 
 test.each([
-  [['get', 'jbos'], 'error: the server doesn\'t have a resource type "jbos"\nDid you mean "jobs"?\nTypes: jobs, nodes, gpus, queues, events\n'],
+  [
+    ['get', 'jbos'],
+    'error: the server doesn\'t have a resource type "jbos"\nDid you mean "jobs"?\nTypes: jobs, nodes, gpus, queues, events\n',
+  ],
   [['get', 'jobs', '-o', 'xml'], 'error: --output "xml" is not known; allowed: wide, json, yaml, name\n'],
   [['get', 'job/a', 'b'], 'error: "b" is not of the form TYPE/NAME\n'],
   [['get', 'jobs', '--wach'], 'error: unknown option \'--wach\'\nDid you mean "--watch"?\nSee: shoal get --help\n'],
   [['gett', 'jobs'], 'error: unknown command \'gett\'\nDid you mean "get"?\nSee: shoal help\n'],
-  [['get'], 'error: missing required argument \'what\'\nSee: shoal get --help\n'],
+  [['get'], "error: missing required argument 'what'\nSee: shoal get --help\n"],
 ])('%j is wrong usage: exit code 2', async (words, stderr) => {
   expect(await bench.shoal(words)).toEqual({ code: 2, stdout: '', stderr });
 });
@@ -134,7 +170,12 @@ test.each([
 test.each([
   ['PERMISSION_DENIED', 'user bob may not list jobs', 4, 'Error from server (Forbidden): user bob may not list jobs\n'],
   ['FAILED_PRECONDITION', 'it is stopping', 5, 'Error from server (Conflict): it is stopping\n'],
-  ['UNAVAILABLE', 'the store cannot be written: disk full', 1, 'Error from server (ServiceUnavailable): the store cannot be written: disk full\n'],
+  [
+    'UNAVAILABLE',
+    'the store cannot be written: disk full',
+    1,
+    'Error from server (ServiceUnavailable): the store cannot be written: disk full\n',
+  ],
   ['DEADLINE_EXCEEDED', 'too late', 124, 'Error from server (Timeout): too late\n'],
 ] as const)('%s of the server becomes its exit code', async (code, message, exitCode, stderr) => {
   bench.server.canned.refuse['list'] = new RpcError(code, message);

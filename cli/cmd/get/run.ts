@@ -1,59 +1,34 @@
 import type { ListResponse } from '#gen/shoal/v1/control_pb.js';
-import { CliError } from '../../cliError.ts';
-import { compileTarget, type TargetOptions } from '../../config/chooseContext.ts';
 import { exitCodes } from '../../exitCodes.ts';
-import { compileChoice, isSet, parseSelector, textFlag, type Flags } from '../../flags.ts';
 import type { Io } from '../../io.ts';
-import { parseTargets, type Target } from '../../kinds.ts';
+import type { Target } from '../../kinds.ts';
 import { formatObjects, metadataOf } from '../../print/canonical.ts';
 import { makeTablePrinter } from '../../print/table.ts';
 import { withServer, type Server } from '../../server/connection.ts';
 import { notFound } from '../../server/notFound.ts';
+import type { GetOptions } from './options.ts';
 import { watchObjects, watchTables } from './watch.ts';
 
-export interface GetOptions {
-  readonly target: TargetOptions;
-  readonly wanted: readonly Target[];
-  readonly output: 'wide' | 'json' | 'yaml' | 'name' | null;
-  readonly watch: boolean;
-  readonly labels: Readonly<Record<string, string>>;
-  readonly headers: boolean;
-  readonly ignoreNotFound: boolean;
-}
-
-export function compileGet(words: readonly string[], flags: Flags): GetOptions {
-  const wanted = parseTargets(words);
-  const labels = parseSelector(textFlag(flags, 'selector'));
-  const named = wanted.some((target) => target.names.length > 0);
-  if (named && Object.keys(labels).length > 0) throw new CliError(exitCodes.usage, 'error: names and a selector cannot be given together');
-  const watch = isSet(flags, 'watch');
-  if (watch && wanted.length > 1) throw new CliError(exitCodes.usage, 'error: only one type can be watched at a time');
-  return {
-    target: compileTarget(flags),
-    wanted,
-    output: compileChoice(flags, 'output', ['wide', 'json', 'yaml', 'name']),
-    watch,
-    labels,
-    headers: flags['headers'] !== false,
-    ignoreNotFound: isSet(flags, 'ignoreNotFound'),
-  };
-}
-
 export async function runGet(options: GetOptions, io: Io, signal: AbortSignal): Promise<number> {
-  return withServer(options.target, io, async (server) => {
-    const [only] = options.wanted;
-    const asTable = options.output === null || options.output === 'wide';
-    const lists: ListResponse[] = [];
-    for (const target of options.wanted) lists.push(await list(server, target, options, asTable));
-    if (options.watch && only !== undefined) {
-      const wanted = { server, target: only, options, revision: lists[0]?.revision ?? 0n };
-      if (asTable) return watchTables({ ...wanted, first: lists[0]?.table }, io, signal);
-      return watchObjects({ ...wanted, first: lists[0]?.resources ?? [] }, io, signal);
-    }
-    if (asTable) printTables(options, lists, io);
-    else await printObjects(options, lists, io);
-    return reportMissing(server, options, lists, io);
-  }, signal);
+  return withServer(
+    options.target,
+    io,
+    async (server) => {
+      const [only] = options.wanted;
+      const asTable = options.output === null || options.output === 'wide';
+      const lists: ListResponse[] = [];
+      for (const target of options.wanted) lists.push(await list(server, target, options, asTable));
+      if (options.watch && only !== undefined) {
+        const wanted = { server, target: only, options, revision: lists[0]?.revision ?? 0n };
+        if (asTable) return watchTables({ ...wanted, first: lists[0]?.table }, io, signal);
+        return watchObjects({ ...wanted, first: lists[0]?.resources ?? [] }, io, signal);
+      }
+      if (asTable) printTables(options, lists, io);
+      else await printObjects(options, lists, io);
+      return reportMissing(server, options, lists, io);
+    },
+    signal,
+  );
 }
 
 function list({ client, unary }: Server, target: Target, options: GetOptions, table: boolean): Promise<ListResponse> {

@@ -6,7 +6,7 @@ import { formatValue, nameOf, toCanonical } from '../../print/canonical.ts';
 import { makeTablePrinter } from '../../print/table.ts';
 import { followChanges } from '../../server/changes.ts';
 import type { Server } from '../../server/connection.ts';
-import type { GetOptions } from './run.ts';
+import type { GetOptions } from './options.ts';
 
 interface Watched {
   readonly server: Server;
@@ -30,7 +30,11 @@ export async function watchTables(watched: Watched & { readonly first: Table | u
 }
 
 /** `-o json` gives one document after the other, `-o yaml` divides them by `---`, `-o name` gives one line a change. */
-export async function watchObjects(watched: Watched & { readonly first: readonly Resource[] }, io: Io, signal: AbortSignal): Promise<number> {
+export async function watchObjects(
+  watched: Watched & { readonly first: readonly Resource[] },
+  io: Io,
+  signal: AbortSignal,
+): Promise<number> {
   const print = async (resource: Resource): Promise<void> => {
     const { output } = watched.options;
     if (output === 'name') io.stdout.write(`${nameOf(resource)}\n`);

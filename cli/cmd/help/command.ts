@@ -38,5 +38,8 @@ function findCommand(program: Command, words: readonly string[]): Command {
 
 function unknown(parent: Command, word: string): CliError {
   const near = didYouMean(word, [...parent.commands.map((each) => each.name()), ...topics]);
-  return new CliError(exitCodes.usage, `error: unknown command '${word}'`, [...(near === undefined ? [] : [`Did you mean "${near}"?`]), 'See: shoal help']);
+  return new CliError(exitCodes.usage, `error: unknown command '${word}'`, [
+    ...(near === undefined ? [] : [`Did you mean "${near}"?`]),
+    'See: shoal help',
+  ]);
 }

@@ -23,18 +23,23 @@ export function compileJobs(words: readonly string[], flags: Flags): JobsOptions
 /** One job that cannot be does not keep the others from it; the last failure's code is the exit code. */
 export async function runJobVerb(verb: 'suspend' | 'resume', options: JobsOptions, io: Io, signal: AbortSignal): Promise<number> {
   const past = verb === 'suspend' ? ['suspended', 'was suspended already'] : ['resumed', 'was not suspended'];
-  return withServer(options.target, io, async (server) => {
-    let exitCode: number = exitCodes.ok;
-    for (const name of options.names) {
-      try {
-        const changed = await onNamed(server, kindOf('job'), name, () => change(server, verb, name));
-        io.stdout.write(`job/${name} ${past[changed ? 0 : 1] ?? ''}\n`);
-      } catch (error) {
-        exitCode = reportError(failureOf(error, server.address), io.stderr);
+  return withServer(
+    options.target,
+    io,
+    async (server) => {
+      let exitCode: number = exitCodes.ok;
+      for (const name of options.names) {
+        try {
+          const changed = await onNamed(server, kindOf('job'), name, () => change(server, verb, name));
+          io.stdout.write(`job/${name} ${past[changed ? 0 : 1] ?? ''}\n`);
+        } catch (error) {
+          exitCode = reportError(failureOf(error, server.address), io.stderr);
+        }
       }
-    }
-    return exitCode;
-  }, signal);
+      return exitCode;
+    },
+    signal,
+  );
 }
 
 async function change({ client, unary }: Server, verb: 'suspend' | 'resume', job: string): Promise<boolean> {

@@ -53,38 +53,51 @@ export function parseRanks(text: string | null): readonly number[] {
   for (const part of text.split(',')) {
     const [, first, last = first] = /^(\d{1,6})(?:-(\d{1,6}))?$/.exec(part.trim()) ?? [];
     const [from, to] = [Number(first), Number(last)];
-    if (!(from <= to && to < ranksMax)) throw new CliError(exitCodes.usage, `error: --rank "${text}" is not a list such as 0,2-3 (ranks below ${ranksMax})`);
+    if (!(from <= to && to < ranksMax))
+      throw new CliError(exitCodes.usage, `error: --rank "${text}" is not a list such as 0,2-3 (ranks below ${ranksMax})`);
     for (let rank = from; rank <= to; rank++) ranks.add(rank);
   }
   return [...ranks].sort((a, b) => a - b);
 }
 
 export async function runLogs(options: LogsOptions, io: Io, signal: AbortSignal): Promise<number> {
-  return withServer(options.target, io, async (server) => {
-    const attempt = options.previous ? await previousAttempt(server, options.job) : options.attempt;
-    const printer = makeLogPrinter(options.prefix);
-    let exitCode: number = exitCodes.ok;
-    const request = {
-      job: options.job, ranks: [...options.ranks], allRanks: options.allRanks, attempt, follow: options.follow,
-      stream: options.stream ?? '', ...(options.tail === null ? {} : { tail: options.tail }),
-    };
-    await onNamed(server, kindOf('job'), options.job, async () => {
-      for await (const piece of server.client.logs(request, { signal })) {
-        if (piece.error !== '') {
-          io.stderr.write(`error: rank ${piece.rank}${piece.node === '' ? '' : ` on ${piece.node}`}: ${piece.error}\n`);
-          exitCode = exitCodes.error;
+  return withServer(
+    options.target,
+    io,
+    async (server) => {
+      const attempt = options.previous ? await previousAttempt(server, options.job) : options.attempt;
+      const printer = makeLogPrinter(options.prefix);
+      let exitCode: number = exitCodes.ok;
+      const request = {
+        job: options.job,
+        ranks: [...options.ranks],
+        allRanks: options.allRanks,
+        attempt,
+        follow: options.follow,
+        stream: options.stream ?? '',
+        ...(options.tail === null ? {} : { tail: options.tail }),
+      };
+      await onNamed(server, kindOf('job'), options.job, async () => {
+        for await (const piece of server.client.logs(request, { signal })) {
+          if (piece.error !== '') {
+            io.stderr.write(`error: rank ${piece.rank}${piece.node === '' ? '' : ` on ${piece.node}`}: ${piece.error}\n`);
+            exitCode = exitCodes.error;
+          }
+          if (piece.data.length > 0) io.stdout.write(printer.print(piece));
+          await io.stdout.drained();
         }
-        if (piece.data.length > 0) io.stdout.write(printer.print(piece));
-        await io.stdout.drained();
-      }
-    });
-    io.stdout.write(printer.rest());
-    return exitCode;
-  }, signal);
+      });
+      io.stdout.write(printer.rest());
+      return exitCode;
+    },
+    signal,
+  );
 }
 
 async function previousAttempt(server: Server, job: string): Promise<number> {
-  const { resource } = await onNamed(server, kindOf('job'), job, () => server.client.get({ object: { kind: 'TrainingJob', name: job } }, server.unary()));
+  const { resource } = await onNamed(server, kindOf('job'), job, () =>
+    server.client.get({ object: { kind: 'TrainingJob', name: job } }, server.unary()),
+  );
   const attempts = resource?.object.case === 'trainingJob' ? (resource.object.value.status?.attempts ?? []) : [];
   const previous = attempts.at(-2);
   if (previous !== undefined) return previous.number;

@@ -42,7 +42,9 @@ function addDrain(program: Command, act: Act): void {
     .command('drain')
     .helpGroup(helpGroups.machines)
     .argument('<node...>', 'names, as NAME or node/NAME')
-    .description('Keep new work off nodes and ask the jobs there to save a checkpoint and leave.\nMore than one node is asked about first, or needs --yes.')
+    .description(
+      'Keep new work off nodes and ask the jobs there to save a checkpoint and leave.\nMore than one node is asked about first, or needs --yes.',
+    )
     .option('--reason <text>', 'why, for those who look later')
     .option('-y, --yes', 'do not ask')
     .option('--no-wait', 'do not wait until the nodes are empty')

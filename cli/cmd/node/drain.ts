@@ -19,7 +19,12 @@ export interface DrainOptions extends NodesOptions {
 
 export function compileDrain(words: readonly string[], flags: Flags): DrainOptions {
   const timeoutMs = numberFlag(flags, 'timeout') ?? 0;
-  return { ...compileNodes(words, flags), yes: isSet(flags, 'yes'), wait: flags['wait'] !== false, timeoutMs: timeoutMs > 0 ? timeoutMs : null };
+  return {
+    ...compileNodes(words, flags),
+    yes: isSet(flags, 'yes'),
+    wait: flags['wait'] !== false,
+    timeoutMs: timeoutMs > 0 ? timeoutMs : null,
+  };
 }
 
 export async function runDrain(options: DrainOptions, io: Io, signal: AbortSignal): Promise<number> {
@@ -27,16 +32,22 @@ export async function runDrain(options: DrainOptions, io: Io, signal: AbortSigna
     io.stderr.write('Nothing was drained.\n');
     return exitCodes.error;
   }
-  return withServer(options.target, io, async (server) => {
-    for (const name of options.names) {
-      const { jobs } = await onNamed(server, kindOf('node'), name, () =>
-        server.client.drain({ node: name, reason: options.reason }, server.unary()));
-      io.stdout.write(`node/${name} cordoned\n`);
-      for (const job of jobs) io.stdout.write(`job/${job} asked to leave\n`);
-    }
-    if (options.wait) await waitUntilEmpty(server, options, io, signal);
-    return exitCodes.ok;
-  }, signal);
+  return withServer(
+    options.target,
+    io,
+    async (server) => {
+      for (const name of options.names) {
+        const { jobs } = await onNamed(server, kindOf('node'), name, () =>
+          server.client.drain({ node: name, reason: options.reason }, server.unary()),
+        );
+        io.stdout.write(`node/${name} cordoned\n`);
+        for (const job of jobs) io.stdout.write(`job/${job} asked to leave\n`);
+      }
+      if (options.wait) await waitUntilEmpty(server, options, io, signal);
+      return exitCodes.ok;
+    },
+    signal,
+  );
 }
 
 /** One node is what the user typed; several are asked about on a terminal, and need `--yes` elsewhere. */

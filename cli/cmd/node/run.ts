@@ -37,16 +37,26 @@ export async function runUncordon(options: NodesOptions, io: Io, signal: AbortSi
   return eachNode(options, uncordon, io, signal);
 }
 
-async function eachNode(options: NodesOptions, act: (server: Server, node: string) => Promise<string>, io: Io, signal: AbortSignal): Promise<number> {
-  return withServer(options.target, io, async (server) => {
-    let exitCode: number = exitCodes.ok;
-    for (const name of options.names) {
-      try {
-        io.stdout.write(`node/${name} ${await onNamed(server, kindOf('node'), name, () => act(server, name))}\n`);
-      } catch (error) {
-        exitCode = reportError(failureOf(error, server.address), io.stderr);
+async function eachNode(
+  options: NodesOptions,
+  act: (server: Server, node: string) => Promise<string>,
+  io: Io,
+  signal: AbortSignal,
+): Promise<number> {
+  return withServer(
+    options.target,
+    io,
+    async (server) => {
+      let exitCode: number = exitCodes.ok;
+      for (const name of options.names) {
+        try {
+          io.stdout.write(`node/${name} ${await onNamed(server, kindOf('node'), name, () => act(server, name))}\n`);
+        } catch (error) {
+          exitCode = reportError(failureOf(error, server.address), io.stderr);
+        }
       }
-    }
-    return exitCode;
-  }, signal);
+      return exitCode;
+    },
+    signal,
+  );
 }

@@ -4,8 +4,8 @@
  * that lines stay in order.
  */
 import type { Attempt, TrainingJob } from '#gen/shoal/v1/training_job_pb.js';
-import { RpcError } from '#rpc/rpcError.ts';
 import { CliError } from '../../cliError.ts';
+import { reasonOf } from '../../config/configFile.ts';
 import { exitCodes } from '../../exitCodes.ts';
 import { readLine, type Io } from '../../io.ts';
 import { makeLogPrinter } from '../../print/logLines.ts';
@@ -47,7 +47,13 @@ async function interruptedBy(server: Server, { name }: Attached, follower: Promi
   const note = `Left job/${name} running.\nWatch it again: shoal logs -f ${name}\nStop it:        shoal delete job ${name}\n`;
   if (io.stdin.isTty && io.stderr.isTty) {
     io.stderr.write(`\njob/${name} is still there. Detach, or cancel it? [D/c] `);
-    const answer = await Promise.race([readLine(io.stdin.chunks), follower.then(() => 'ended', () => 'ended')]);
+    const answer = await Promise.race([
+      readLine(io.stdin.chunks),
+      follower.then(
+        () => 'ended',
+        () => 'ended',
+      ),
+    ]);
     if (/^c(ancel)?$/i.test(answer)) {
       await server.client.delete({ object: { kind: 'TrainingJob', name } }, { deadlineMs: 30_000 });
       io.stderr.write(`job/${name} is being deleted\n`);
@@ -116,7 +122,12 @@ function endOf({ status }: TrainingJob): End | undefined {
 }
 
 /** Logs that cannot be read (the node is gone) are said and do not end the job's watch. */
-async function printLogs({ client }: Server, { name, attempt }: { readonly name: string; readonly attempt: number }, io: Io, signal: AbortSignal): Promise<void> {
+async function printLogs(
+  { client }: Server,
+  { name, attempt }: { readonly name: string; readonly attempt: number },
+  io: Io,
+  signal: AbortSignal,
+): Promise<void> {
   const printers = { stdout: makeLogPrinter(false), stderr: makeLogPrinter(false) };
   try {
     for await (const piece of client.logs({ job: name, attempt, follow: true }, { signal })) {
@@ -127,7 +138,6 @@ async function printLogs({ client }: Server, { name, attempt }: { readonly name:
     }
   } catch (error) {
     if (signal.aborted) return;
-    if (!(error instanceof RpcError)) throw error;
-    io.stderr.write(`Warning: the logs of attempt ${attempt} broke off: ${error.message}\n`);
+    io.stderr.write(`Warning: the logs of attempt ${attempt} broke off: ${reasonOf(error)}\n`);
   }
 }

@@ -1,13 +1,18 @@
 import { randomInt } from 'node:crypto';
 import { basename } from 'node:path';
-import type { RunOptions } from './run.ts';
+import type { RunOptions } from './options.ts';
 
 /** No letters that make words or look like digits: kubectl's alphabet for made names. */
 const letters = 'bcdfghjklmnpqrstvwxz2456789';
 
 /** `python train.py` → `python-7k2xq`. */
 export function makeName(command: readonly string[], random: (below: number) => number = (below) => randomInt(below)): string {
-  const base = basename(command[0] ?? '').toLowerCase().replace(/[^a-z0-9-]+/g, '-').replace(/^-+|-+$/g, '').slice(0, 40).replace(/-+$/, '');
+  const base = basename(command[0] ?? '')
+    .toLowerCase()
+    .replace(/[^a-z0-9-]+/g, '-')
+    .replace(/^-+|-+$/g, '')
+    .slice(0, 40)
+    .replace(/-+$/, '');
   const end = Array.from({ length: 5 }, () => letters[random(letters.length)] ?? 'x').join('');
   return `${base === '' ? 'run' : base}-${end}`;
 }
@@ -21,7 +26,12 @@ export interface Shape {
  * Workers and GPUs of each, from what the user gave. `largestNodeGpus` is that of the biggest node (0: not known); a job
  * that is bigger is cut into as few equal workers as fit. Undefined: the GPUs do not divide among the workers.
  */
-export function shapeOf(gpus: number | null, workers: number | null, gpusPerWorker: number | null, largestNodeGpus: number): Shape | undefined {
+export function shapeOf(
+  gpus: number | null,
+  workers: number | null,
+  gpusPerWorker: number | null,
+  largestNodeGpus: number,
+): Shape | undefined {
   if (gpus === null || gpus === 0) return { workers, gpusPerWorker: gpus ?? gpusPerWorker };
   if (gpusPerWorker !== null) {
     const fitting = gpusPerWorker > 0 && gpus % gpusPerWorker === 0 && (workers === null || workers * gpusPerWorker === gpus);

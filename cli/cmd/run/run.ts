@@ -1,79 +1,39 @@
 import { CliError } from '../../cliError.ts';
-import { compileTarget, type TargetOptions } from '../../config/chooseContext.ts';
 import { exitCodes } from '../../exitCodes.ts';
-import { isSet, numberFlag, parsePairs, textFlag, textsFlag, type Flags } from '../../flags.ts';
 import type { Io } from '../../io.ts';
 import { withServer, type Server } from '../../server/connection.ts';
 import { serverSaysByName } from '../../server/failure.ts';
 import { attach } from './attach.ts';
 import { makeName, manifestOf, shapeOf, type Shape } from './manifest.ts';
-
-export interface RunOptions {
-  readonly target: TargetOptions;
-  readonly name: string | null;
-  readonly queue: string | null;
-  readonly gpus: number | null;
-  readonly workers: number | null;
-  readonly gpusPerWorker: number | null;
-  readonly gpuModels: readonly string[];
-  readonly mesh: Readonly<Record<string, number>>;
-  readonly env: Readonly<Record<string, string>>;
-  readonly cpu: string | null;
-  readonly memory: string | null;
-  readonly checkpointDirectory: string | null;
-  readonly priority: number | null;
-  readonly workingDirectory: string | null;
-  readonly detach: boolean;
-  readonly command: readonly string[];
-}
-
-export function compileRun(command: readonly string[], flags: Flags): RunOptions {
-  return {
-    target: compileTarget(flags),
-    name: textFlag(flags, 'name'),
-    queue: textFlag(flags, 'queue'),
-    gpus: numberFlag(flags, 'gpus'),
-    workers: numberFlag(flags, 'workers'),
-    gpusPerWorker: numberFlag(flags, 'gpusPerWorker'),
-    gpuModels: textsFlag(flags, 'gpuModel'),
-    mesh: parseMesh(textFlag(flags, 'mesh')),
-    env: parsePairs(textsFlag(flags, 'env'), '--env'),
-    cpu: textFlag(flags, 'cpu'),
-    memory: textFlag(flags, 'memory'),
-    checkpointDirectory: textFlag(flags, 'checkpointDir'),
-    priority: numberFlag(flags, 'priority'),
-    workingDirectory: textFlag(flags, 'workdir'),
-    detach: isSet(flags, 'detach'),
-    command,
-  };
-}
-
-function parseMesh(text: string | null): Readonly<Record<string, number>> {
-  const sizes: Record<string, number> = {};
-  for (const [axis, size] of Object.entries(text === null ? {} : parsePairs(text.split(','), '--mesh'))) {
-    if (!/^[1-9]\d{0,5}$/.test(size)) throw new CliError(exitCodes.usage, `error: --mesh: ${axis}="${size}" is not a size`);
-    sizes[axis] = Number(size);
-  }
-  return sizes;
-}
+import type { RunOptions } from './options.ts';
 
 export async function runRun(options: RunOptions, io: Io, signal: AbortSignal): Promise<number> {
-  return withServer(options.target, io, async (server) => {
-    const shape = await chooseShape(server, options);
-    const name = options.name ?? makeName(options.command);
-    const uid = await submit(server, manifestOf(options, name, shape), name, io);
-    // The job's own output is what stdout is for; only a detached run has nothing else to say there.
-    (options.detach ? io.stdout : io.stderr).write(`job/${name} created\n`);
-    if (options.detach) return exitCodes.ok;
-    return attach(server, { name, uid }, io, signal);
-  }, signal);
+  return withServer(
+    options.target,
+    io,
+    async (server) => {
+      const shape = await chooseShape(server, options);
+      const name = options.name ?? makeName(options.command);
+      const uid = await submit(server, manifestOf(options, name, shape), name, io);
+      // The job's own output is what stdout is for; only a detached run has nothing else to say there.
+      (options.detach ? io.stdout : io.stderr).write(`job/${name} created\n`);
+      if (options.detach) return exitCodes.ok;
+      return attach(server, { name, uid }, io, signal);
+    },
+    signal,
+  );
 }
 
 async function chooseShape(server: Server, { gpus, workers, gpusPerWorker }: RunOptions): Promise<Shape> {
   const open = gpus !== null && gpus > 1 && workers === null && gpusPerWorker === null;
   const shape = shapeOf(gpus, workers, gpusPerWorker, open ? await largestNode(server) : 0);
   if (shape !== undefined) return shape;
-  const by = gpusPerWorker === null ? `${workers} workers` : workers === null ? `workers of ${gpusPerWorker}` : `${workers} workers of ${gpusPerWorker}`;
+  const by =
+    gpusPerWorker === null
+      ? `${workers} workers`
+      : workers === null
+        ? `workers of ${gpusPerWorker}`
+        : `${workers} workers of ${gpusPerWorker}`;
   throw new CliError(exitCodes.usage, `error: ${gpus} GPUs do not divide into ${by}`);
 }
 

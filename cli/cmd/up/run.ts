@@ -1,49 +1,15 @@
 /** `shoal up`: a controller and, if wanted, agents with simulated GPUs, for as long as it runs in the foreground. */
 import { mkdir } from 'node:fs/promises';
-import { homedir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { CliError } from '../../cliError.ts';
 import { configPath, loadConfig, saveConfig, withContext } from '../../config/configFile.ts';
 import { exitCodes } from '../../exitCodes.ts';
-import { numberFlag, textFlag, type Flags } from '../../flags.ts';
 import type { Io } from '../../io.ts';
-import { controllerProgram } from '../../rooms.ts';
 import { startAgent } from './agents.ts';
 import { startChild, type Child } from './child.ts';
+import { untilNodesReady } from './nodesReady.ts';
+import type { UpOptions } from './options.ts';
 import { parseReady, readContextFile, type Ready } from './ready.ts';
-
-export interface UpOptions {
-  readonly context: string;
-  readonly data: string;
-  readonly listen: string;
-  readonly agentListen: string;
-  readonly agents: number;
-  readonly gpusPerAgent: number;
-  readonly gpuModel: string;
-  readonly workDirectory: string;
-}
-
-type Env = Readonly<Record<string, string | undefined>>;
-
-export function compileUp(flags: Flags, env: Env): UpOptions {
-  const dataHome = env['XDG_DATA_HOME'] || join(env['HOME'] || homedir(), '.local', 'share');
-  return {
-    context: textFlag(flags, 'context') ?? 'local',
-    data: resolve(textFlag(flags, 'data') ?? join(dataHome, 'shoal')),
-    listen: addressFlag(flags, 'listen', 'listen'),
-    agentListen: addressFlag(flags, 'agentListen', 'agent-listen'),
-    agents: numberFlag(flags, 'agents') ?? 0,
-    gpusPerAgent: numberFlag(flags, 'gpusPerAgent') ?? 2,
-    gpuModel: textFlag(flags, 'gpuModel') ?? 'H100',
-    workDirectory: resolve(textFlag(flags, 'workDir') ?? '.'),
-  };
-}
-
-function addressFlag(flags: Flags, key: string, flag: string): string {
-  const address = textFlag(flags, key) ?? '';
-  if (/^.+:\d{1,5}$/.test(address)) return address;
-  throw new CliError(exitCodes.usage, `error: --${flag} "${address}" is not of the form HOST:PORT`);
-}
 
 export async function runUp(options: UpOptions, io: Io, signal: AbortSignal): Promise<number> {
   const logs = join(options.data, 'logs');
@@ -58,6 +24,8 @@ export async function runUp(options: UpOptions, io: Io, signal: AbortSignal): Pr
     for (let number = 1; number <= options.agents && !signal.aborted; number++) {
       children.push(await startAgent({ options, ready, number, logs }, io, signal));
     }
+    const nodes = children.slice(1).map(({ name }) => name);
+    if (nodes.length > 0 && !signal.aborted) await untilNodesReady(options.context, nodes, io, signal);
     if (!signal.aborted) sayUp(options, ready, io);
     return await untilEnd(children, io, signal);
   } finally {
@@ -65,10 +33,10 @@ export async function runUp(options: UpOptions, io: Io, signal: AbortSignal): Pr
   }
 }
 
-function startController({ data, listen, agentListen }: UpOptions, logs: string, io: Io): Child {
+function startController({ data, listen, agentListen, programs }: UpOptions, logs: string, io: Io): Child {
   return startChild({
     name: 'controller',
-    program: controllerProgram,
+    program: programs.controller,
     words: ['--data', data, '--listen', listen, '--agent-listen', agentListen],
     env: io.env,
     logFile: join(logs, 'controller.log'),
@@ -99,7 +67,10 @@ async function keepContext({ context: name }: UpOptions, ready: Ready, io: Io): 
 }
 
 function sayUp({ context, data, agents }: UpOptions, ready: Ready, io: Io): void {
-  const nodes = agents === 0 ? 'No agents yet: shoal agent token, then shoal agent join and run on each machine.' : `Agents: ${agents} with simulated GPUs.`;
+  const nodes =
+    agents === 0
+      ? 'No agents yet: shoal agent token, then shoal agent join and run on each machine.'
+      : `Agents: ${agents} with simulated GPUs.`;
   io.stdout.write(`Shoal is up at ${ready.control} (agents: ${ready.agents}), context "${context}".\nData and logs: ${data}\n${nodes}\n`);
   io.stdout.write('Look:  shoal get nodes\nRun:   shoal run --gpus 1 -- echo hello\nStop:  Ctrl-C (ranks that run live on)\n');
 }
@@ -107,15 +78,18 @@ function sayUp({ context, data, agents }: UpOptions, ready: Ready, io: Io): void
 /** A controller that ends takes `up` with it; an agent that ends is said. */
 async function untilEnd(children: readonly Child[], io: Io, signal: AbortSignal): Promise<number> {
   const [controller, ...agents] = children;
-  for (const agent of agents) {
-    void agent.ended.then((how) => {
-      if (!signal.aborted) io.stderr.write(`Warning: agent ${agent.name} ${how}; its log: ${agent.logFile}\n`);
-    });
+  const left = new Map(agents.map((agent) => [agent.name, agent.ended.then((how) => ({ agent, how }))]));
+  const end = Promise.race([controller?.ended, aborted(signal)]).then((how) => ({ agent: null, how }));
+  for (;;) {
+    const { agent, how } = await Promise.race([end, ...left.values()]);
+    if (how === undefined || signal.aborted) return exitCodes.interrupted;
+    if (agent === null) {
+      io.stderr.write(`error: the controller ${how}; its log: ${controller?.logFile ?? ''}\n`);
+      return exitCodes.error;
+    }
+    left.delete(agent.name);
+    io.stderr.write(`Warning: agent ${agent.name} ${how}; its log: ${agent.logFile}\n`);
   }
-  const how = await Promise.race([controller?.ended, aborted(signal)]);
-  if (how === undefined) return exitCodes.interrupted;
-  io.stderr.write(`error: the controller ${how}; its log: ${controller?.logFile ?? ''}\n`);
-  return exitCodes.error;
 }
 
 async function stopAll(children: readonly Child[], io: Io): Promise<void> {

@@ -23,7 +23,8 @@ export async function runVersion(options: VersionOptions, io: Io, signal: AbortS
     return exitCodes.ok;
   }
   io.stdout.write(`Client version: ${client.version}\n`);
-  if (server !== null) io.stdout.write(`Server version: ${server.version}\nCluster: ${server.clusterId}\nUser: ${server.user} (${server.role})\n`);
+  if (server !== null)
+    io.stdout.write(`Server version: ${server.version}\nCluster: ${server.clusterId}\nUser: ${server.user} (${server.role})\n`);
   if (server?.degraded) io.stderr.write(`Warning: the server refuses changes: ${server.degraded}\n`);
   return exitCodes.ok;
 }
@@ -38,8 +39,13 @@ interface ServerVersion {
 
 async function serverVersion(options: VersionOptions, io: Io, signal: AbortSignal): Promise<ServerVersion> {
   const { withServer } = await import('../../server/connection.ts');
-  return withServer(options.target, io, async ({ client, unary }) => {
-    const { serverVersion: version, clusterId, user, role, degraded } = await client.info({}, unary());
-    return { version, clusterId, user, role, degraded };
-  }, signal);
+  return withServer(
+    options.target,
+    io,
+    async ({ client, unary }) => {
+      const { serverVersion: version, clusterId, user, role, degraded } = await client.info({}, unary());
+      return { version, clusterId, user, role, degraded };
+    },
+    signal,
+  );
 }

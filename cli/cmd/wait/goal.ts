@@ -4,7 +4,9 @@ import { exitCodes } from '../../exitCodes.ts';
 import { didYouMean } from '#codec/didYouMean.ts';
 
 /** What is waited for. Phases of jobs and states of nodes are one list of words: no word means two things. */
-export type Goal = { readonly kind: 'delete' } | { readonly kind: 'phase'; readonly anyOf: readonly string[]; readonly said: 'condition' | 'phase' };
+export type Goal =
+  | { readonly kind: 'delete' }
+  | { readonly kind: 'phase'; readonly anyOf: readonly string[]; readonly said: 'condition' | 'phase' };
 
 const jobPhases = ['Pending', 'Starting', 'Running', 'Suspending', 'Stopping', 'Suspended', 'Succeeded', 'Failed'];
 const nodeStates = ['Ready', 'Lost', 'Returning'];
@@ -28,10 +30,17 @@ export function parseGoal(text: string): Goal {
   const found = known.find((each) => each.toLowerCase() === word.toLowerCase());
   if (found !== undefined) return { kind: 'phase', said, anyOf: said === 'condition' ? (conditions[found] ?? []) : [found] };
   const near = didYouMean(word, known);
-  throw new CliError(exitCodes.usage, `error: ${said} "${word}" is not known; known: ${known.join(', ')}`, near === undefined ? [] : [`Did you mean "${near}"?`]);
+  throw new CliError(
+    exitCodes.usage,
+    `error: ${said} "${word}" is not known; known: ${known.join(', ')}`,
+    near === undefined ? [] : [`Did you mean "${near}"?`],
+  );
 }
 
-export type Verdict = { readonly kind: 'met' } | { readonly kind: 'not yet' } | { readonly kind: 'never'; readonly phase: string; readonly why: string };
+export type Verdict =
+  | { readonly kind: 'met' }
+  | { readonly kind: 'not yet' }
+  | { readonly kind: 'never'; readonly phase: string; readonly why: string };
 
 /** A finished job never changes again: what it has not reached by then it never will. */
 export function judge(goal: Goal, { object }: Resource): Verdict {

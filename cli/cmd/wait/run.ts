@@ -44,19 +44,29 @@ export function compileWait(words: readonly string[], flags: Flags): WaitOptions
 }
 
 export async function runWait(options: WaitOptions, io: Io, signal: AbortSignal): Promise<number> {
-  return withServer(options.target, io, async (server) => {
-    const endsAtMs = io.now() + options.timeoutMs;
-    for (const wanted of options.wanted) {
-      const leftMs = Math.max(0, endsAtMs - io.now());
-      await waitForOne(server, wanted, { goal: options.goal, leftMs: options.timeoutMs === 0 ? 0 : Math.max(1, leftMs) }, signal);
-      const { kind, name } = wanted;
-      io.stdout.write(`${kind.singular}/${name} ${options.goal.kind === 'delete' ? 'deleted' : 'condition met'}\n`);
-    }
-    return exitCodes.ok;
-  }, signal);
+  return withServer(
+    options.target,
+    io,
+    async (server) => {
+      const endsAtMs = io.now() + options.timeoutMs;
+      for (const wanted of options.wanted) {
+        const leftMs = Math.max(0, endsAtMs - io.now());
+        await waitForOne(server, wanted, { goal: options.goal, leftMs: options.timeoutMs === 0 ? 0 : Math.max(1, leftMs) }, signal);
+        const { kind, name } = wanted;
+        io.stdout.write(`${kind.singular}/${name} ${options.goal.kind === 'delete' ? 'deleted' : 'condition met'}\n`);
+      }
+      return exitCodes.ok;
+    },
+    signal,
+  );
 }
 
-async function waitForOne(server: Server, wanted: Wanted, { goal, leftMs }: { readonly goal: Goal; readonly leftMs: number }, signal: AbortSignal): Promise<void> {
+async function waitForOne(
+  server: Server,
+  wanted: Wanted,
+  { goal, leftMs }: { readonly goal: Goal; readonly leftMs: number },
+  signal: AbortSignal,
+): Promise<void> {
   const { kind, name } = wanted;
   const timedOut = `error: timed out waiting for the condition on ${kind.plural}/${name}`;
   if (goal.kind === 'delete') {
@@ -66,7 +76,9 @@ async function waitForOne(server: Server, wanted: Wanted, { goal, leftMs }: { re
     if ((table?.rows.length ?? 0) > 0) throw new CliError(exitCodes.timedOut, timedOut);
     return;
   }
-  const { resource, revision } = await onNamed(server, kind, name, () => server.client.get({ object: { kind: kind.kind, name } }, server.unary()));
+  const { resource, revision } = await onNamed(server, kind, name, () =>
+    server.client.get({ object: { kind: kind.kind, name } }, server.unary()),
+  );
   if (resource !== undefined && isMet(goal, wanted, resource)) return;
   if (leftMs === 0) throw new CliError(exitCodes.timedOut, timedOut);
   await withDeadline(leftMs, timedOut, (ended) => untilMet(server, { goal, wanted, revision }, ended), signal);
