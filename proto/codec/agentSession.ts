@@ -4,8 +4,15 @@
  */
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import type {
-  AssignedWorker as WireAssignedWorker, Assignment as WireAssignment, AssignmentSchema, AssignedWorkerSchema, Hello as WireHello,
-  HelloSchema, Report as WireReport, ReportSchema, Suspend as WireSuspend,
+  AssignedWorker as WireAssignedWorker,
+  Assignment as WireAssignment,
+  AssignmentSchema,
+  AssignedWorkerSchema,
+  Hello as WireHello,
+  HelloSchema,
+  Report as WireReport,
+  ReportSchema,
+  Suspend as WireSuspend,
 } from '#gen/shoal/v1/agent_pb.js';
 import { assertNever } from '#vocabulary/assert.ts';
 import type { AssignedWorker, Assignment, Desire, SuspendStage } from '#vocabulary/assignment.ts';

@@ -20,12 +20,19 @@ export const apiVersion = 'shoal.dev/v1';
 /** Deepest nesting of lists and mappings. */
 export const manifestDepthMax = 32;
 
-const schemas = { TrainingJob: TrainingJobSchema, Queue: QueueSchema, InferenceService: InferenceServiceSchema, PriceBook: PriceBookSchema } as const;
+const schemas = {
+  TrainingJob: TrainingJobSchema,
+  Queue: QueueSchema,
+  InferenceService: InferenceServiceSchema,
+  PriceBook: PriceBookSchema,
+} as const;
 type Schemas = typeof schemas;
 export type ManifestKind = keyof Schemas;
 export const manifestKinds = Object.keys(schemas) as readonly ManifestKind[];
 
-export type ManifestResource = { readonly [K in ManifestKind]: { readonly kind: K; readonly message: MessageShape<Schemas[K]> } }[ManifestKind];
+export type ManifestResource = {
+  readonly [K in ManifestKind]: { readonly kind: K; readonly message: MessageShape<Schemas[K]> };
+}[ManifestKind];
 
 export type DecodeResult =
   | { readonly ok: true; readonly resource: ManifestResource }
@@ -57,7 +64,8 @@ function decodeKind(json: unknown, problems: Problems): ManifestKind | undefined
   else if (version !== apiVersion) problems.add('apiVersion', `${excerpt(version)} is not served; allowed: ${apiVersion}`);
   if (kind === undefined || kind === null) problems.add('kind', `required, but not given; allowed: ${manifestKinds.join(', ')}`);
   else if (typeof kind !== 'string') problems.add('kind', `${excerpt(kind)} is ${kindOfValue(kind)}; allowed: ${manifestKinds.join(', ')}`);
-  else if (!isManifestKind(kind)) problems.add('kind', `unknown kind ${excerpt(kind)}; known kinds: ${manifestKinds.join(', ')}${suggestion(kind, manifestKinds)}`);
+  else if (!isManifestKind(kind))
+    problems.add('kind', `unknown kind ${excerpt(kind)}; known kinds: ${manifestKinds.join(', ')}${suggestion(kind, manifestKinds)}`);
   else if (problems.found.length === 0) return kind;
   return undefined;
 }
@@ -115,9 +123,11 @@ function decodeMap(value: unknown, shape: Extract<Shape, { kind: 'map' }>, path:
 
 function isKeyAllowed(key: string, { keys, keyFormat }: Extract<Shape, { kind: 'map' }>, path: string, problems: Problems): boolean {
   if (keys.length > 0 && !keys.includes(key)) problems.add(path, describeUnknown('key', key, keys));
-  else if (keyFormat !== null && !keyFormat.matches(key)) problems.add(path, `key ${excerpt(key)} is not allowed; allowed: ${keyFormat.allowed}`);
+  else if (keyFormat !== null && !keyFormat.matches(key))
+    problems.add(path, `key ${excerpt(key)} is not allowed; allowed: ${keyFormat.allowed}`);
   // `__proto__` as a key of a plain object would be no entry but the object's prototype.
-  else if (key === '' || key === '__proto__' || key.length > 253) problems.add(path, `key ${excerpt(key)} is not allowed; allowed: 1 to 253 characters`);
+  else if (key === '' || key === '__proto__' || key.length > 253)
+    problems.add(path, `key ${excerpt(key)} is not allowed; allowed: 1 to 253 characters`);
   else return true;
   return false;
 }

@@ -24,7 +24,10 @@ export function compileGangShape(spec: Pick<TrainingJobSpec, 'workers' | 'gpusPe
   const workers = spec.workers ?? derivedWorkers(mesh, gpusPerWorker, problems);
   if (mesh.length > 0 && spec.workers !== undefined) judgeMesh(mesh, workers, gpusPerWorker, problems);
   if (workers * gpusPerWorker > worldSizeMax) {
-    problems.add('spec.workers', `workers ${workers} x gpusPerWorker ${gpusPerWorker} = ${workers * gpusPerWorker} GPUs; allowed: at most ${worldSizeMax}`);
+    problems.add(
+      'spec.workers',
+      `workers ${workers} x gpusPerWorker ${gpusPerWorker} = ${workers * gpusPerWorker} GPUs; allowed: at most ${worldSizeMax}`,
+    );
   }
   return { workers, gpusPerWorker, mesh };
 }
@@ -35,9 +38,13 @@ function derivedWorkers(mesh: Mesh, gpusPerWorker: number, problems: Problems): 
   const gpus = `${describeMesh(mesh)} = ${product} GPUs`;
   if (gpusPerWorker === 0) problems.add('spec.mesh', `${gpus}, but gpusPerWorker is 0`);
   else if (product > worldSizeMax) problems.add('spec.mesh', `${gpus}; allowed: at most ${worldSizeMax}`);
-  else if (product % BigInt(gpusPerWorker) !== 0n) problems.add('spec.mesh', `${gpus}, which is no multiple of gpusPerWorker ${gpusPerWorker}`);
+  else if (product % BigInt(gpusPerWorker) !== 0n)
+    problems.add('spec.mesh', `${gpus}, which is no multiple of gpusPerWorker ${gpusPerWorker}`);
   else if (product / BigInt(gpusPerWorker) > workersMax) {
-    problems.add('spec.mesh', `${gpus} / gpusPerWorker ${gpusPerWorker} = ${product / BigInt(gpusPerWorker)} workers; allowed: at most ${workersMax}`);
+    problems.add(
+      'spec.mesh',
+      `${gpus} / gpusPerWorker ${gpusPerWorker} = ${product / BigInt(gpusPerWorker)} workers; allowed: at most ${workersMax}`,
+    );
   } else return Number(product) / gpusPerWorker;
   return 1;
 }
@@ -46,7 +53,10 @@ function judgeMesh(mesh: Mesh, workers: number, gpusPerWorker: number, problems:
   const product = meshProduct(mesh);
   const gpus = workers * gpusPerWorker;
   if (product === BigInt(gpus)) return;
-  problems.add('spec.mesh', `${describeMesh(mesh)} = ${product} GPUs, but workers ${workers} x gpusPerWorker ${gpusPerWorker} = ${gpus} GPUs`);
+  problems.add(
+    'spec.mesh',
+    `${describeMesh(mesh)} = ${product} GPUs, but workers ${workers} x gpusPerWorker ${gpusPerWorker} = ${gpus} GPUs`,
+  );
 }
 
 /** Exact: five axes of 131072 are more than a double holds. */

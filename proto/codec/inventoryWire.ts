@@ -27,7 +27,15 @@ export function inventoryToWire({ gpus, memoryBytes, path, ...rest }: NodeInvent
 }
 
 function gpuInfoFromWire({ index, uuid, model, memoryBytes, pciBusId, numaNode, nvlinkDomain }: WireGpuInfo, field: string): GpuInfo {
-  return { index, uuid, model, memoryBytes: safeInteger(memoryBytes, `${field}.memory_bytes`), pciBusId, numaNode, nvlinkDomain: nvlinkDomain ?? null };
+  return {
+    index,
+    uuid,
+    model,
+    memoryBytes: safeInteger(memoryBytes, `${field}.memory_bytes`),
+    pciBusId,
+    numaNode,
+    nvlinkDomain: nvlinkDomain ?? null,
+  };
 }
 
 export function gpuInfoToWire({ memoryBytes, nvlinkDomain, ...rest }: GpuInfo) {

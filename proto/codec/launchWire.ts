@@ -1,5 +1,10 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
-import type { Launch as WireLaunch, LaunchCheckpoint as WireLaunchCheckpoint, LaunchCheckpointSchema, LaunchSchema } from '#gen/shoal/v1/agent_pb.js';
+import type {
+  Launch as WireLaunch,
+  LaunchCheckpoint as WireLaunchCheckpoint,
+  LaunchCheckpointSchema,
+  LaunchSchema,
+} from '#gen/shoal/v1/agent_pb.js';
 import type { Launch, LaunchCheckpoint } from '#vocabulary/assignment.ts';
 import { jobName, namePattern } from '#vocabulary/ids.ts';
 import { meshAxes } from '#vocabulary/job.ts';
@@ -28,7 +33,15 @@ export function launchFromWire(wire: WireLaunch, field: string): Launch {
   };
 }
 
-export function launchToWire({ cpuMilli, memoryBytes, mesh, checkpoint, command, env, ...rest }: Launch): MessageInitShape<typeof LaunchSchema> {
+export function launchToWire({
+  cpuMilli,
+  memoryBytes,
+  mesh,
+  checkpoint,
+  command,
+  env,
+  ...rest
+}: Launch): MessageInitShape<typeof LaunchSchema> {
   return {
     ...rest,
     command: [...command],

@@ -3,7 +3,7 @@
  * that decoding four thousand manifests reads no descriptor.
  */
 import { getOption, ScalarType, type DescField, type DescMessage } from '@bufbuild/protobuf';
-import { rules as fieldRules, Served, type FieldRules } from '#gen/shoal/v1/rules_pb.js';
+import { rules as fieldRules, type FieldRules, type Served } from '#gen/shoal/v1/rules_pb.js';
 import { assert, assertNever } from '#vocabulary/assert.ts';
 import { isTextFormatName, textFormats, type TextFormat, type TextFormatName } from './textFormat.ts';
 
@@ -70,12 +70,23 @@ export function messagePlan(desc: DescMessage): MessagePlan {
     const rules = getOption(field, fieldRules);
     const isIgnored = ignored.includes(field.name);
     const shape: Shape = isIgnored ? { kind: 'boolean' } : shapeOf(field, rules);
-    return { jsonName: field.jsonName, localName: field.localName, shape, required: rules.required, ignored: isIgnored, served: rules.served, desc: field };
+    return {
+      jsonName: field.jsonName,
+      localName: field.localName,
+      shape,
+      required: rules.required,
+      ignored: isIgnored,
+      served: rules.served,
+      desc: field,
+    };
   });
   const plan: MessagePlan = {
     desc,
     fields: new Map(fields.map((field) => [field.jsonName, field])),
-    names: fields.filter((field) => !field.ignored).map((field) => field.jsonName).sort(),
+    names: fields
+      .filter((field) => !field.ignored)
+      .map((field) => field.jsonName)
+      .sort(),
     required: fields.filter((field) => field.required),
   };
   plans.set(desc.typeName, plan);
@@ -87,9 +98,16 @@ function shapeOf(field: DescField, rules: FieldRules): Shape {
   switch (field.fieldKind) {
     case 'list':
       assert(field.listKind !== 'enum', `${field.parent.typeName}.${field.name}: manifests have no enums`);
-      return { kind: 'list', item: field.listKind === 'message' ? ofMessage(field.message) : ofScalar(field, field.scalar, rules), ...bounds };
+      return {
+        kind: 'list',
+        item: field.listKind === 'message' ? ofMessage(field.message) : ofScalar(field, field.scalar, rules),
+        ...bounds,
+      };
     case 'map': {
-      assert(field.mapKind !== 'enum' && field.mapKey === ScalarType.STRING, `${field.parent.typeName}.${field.name}: manifests have maps by text only`);
+      assert(
+        field.mapKind !== 'enum' && field.mapKey === ScalarType.STRING,
+        `${field.parent.typeName}.${field.name}: manifests have maps by text only`,
+      );
       const value = field.mapKind === 'message' ? ofMessage(field.message) : ofScalar(field, field.scalar, rules);
       return { kind: 'map', value, keys: rules.keys, keyFormat: rules.format === 'label' ? textFormats.labelKey : null, ...bounds };
     }
@@ -122,7 +140,12 @@ function ofScalar(field: DescField, scalar: ScalarType, rules: FieldRules): Sing
     case ScalarType.INT32:
       return { kind: 'integer', min: Number(rules.min ?? -(2 ** 31)), max: Number(rules.max ?? 2 ** 31 - 1), wide: false };
     case ScalarType.INT64:
-      return { kind: 'integer', min: Number(rules.min ?? Number.MIN_SAFE_INTEGER), max: Number(rules.max ?? Number.MAX_SAFE_INTEGER), wide: true };
+      return {
+        kind: 'integer',
+        min: Number(rules.min ?? Number.MIN_SAFE_INTEGER),
+        max: Number(rules.max ?? Number.MAX_SAFE_INTEGER),
+        wide: true,
+      };
     default:
       throw new Error(`${field.parent.typeName}.${field.name}: manifests have no ${ScalarType[scalar]} fields`);
   }

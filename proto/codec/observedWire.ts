@@ -1,12 +1,25 @@
 /** What an agent sees of workers and devices ↔ its messages. */
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import type {
-  GpuHealth as WireGpuHealth, GpuSampleAt, GpuSampleAtSchema, ObservedCheckpoint as WireCheckpoint, ObservedRank as WireRank,
-  ObservedRankSchema, ObservedWorker as WireWorker, ObservedWorkerSchema,
+  GpuHealth as WireGpuHealth,
+  GpuSampleAt,
+  GpuSampleAtSchema,
+  ObservedCheckpoint as WireCheckpoint,
+  ObservedRank as WireRank,
+  ObservedRankSchema,
+  ObservedWorker as WireWorker,
+  ObservedWorkerSchema,
 } from '#gen/shoal/v1/agent_pb.js';
 import { assertNever } from '#vocabulary/assert.ts';
 import {
-  workerEnds, type GpuHealth, type GpuSample, type ObservedCheckpoint, type ObservedRank, type ObservedWorker, type RankState, type WorkerState,
+  workerEnds,
+  type GpuHealth,
+  type GpuSample,
+  type ObservedCheckpoint,
+  type ObservedRank,
+  type ObservedWorker,
+  type RankState,
+  type WorkerState,
 } from '#vocabulary/observed.ts';
 import { oneOf, required, safeInteger, refuseField } from './wireValue.ts';
 import { workerIdFromWire, workerIdToWire } from './workerIdWire.ts';
@@ -32,12 +45,15 @@ function rankFromWire(wire: WireRank, field: string): ObservedRank {
   return {
     rank,
     state: rankStateFromWire(wire, field),
-    progress: progress === undefined ? null : {
-      step: safeInteger(progress.step, `${field}.progress.step`),
-      loss: progress.loss ?? null,
-      tokens: progress.tokens ?? null,
-      stepSeconds: progress.stepSeconds ?? null,
-    },
+    progress:
+      progress === undefined
+        ? null
+        : {
+            step: safeInteger(progress.step, `${field}.progress.step`),
+            loss: progress.loss ?? null,
+            tokens: progress.tokens ?? null,
+            stepSeconds: progress.stepSeconds ?? null,
+          },
     checkpoint: checkpoint === undefined ? null : checkpointFromWire(checkpoint, `${field}.checkpoint`),
     suspendAware,
     suspendAnswer: suspendRound === 0 ? null : { round: suspendRound, accepted: suspendAccepted },
@@ -47,10 +63,14 @@ function rankFromWire(wire: WireRank, field: string): ObservedRank {
 function rankStateFromWire({ state, pid, exitCode, signal }: WireRank, field: string): RankState {
   const kind = oneOf(state, ['starting', 'running', 'ended'], `${field}.state`);
   switch (kind) {
-    case 'starting': return { kind };
-    case 'running': return pid === 0 ? refuseField(`${field}.pid`, 'required of a running rank') : { kind, pid };
-    case 'ended': return { kind, exitCode: exitCode ?? null, signal: signal === '' ? null : signal };
-    default: return assertNever(kind);
+    case 'starting':
+      return { kind };
+    case 'running':
+      return pid === 0 ? refuseField(`${field}.pid`, 'required of a running rank') : { kind, pid };
+    case 'ended':
+      return { kind, exitCode: exitCode ?? null, signal: signal === '' ? null : signal };
+    default:
+      return assertNever(kind);
   }
 }
 
@@ -63,11 +83,25 @@ export function observedWorkerToWire({ id, state, ranks }: ObservedWorker): Mess
   return { id: workerIdToWire(id), state: state.kind, ranks: ranks.map(rankToWire), ...end };
 }
 
-function rankToWire({ rank, state, progress, checkpoint, suspendAware, suspendAnswer }: ObservedRank): MessageInitShape<typeof ObservedRankSchema> {
+function rankToWire({
+  rank,
+  state,
+  progress,
+  checkpoint,
+  suspendAware,
+  suspendAnswer,
+}: ObservedRank): MessageInitShape<typeof ObservedRankSchema> {
   return {
     rank,
     ...rankStateToWire(state),
-    ...(progress === null ? {} : { progress: { step: BigInt(progress.step), ...withoutNull({ loss: progress.loss, tokens: progress.tokens, stepSeconds: progress.stepSeconds }) } }),
+    ...(progress === null
+      ? {}
+      : {
+          progress: {
+            step: BigInt(progress.step),
+            ...withoutNull({ loss: progress.loss, tokens: progress.tokens, stepSeconds: progress.stepSeconds }),
+          },
+        }),
     ...(checkpoint === null ? {} : { checkpoint: { ...checkpoint, step: BigInt(checkpoint.step) } }),
     suspendAware,
     ...(suspendAnswer === null ? {} : { suspendRound: suspendAnswer.round, suspendAccepted: suspendAnswer.accepted }),
@@ -76,10 +110,14 @@ function rankToWire({ rank, state, progress, checkpoint, suspendAware, suspendAn
 
 function rankStateToWire(state: RankState) {
   switch (state.kind) {
-    case 'starting': return { state: state.kind };
-    case 'running': return { state: state.kind, pid: state.pid };
-    case 'ended': return { state: state.kind, ...withoutNull({ exitCode: state.exitCode }), signal: state.signal ?? '' };
-    default: return assertNever(state);
+    case 'starting':
+      return { state: state.kind };
+    case 'running':
+      return { state: state.kind, pid: state.pid };
+    case 'ended':
+      return { state: state.kind, ...withoutNull({ exitCode: state.exitCode }), signal: state.signal ?? '' };
+    default:
+      return assertNever(state);
   }
 }
 

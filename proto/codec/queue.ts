@@ -12,7 +12,8 @@ import { judgeUnserved, withUnserved } from './unserved.ts';
 export function compileQueue(message: Queue): CompileResult<QueueName, QueueSpec> {
   const problems = new Problems();
   const { metadata, spec } = message;
-  if (metadata === undefined || spec === undefined) return { ok: false, problems: [{ field: '', message: 'metadata and spec are required' }] };
+  if (metadata === undefined || spec === undefined)
+    return { ok: false, problems: [{ field: '', message: 'metadata and spec are required' }] };
   const unserved = judgeUnserved(QueueSchema, message);
   for (const { field, message: why } of unserved.problems) problems.add(field, why);
   if (spec.parent === metadata.name) problems.add('spec.parent', `${excerpt(spec.parent)} is this queue itself`);
@@ -38,14 +39,16 @@ export function compileQueue(message: Queue): CompileResult<QueueName, QueueSpec
 
 function judgeModels(path: string, amounts: Readonly<Record<string, number>>, problems: Problems): void {
   for (const model of Object.keys(amounts)) {
-    if (!textFormats.gpuModel.matches(model)) problems.add(memberPath(path, model), `key ${excerpt(model)} is not allowed; allowed: ${textFormats.gpuModel.allowed}`);
+    if (!textFormats.gpuModel.matches(model))
+      problems.add(memberPath(path, model), `key ${excerpt(model)} is not allowed; allowed: ${textFormats.gpuModel.allowed}`);
   }
 }
 
 function judgeGuaranteed({ guaranteed, limit }: WireQueueSpec, problems: Problems): void {
   for (const [model, amount] of Object.entries(guaranteed)) {
     const most = limit[model];
-    if (most !== undefined && amount > most) problems.add(memberPath('spec.guaranteed', model), `${amount} is more than spec.limit.${model} ${most}`);
+    if (most !== undefined && amount > most)
+      problems.add(memberPath('spec.guaranteed', model), `${amount} is more than spec.limit.${model} ${most}`);
   }
 }
 
@@ -55,7 +58,9 @@ export function queueSpecToWire({ parent, limit, perUser, unserved }: QueueSpec)
   const json: JsonObject = {
     ...(parent === null ? {} : { parent }),
     limit: { ...limit },
-    ...(hasUserLimits ? { perUser: { limit: { ...perUser.limit }, ...(perUser.maxRunning === null ? {} : { maxRunning: perUser.maxRunning }) } } : {}),
+    ...(hasUserLimits
+      ? { perUser: { limit: { ...perUser.limit }, ...(perUser.maxRunning === null ? {} : { maxRunning: perUser.maxRunning }) } }
+      : {}),
   };
   return withUnserved(QueueSpecSchema, json, unserved, 'spec');
 }

@@ -37,9 +37,21 @@ export const textFormats = {
     allowed: 'a label key such as team or example.org/team',
     takesNumbers: false,
   },
-  quantity: { matches: (text) => parseQuantityMilli(text) !== undefined, allowed: 'a quantity such as 500m, 1.5 or 64', takesNumbers: true },
-  bytes: { matches: (text) => parseBytes(text) !== undefined, allowed: 'an amount of memory such as 512Mi, 64Gi or 1.5G', takesNumbers: true },
-  duration: { matches: (text) => parseDurationMs(text) !== undefined, allowed: 'a duration such as 30s, 5m, 1h30m or 7d', takesNumbers: false },
+  quantity: {
+    matches: (text) => parseQuantityMilli(text) !== undefined,
+    allowed: 'a quantity such as 500m, 1.5 or 64',
+    takesNumbers: true,
+  },
+  bytes: {
+    matches: (text) => parseBytes(text) !== undefined,
+    allowed: 'an amount of memory such as 512Mi, 64Gi or 1.5G',
+    takesNumbers: true,
+  },
+  duration: {
+    matches: (text) => parseDurationMs(text) !== undefined,
+    allowed: 'a duration such as 30s, 5m, 1h30m or 7d',
+    takesNumbers: false,
+  },
   decimal: { matches: (text) => /^\d{1,15}(\.\d{1,12})?$/.test(text), allowed: 'a decimal number such as 0.55', takesNumbers: true },
   cron: { matches: isCron, allowed: 'five cron fields such as "30 8 * * *"', takesNumbers: false },
 } as const satisfies Readonly<Record<string, TextFormat>>;
@@ -53,8 +65,17 @@ export function isTextFormatName(name: string): name is TextFormatName {
 /** Minute, hour, day of month, month, day of week: lists of numbers, ranges and `*`, each with an optional step. */
 function isCron(text: string): boolean {
   const fields = text.split(' ');
-  const ranges = [[0, 59], [0, 23], [1, 31], [1, 12], [0, 7]] as const;
-  return fields.length === ranges.length && ranges.every(([low, high], index) => (fields[index] ?? '').split(',').every((part) => isCronPart(part, low, high)));
+  const ranges = [
+    [0, 59],
+    [0, 23],
+    [1, 31],
+    [1, 12],
+    [0, 7],
+  ] as const;
+  return (
+    fields.length === ranges.length &&
+    ranges.every(([low, high], index) => (fields[index] ?? '').split(',').every((part) => isCronPart(part, low, high)))
+  );
 }
 
 function isCronPart(part: string, low: number, high: number): boolean {

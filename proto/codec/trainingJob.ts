@@ -4,8 +4,15 @@
  */
 import type { JsonObject } from '@bufbuild/protobuf';
 import {
-  TrainingJobSchema, TrainingJobSpecSchema,
-  type Checkpoint, type Elastic, type Placement, type Restarts, type TrainingJob, type TrainingJobSpec, type WorkerTemplate as WireTemplate,
+  TrainingJobSchema,
+  TrainingJobSpecSchema,
+  type Checkpoint,
+  type Elastic,
+  type Placement,
+  type Restarts,
+  type TrainingJob,
+  type TrainingJobSpec,
+  type WorkerTemplate as WireTemplate,
 } from '#gen/shoal/v1/training_job_pb.js';
 import { jobName, queueName, type JobName } from '#vocabulary/ids.ts';
 import { defaultGraceMs, type CheckpointSpec, type JobSpec, type WorkerTemplate } from '#vocabulary/job.ts';
@@ -73,13 +80,19 @@ function judgeDistinct(path: string, values: readonly string[], problems: Proble
 function compileConstraints(placement: Placement | undefined, problems: Problems): JobSpec['constraints'] {
   const constraints = placement?.constraints ?? [];
   const levelPath = (path: string, index: number): string => `${itemPath(path, index)}.level`;
-  judgeDistinct('spec.placement.constraints', constraints.map(({ level }) => level), problems, levelPath);
+  judgeDistinct(
+    'spec.placement.constraints',
+    constraints.map(({ level }) => level),
+    problems,
+    levelPath,
+  );
   return constraints.map(({ level, mode }) => ({ level, mode: mode === 'preferred' ? 'preferred' : 'required' }));
 }
 
 function preferredLevels({ constraints }: JobSpec): string[] {
   return constraints.flatMap(({ mode }, index) =>
-    mode === 'preferred' ? [`${itemPath('spec.placement.constraints', index)}.mode preferred has no effect in this version`] : []);
+    mode === 'preferred' ? [`${itemPath('spec.placement.constraints', index)}.mode preferred has no effect in this version`] : [],
+  );
 }
 
 function compileCheckpoint({ directory, interval, grace, keep }: Checkpoint, problems: Problems): CheckpointSpec {
@@ -101,7 +114,8 @@ function compileRestarts(restarts: Restarts | undefined, problems: Problems): Jo
 function compileTemplate({ command, env, workingDirectory, resources }: WireTemplate, problems: Problems): WorkerTemplate {
   if (command[0] === '') problems.add('spec.template.command[0]', 'empty; allowed: the program to run');
   for (const name of Object.keys(env)) {
-    if (!/^[^=\0]+$/.test(name)) problems.add(memberPath('spec.template.env', name), `${excerpt(name)} is no name of an environment variable; allowed: no "="`);
+    if (!/^[^=\0]+$/.test(name))
+      problems.add(memberPath('spec.template.env', name), `${excerpt(name)} is no name of an environment variable; allowed: no "="`);
   }
   return {
     command,
@@ -113,7 +127,12 @@ function compileTemplate({ command, env, workingDirectory, resources }: WireTemp
 }
 
 /** null: not given. */
-function durationMs(text: string, path: string, { minMs, maxMs = Number.MAX_SAFE_INTEGER }: { readonly minMs: number; readonly maxMs?: number }, problems: Problems): number | null {
+function durationMs(
+  text: string,
+  path: string,
+  { minMs, maxMs = Number.MAX_SAFE_INTEGER }: { readonly minMs: number; readonly maxMs?: number },
+  problems: Problems,
+): number | null {
   if (text === '') return null;
   const ms = parseDurationMs(text) ?? Number.NaN;
   if (ms >= minMs && ms <= maxMs) return ms;

@@ -2,7 +2,16 @@
  * Fields that parse but that this version does not act on (`served` of their rules): kept with a warning where leaving
  * them out changes only how well a job runs, refused where it would change what runs.
  */
-import { fromJson, isFieldSet, toJson, type DescMessage, type JsonObject, type JsonValue, type Message, type MessageShape } from '@bufbuild/protobuf';
+import {
+  fromJson,
+  isFieldSet,
+  toJson,
+  type DescMessage,
+  type JsonObject,
+  type JsonValue,
+  type Message,
+  type MessageShape,
+} from '@bufbuild/protobuf';
 import { Served } from '#gen/shoal/v1/rules_pb.js';
 import { itemPath, memberPath, parseFieldPath } from './fieldPath.ts';
 import type { FieldProblem } from './fieldProblem.ts';
@@ -23,7 +32,12 @@ export function judgeUnserved(desc: DescMessage, message: Message): Unserved {
 }
 
 /** A message from its JSON form with the kept fields put back at their paths, which start with `base`. */
-export function withUnserved<M extends DescMessage>(desc: M, json: JsonObject, kept: Readonly<Record<string, string>>, base: string): MessageShape<M> {
+export function withUnserved<M extends DescMessage>(
+  desc: M,
+  json: JsonObject,
+  kept: Readonly<Record<string, string>>,
+  base: string,
+): MessageShape<M> {
   const root = { [base]: json };
   for (const [path, value] of Object.entries(kept)) setAt(root, parseFieldPath(path) ?? [], JSON.parse(value) as JsonValue);
   return fromJson(desc, json);

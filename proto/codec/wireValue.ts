@@ -14,7 +14,9 @@ export function required<T>(value: T | undefined, field: string): T {
 /** A 64-bit integer that a double holds exactly. */
 export function safeInteger(value: bigint, field: string): number {
   const number = Number(value);
-  return Number.isSafeInteger(number) ? number : refuseField(field, `${value} is out of range; allowed: at most ${Number.MAX_SAFE_INTEGER}`);
+  return Number.isSafeInteger(number)
+    ? number
+    : refuseField(field, `${value} is out of range; allowed: at most ${Number.MAX_SAFE_INTEGER}`);
 }
 
 export function optionalSafeInteger(value: bigint | undefined, field: string): number | null {

@@ -74,7 +74,11 @@ async function callUnary({ channel, path, method, metadata }: Callable, request:
   return decodeMessage(method.output, answer);
 }
 
-async function* callServerStream({ channel, path, method, metadata }: Callable, request: Input, options: CallOptions): AsyncGenerator<Output> {
+async function* callServerStream(
+  { channel, path, method, metadata }: Callable,
+  request: Input,
+  options: CallOptions,
+): AsyncGenerator<Output> {
   throwIfCancelled(options);
   const bytes = encodeMessage(method.input, request);
   const call = channel.makeServerStreamRequest(path, passBytes, passBytes, bytes, metadata(), deadlineOf(options));
@@ -115,7 +119,17 @@ async function* callBidirectional(
   const call = channel.makeBidiStreamRequest(path, passBytes, passBytes, metadata(), deadlineOf(options));
   call.on('status', () => ended.abort());
   cancelOnAbort(call, options);
-  pump({ call, method, requests, onFailure: (error) => { failure = error; } }, ended.signal);
+  pump(
+    {
+      call,
+      method,
+      requests,
+      onFailure: (error) => {
+        failure = error;
+      },
+    },
+    ended.signal,
+  );
   try {
     yield* incoming(call, (answer) => decodeMessage(method.output, answer));
   } catch (error) {

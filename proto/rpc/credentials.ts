@@ -71,7 +71,11 @@ class TlsChannelCredentials extends grpc.ChannelCredentials {
     return this === other;
   }
 
-  override _createSecureConnector(target: grpc.experimental.GrpcUri, _: grpc.ChannelOptions, callCredentials?: grpc.CallCredentials): SecureConnector {
+  override _createSecureConnector(
+    target: grpc.experimental.GrpcUri,
+    _: grpc.ChannelOptions,
+    callCredentials?: grpc.CallCredentials,
+  ): SecureConnector {
     const host = grpc.experimental.splitHostPort(target.path)?.host ?? target.path;
     const options: ConnectionOptions = { secureContext: this.#context, host, ALPNProtocols: ['h2'] };
     if (isIP(host) === 0) options.servername = host;

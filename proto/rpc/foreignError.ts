@@ -1,8 +1,6 @@
 import { rpcCodes, RpcError, type RpcCode } from './rpcError.ts';
 
-const namesByCode: ReadonlyMap<number, RpcCode> = new Map(
-  Object.entries(rpcCodes).map(([name, code]) => [code, name as RpcCode]),
-);
+const namesByCode: ReadonlyMap<number, RpcCode> = new Map(Object.entries(rpcCodes).map(([name, code]) => [code, name as RpcCode]));
 
 /** The one place where what grpc-js, Node's streams or a caller's own iterator threw becomes an `RpcError`. */
 export function rpcErrorFrom(error: unknown): RpcError {

@@ -2,7 +2,11 @@
 import 'reflect-metadata';
 import { webcrypto } from 'node:crypto';
 import {
-  BasicConstraintsExtension, PemConverter, SubjectAlternativeNameExtension, X509CertificateGenerator, type X509Certificate,
+  BasicConstraintsExtension,
+  PemConverter,
+  SubjectAlternativeNameExtension,
+  X509CertificateGenerator,
+  type X509Certificate,
 } from '@peculiar/x509';
 
 const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const;
@@ -16,17 +20,28 @@ export async function testAuthority(): Promise<TestAuthority> {
   const keys = await newKeys();
   const ca = await X509CertificateGenerator.createSelfSigned(
     { name: 'CN=test-ca', keys, signingAlgorithm: algorithm, ...validity(), extensions: [new BasicConstraintsExtension(true, 0, true)] },
-    webcrypto as Crypto,
+    webcrypto,
   );
   return { caPem: ca.toString('pem'), issue: (commonName) => issue(ca, keys.privateKey, commonName) };
 }
 
 async function issue(ca: X509Certificate, signingKey: CryptoKey, commonName: string) {
   const keys = await newKeys();
-  const names = new SubjectAlternativeNameExtension([{ type: 'ip', value: '127.0.0.1' }, { type: 'dns', value: 'localhost' }]);
+  const names = new SubjectAlternativeNameExtension([
+    { type: 'ip', value: '127.0.0.1' },
+    { type: 'dns', value: 'localhost' },
+  ]);
   const certificate = await X509CertificateGenerator.create(
-    { subject: `CN=${commonName}`, issuer: ca.subject, publicKey: keys.publicKey, signingKey, signingAlgorithm: algorithm, ...validity(), extensions: [names] },
-    webcrypto as Crypto,
+    {
+      subject: `CN=${commonName}`,
+      issuer: ca.subject,
+      publicKey: keys.publicKey,
+      signingKey,
+      signingAlgorithm: algorithm,
+      ...validity(),
+      extensions: [names],
+    },
+    webcrypto,
   );
   const key = await webcrypto.subtle.exportKey('pkcs8', keys.privateKey);
   return { certificatePem: certificate.toString('pem'), keyPem: PemConverter.encode(key, 'PRIVATE KEY') };

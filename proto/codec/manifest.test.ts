@@ -1,0 +1,377 @@
+import { readFileSync } from 'node:fs';
+import { toJson } from '@bufbuild/protobuf';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { QueueSpecSchema } from '#gen/shoal/v1/queue_pb.js';
+import { TrainingJobSpecSchema } from '#gen/shoal/v1/training_job_pb.js';
+import { queueName } from '#vocabulary/ids.ts';
+import type { JobSpec, Mesh } from '#vocabulary/job.ts';
+import type { QueueSpec } from '#vocabulary/queue.ts';
+import { decodeManifest } from './decode.ts';
+import { describeProblem } from './fieldProblem.ts';
+import { compileManifest } from './manifest.ts';
+import { parseManifests } from './manifestYaml.ts';
+import { queueSpecToWire } from './queue.ts';
+import { jobSpecToWire } from './trainingJob.ts';
+
+const template = { command: ['python', 'train.py'] };
+const head = { apiVersion: 'shoal.dev/v1', metadata: { name: 'gpt' } };
+const job = (spec: object): unknown => ({ ...head, kind: 'TrainingJob', spec: { template, ...spec } });
+const queue = (spec: object): unknown => ({ ...head, kind: 'Queue', spec });
+
+function compiledJob(json: unknown) {
+  const result = compileManifest(json);
+  if (!result.ok || result.kind !== 'TrainingJob')
+    throw new Error(result.ok ? result.kind : result.problems.map(describeProblem).join('\n'));
+  return result;
+}
+
+function compiledQueue(json: unknown) {
+  const result = compileManifest(json);
+  if (!result.ok || result.kind !== 'Queue') throw new Error(result.ok ? result.kind : result.problems.map(describeProblem).join('\n'));
+  return result;
+}
+
+function problemsOf(json: unknown): readonly string[] {
+  const result = compileManifest(json);
+  return result.ok ? [] : result.problems.map(describeProblem);
+}
+
+describe('the manifests that users will apply', () => {
+  const documents = (file: string): readonly unknown[] => {
+    const parsed = parseManifests(readFileSync(new URL(`../../test/fixtures/manifests/${file}`, import.meta.url), 'utf8'), file);
+    return parsed.ok ? parsed.documents.map(({ json }) => json) : [];
+  };
+
+  test.each([
+    ['assistant-service.yaml', ['InferenceService']],
+    ['elastic-sweep.yaml', ['TrainingJob', 'TrainingJob']],
+    ['queues.yaml', ['Queue', 'Queue', 'Queue', 'PriceBook']],
+    ['train-gpt.yaml', ['TrainingJob']],
+    ['v3-pretrain.yaml', ['TrainingJob']],
+  ])('%s parses', (file, want) => {
+    const decoded = documents(file).map((json) => decodeManifest(json));
+    expect(decoded.map((result) => (result.ok ? result.resource.kind : result.problems))).toEqual(want);
+  });
+
+  test('each is served, or refused with what is not served yet', () => {
+    const outcomes = ['assistant-service.yaml', 'elastic-sweep.yaml', 'queues.yaml', 'train-gpt.yaml', 'v3-pretrain.yaml'].flatMap((file) =>
+      documents(file).map((json) => {
+        const result = compileManifest(json);
+        const lines = result.ok ? result.warnings : [result.code, ...result.problems.map(describeProblem)];
+        return [`${result.kind}/${result.name} ${result.ok ? 'served' : 'refused'}`, ...lines].join('\n  ');
+      }),
+    );
+    expect(`\n${outcomes.join('\n')}\n`).toBe(`
+InferenceService/assistant refused
+  UNIMPLEMENTED
+  kind: InferenceService is not served yet by this version; served: TrainingJob, Queue
+TrainingJob/sweep refused
+  INVALID_ARGUMENT
+  spec.after: not served by this version
+TrainingJob/notebook refused
+  INVALID_ARGUMENT
+  spec.gpuShare: not served by this version
+Queue/org served
+Queue/serving served
+  spec.guaranteed has no effect in this version
+  spec.weight has no effect in this version
+Queue/research served
+  spec.guaranteed has no effect in this version
+  spec.weight has no effect in this version
+  spec.halfLife has no effect in this version
+PriceBook/default refused
+  UNIMPLEMENTED
+  kind: PriceBook is not served yet by this version; served: TrainingJob, Queue
+TrainingJob/gpt-tiny served
+TrainingJob/v3-pretrain refused
+  INVALID_ARGUMENT
+  spec.placement.segments: not served by this version
+  spec.template.image: not served by this version
+`);
+  });
+});
+
+describe('a job', () => {
+  test('has every default filled in', () => {
+    const want: JobSpec = {
+      queue: queueName('default'),
+      priority: 20,
+      preemptible: true,
+      gpuModels: [],
+      workers: 1,
+      gpusPerWorker: 1,
+      processesPerWorker: 'worker',
+      mesh: [],
+      constraints: [],
+      checkpoint: null,
+      restarts: { max: 0, withinMs: null },
+      maxRuntimeMs: null,
+      template: { command: ['python', 'train.py'], env: {}, workingDirectory: '', cpuMilli: null, memoryBytes: null },
+      unserved: {},
+    };
+    expect(compiledJob(job({})).spec).toEqual(want);
+    expect(compiledJob(job({ checkpoint: { directory: 'c' } })).spec.checkpoint).toEqual({
+      directory: 'c',
+      intervalMs: null,
+      graceMs: 30_000,
+      keep: null,
+    });
+  });
+
+  test('gets its workers from its mesh, whose axes are put in order', () => {
+    const { spec } = compiledJob(job({ gpusPerWorker: 8, mesh: { data: 2, expert: 64, pipeline: 16 } }));
+    expect(spec.workers).toBe(256);
+    expect(spec.mesh).toEqual([
+      { axis: 'pipeline', size: 16 },
+      { axis: 'data', size: 2 },
+      { axis: 'expert', size: 64 },
+    ]);
+  });
+
+  test('keeps what is not served, with a warning each', () => {
+    const { spec, warnings } = compiledJob(
+      job({
+        spares: 2,
+        workers: 4,
+        elastic: { minWorkers: 2, maxWorkers: 8 },
+        placement: {
+          constraints: [
+            { level: 'zone', mode: 'required' },
+            { level: 'rack', mode: 'preferred', wait: '10m' },
+          ],
+        },
+        template: { ...template, resources: { sharedMemory: '64Gi' } },
+      }),
+    );
+    expect(spec.unserved).toEqual({
+      'spec.spares': '2',
+      'spec.elastic': '{"minWorkers":2,"maxWorkers":8}',
+      'spec.placement.constraints[1].wait': '"10m"',
+      'spec.template.resources.sharedMemory': '"64Gi"',
+    });
+    expect(warnings).toEqual([
+      'spec.placement.constraints[1].wait has no effect in this version',
+      'spec.spares has no effect in this version',
+      'spec.elastic has no effect in this version',
+      'spec.template.resources.sharedMemory has no effect in this version',
+      'spec.placement.constraints[1].mode preferred has no effect in this version',
+    ]);
+  });
+
+  test.each<[string, object, string]>([
+    [
+      'mesh against workers',
+      { workers: 3, mesh: { data: 2, tensor: 2 } },
+      'spec.mesh: data 2 x tensor 2 = 4 GPUs, but workers 3 x gpusPerWorker 1 = 3 GPUs',
+    ],
+    [
+      'mesh that does not divide',
+      { gpusPerWorker: 8, mesh: { data: 12 } },
+      'spec.mesh: data 12 = 12 GPUs, which is no multiple of gpusPerWorker 8',
+    ],
+    ['mesh without GPUs', { gpusPerWorker: 0, mesh: { data: 2 } }, 'spec.mesh: data 2 = 2 GPUs, but gpusPerWorker is 0'],
+    [
+      'mesh beyond what a double holds',
+      { mesh: { data: 131072, tensor: 131072, expert: 131072, pipeline: 131072 } },
+      'spec.mesh: pipeline 131072 x data 131072 x expert 131072 x tensor 131072 = 295147905179352825856 GPUs; allowed: at most 131072',
+    ],
+    [
+      'mesh of too many workers',
+      { mesh: { data: 131072 } },
+      'spec.mesh: data 131072 = 131072 GPUs / gpusPerWorker 1 = 131072 workers; allowed: at most 16384',
+    ],
+    [
+      'too large a world',
+      { workers: 16384, gpusPerWorker: 64 },
+      'spec.workers: workers 16384 x gpusPerWorker 64 = 1048576 GPUs; allowed: at most 131072',
+    ],
+    [
+      'a level twice',
+      { placement: { constraints: [{ level: 'rack' }, { level: 'zone' }, { level: 'rack' }] } },
+      'spec.placement.constraints[2].level: "rack" is given twice; first in spec.placement.constraints[0].level',
+    ],
+    ['a model twice', { gpuModel: ['H100', 'H100'] }, 'spec.gpuModel[1]: "H100" is given twice; first in spec.gpuModel[0]'],
+    [
+      'elastic out of its bounds',
+      { workers: 1, elastic: { minWorkers: 2, maxWorkers: 8 } },
+      'spec.elastic: minWorkers 2 <= workers 1 <= maxWorkers 8 does not hold',
+    ],
+    [
+      'a window without restarts',
+      { restarts: { within: '1h' } },
+      'spec.restarts.within: given, but spec.restarts.max is 0: nothing is ever restarted',
+    ],
+    ['an empty window', { restarts: { max: 1, within: '0s' } }, 'spec.restarts.within: "0s" is out of range; allowed: more than 0s'],
+    ['no time at all', { maxRuntime: '0s' }, 'spec.maxRuntime: "0s" is out of range; allowed: more than 0s'],
+    [
+      'a grace that nobody waits for',
+      { checkpoint: { directory: 'c', grace: '2d' } },
+      'spec.checkpoint.grace: "2d" is out of range; allowed: at least 0s and at most 1d',
+    ],
+    [
+      'an interval beyond the wire',
+      { checkpoint: { directory: 'c', interval: '60d' } },
+      'spec.checkpoint.interval: "60d" is out of range; allowed: more than 0s and at most 30d',
+    ],
+    [
+      'no memory',
+      { template: { ...template, resources: { memory: '0' } } },
+      'spec.template.resources.memory: "0" is out of range; allowed: more than 0',
+    ],
+    ['an empty program', { template: { command: ['', 'x'] } }, 'spec.template.command[0]: empty; allowed: the program to run'],
+    [
+      'a variable with =',
+      { template: { ...template, env: { 'A=B': 'x' } } },
+      'spec.template.env["A=B"]: "A=B" is no name of an environment variable; allowed: no "="',
+    ],
+    ['a field that would change what runs', { after: [{ job: 'a' }] }, 'spec.after: not served by this version'],
+  ])('is refused for %s', (_, spec, want) => {
+    expect(problemsOf(job(spec))).toEqual([want]);
+  });
+
+  test('is named in its refusal as far as it can be read', () => {
+    expect(compileManifest({ kind: 'Jobb', metadata: { name: 'x' } })).toMatchObject({
+      ok: false,
+      kind: 'Jobb',
+      name: 'x',
+      code: 'INVALID_ARGUMENT',
+    });
+    expect(compileManifest(3)).toMatchObject({ ok: false, kind: '', name: '' });
+  });
+
+  test('prints as a manifest that compiles to the same spec', () => {
+    fc.assert(
+      fc.property(jobSpecs, (spec) => {
+        const printed = toJson(TrainingJobSpecSchema, jobSpecToWire(spec)) as object;
+        expect(compiledJob(job(printed)).spec).toEqual(spec);
+      }),
+    );
+  });
+});
+
+describe('a queue', () => {
+  test('keeps what is not served, with a warning each', () => {
+    const { spec, warnings } = compiledQueue(
+      queue({ parent: 'org', guaranteed: { H800: 8 }, weight: 0.5, perUser: { limit: { H800: 4 }, maxRunning: 0 } }),
+    );
+    expect(spec).toEqual({
+      parent: 'org',
+      limit: {},
+      perUser: { limit: { H800: 4 }, maxRunning: 0 },
+      unserved: { 'spec.guaranteed': '{"H800":8}', 'spec.weight': '0.5' },
+    });
+    expect(warnings).toEqual(['spec.guaranteed has no effect in this version', 'spec.weight has no effect in this version']);
+  });
+
+  test.each<[string, object, string]>([
+    ['being its own parent', { parent: 'gpt' }, 'spec.parent: "gpt" is this queue itself'],
+    [
+      'a guarantee above its limit',
+      { guaranteed: { H800: 8 }, limit: { H800: 4 } },
+      'spec.guaranteed.H800: 8 is more than spec.limit.H800 4',
+    ],
+    [
+      'a model that is none',
+      { limit: { 'H 1': 1 } },
+      'spec.limit["H 1"]: key "H 1" is not allowed; allowed: a GPU model such as H100: at most 63 letters, digits, "-", "_" and "."',
+    ],
+    ['a negative limit', { limit: { H800: -1 } }, 'spec.limit.H800: -1 is out of range; allowed: an integer from 0 to 1000000'],
+    ['a weight that is text', { weight: 'much' }, 'spec.weight: "much" is text; allowed: a number from 0 to 1000000'],
+  ])('is refused for %s', (_, spec, want) => {
+    expect(problemsOf(queue(spec))).toEqual([want]);
+  });
+
+  test('prints as a manifest that compiles to the same spec', () => {
+    fc.assert(
+      fc.property(queueSpecs, (spec) => {
+        const printed = toJson(QueueSpecSchema, queueSpecToWire(spec)) as object;
+        expect(compiledQueue(queue(printed)).spec).toEqual(spec);
+      }),
+    );
+  });
+});
+
+test('no JSON value makes the compiler throw, and a refusal always has a reason', () => {
+  const manifestLike = fc.record({
+    apiVersion: fc.constantFrom('shoal.dev/v1', 1),
+    kind: fc.constantFrom('TrainingJob', 'Queue', 'InferenceService', 'PriceBook'),
+    metadata: fc.oneof(fc.constant({ name: 'a' }), fc.jsonValue()),
+    spec: fc.oneof(
+      fc.jsonValue(),
+      fc.dictionary(
+        fc.constantFrom('queue', 'workers', 'mesh', 'placement', 'template', 'parent', 'limit', 'perUser', '__proto__'),
+        fc.jsonValue(),
+      ),
+    ),
+  });
+  fc.assert(
+    fc.property(fc.oneof(fc.jsonValue(), manifestLike), (json) => {
+      const result = compileManifest(json);
+      expect(result.ok || result.problems.length > 0).toBe(true);
+    }),
+  );
+});
+
+const names = fc.stringMatching(/^[a-z0-9]([a-z0-9.-]{0,20}[a-z0-9])?$/);
+const models = fc.stringMatching(/^[A-Z][A-Z0-9-]{0,8}[A-Z0-9]$/);
+const amounts = fc.dictionary(models, fc.integer({ min: 0, max: 1_000_000 }));
+const orNull = <T>(values: fc.Arbitrary<T>): fc.Arbitrary<T | null> => fc.option(values);
+const line = fc.string({ maxLength: 20 }).map((text) => text.replaceAll('\0', ''));
+const plainObject = <T>(values: Record<string, T>): Record<string, T> => ({ ...values });
+
+const queueSpecs: fc.Arbitrary<QueueSpec> = fc.record({
+  parent: orNull(names.filter((name) => name !== 'gpt').map(queueName)),
+  limit: amounts.map(plainObject),
+  perUser: fc.record({ limit: amounts.map(plainObject), maxRunning: orNull(fc.integer({ min: 0, max: 1_000_000 })) }),
+  unserved: fc.constantFrom<QueueSpec['unserved']>({}, { 'spec.weight': '3' }, { 'spec.halfLife': '"7d"' }),
+});
+
+const gangs = fc
+  .record({
+    gpusPerWorker: fc.integer({ min: 1, max: 8 }),
+    data: fc.integer({ min: 1, max: 8 }),
+    tensor: fc.integer({ min: 1, max: 8 }),
+    hasMesh: fc.boolean(),
+  })
+  .map(({ gpusPerWorker, data, tensor, hasMesh }): Pick<JobSpec, 'gpusPerWorker' | 'workers' | 'mesh'> => {
+    const mesh: Mesh = [
+      { axis: 'data', size: data },
+      { axis: 'context', size: gpusPerWorker },
+      { axis: 'tensor', size: tensor },
+    ];
+    return hasMesh ? { gpusPerWorker, workers: data * tensor, mesh } : { gpusPerWorker, workers: data, mesh: [] };
+  });
+
+const jobSpecs: fc.Arbitrary<JobSpec> = fc
+  .record({
+    queue: names.map(queueName),
+    priority: fc.integer({ min: 0, max: 100 }),
+    preemptible: fc.boolean(),
+    gpuModels: fc.uniqueArray(models, { maxLength: 4 }),
+    gang: gangs,
+    processesPerWorker: fc.constantFrom('worker' as const, 'gpu' as const),
+    constraints: fc.uniqueArray(fc.record({ level: names, mode: fc.constantFrom('required' as const, 'preferred' as const) }), {
+      selector: ({ level }) => level,
+      maxLength: 3,
+    }),
+    checkpoint: orNull(
+      fc.record({
+        directory: line.filter((text) => text !== ''),
+        intervalMs: orNull(fc.integer({ min: 1, max: 30 * 86_400_000 })),
+        graceMs: fc.integer({ min: 0, max: 86_400_000 }),
+        keep: orNull(fc.integer({ min: 1, max: 1000 })),
+      }),
+    ),
+    restarts: fc.record({ max: fc.integer({ min: 1, max: 1000 }), withinMs: orNull(fc.integer({ min: 1, max: 10 ** 11 })) }),
+    maxRuntimeMs: orNull(fc.integer({ min: 1, max: 10 ** 11 })),
+    template: fc.record({
+      command: fc.array(line, { minLength: 1, maxLength: 4 }).filter(([program]) => program !== ''),
+      env: fc.dictionary(fc.stringMatching(/^[A-Z_.]{1,8}$/), line).map(plainObject),
+      workingDirectory: line,
+      cpuMilli: orNull(fc.integer({ min: 1, max: 10 ** 9 })),
+      memoryBytes: orNull(fc.integer({ min: 1, max: 2 ** 52 })),
+    }),
+    unserved: fc.constantFrom<JobSpec['unserved']>({}, { 'spec.spares': '2' }, { 'spec.template.resources.sharedMemory': '"64Gi"' }),
+  })
+  .map(({ gang, ...spec }) => ({ ...spec, ...gang }));
