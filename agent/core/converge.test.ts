@@ -1,0 +1,382 @@
+import * as fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { AssignedWorker, Assignment, Desire } from '#vocabulary/assignment.ts';
+import { epoch, generation, jobName, jobUid } from '#vocabulary/ids.ts';
+import { workerKey, type WorkerId } from '#vocabulary/job.ts';
+import { acceptAssignment, acceptEpoch } from './acceptAssignment.ts';
+import { applyAction } from './applyAction.ts';
+import { converge, nextWakeMs, type Action } from './converge.ts';
+import { entriesBetween, entriesOf, restoreState, type JournalEntry } from './journalEntry.ts';
+import { emptyNodeState, type NodeState } from './nodeState.ts';
+import { observe } from './observe.ts';
+import { onProgress, onReleased } from './onProgram.ts';
+import { onRankFate, onTreeSeen } from './onRuntime.ts';
+
+const context = { bootId: 'boot', forgottenMax: 100 };
+const run: Desire = { kind: 'run' };
+
+function worker(name: string, { gpus = [0], processes = 1, desire = run }: { gpus?: number[]; processes?: number; desire?: Desire } = {}): AssignedWorker {
+  return {
+    id: { job: jobUid(name), attempt: 1, worker: 0 },
+    gpus,
+    desire,
+    launch: {
+      jobName: jobName(name), workers: 1, nodeRank: 0, firstRank: 0, processes, worldSize: processes, gpusPerWorker: gpus.length,
+      coordinatorAddress: '127.0.0.1', coordinatorPort: 1, command: ['x'], env: {}, workingDirectory: '', cpuMilli: null, memoryBytes: null,
+      mesh: [], checkpoint: null,
+    },
+  };
+}
+
+function assign(state: NodeState, workers: readonly AssignedWorker[], at: { epoch?: number; generation?: number } = {}): NodeState {
+  const assignment: Assignment = { epoch: epoch(at.epoch ?? state.seen.epoch), generation: generation(at.generation ?? state.seen.generation + 1), workers };
+  const accepted = acceptAssignment(state, assignment);
+  return accepted.ok ? accepted.state : state;
+}
+
+/** Decides until nothing is left, as the loop does; what is started runs at once. */
+function settle(state: NodeState, nowMs: number, { launches = true } = {}): { readonly state: NodeState; readonly actions: readonly Action[] } {
+  let next = state;
+  const all: Action[] = [];
+  for (let pass = 0; pass < 20; pass++) {
+    const actions = converge(next, nowMs);
+    if (actions.length === 0) return { state: next, actions: all };
+    for (const action of actions) {
+      all.push(action);
+      next = applyAction(next, action, context);
+      if (action.kind === 'start' && launches) for (const rank of action.ranks) next = onRankFate(next, action.id, rank, { kind: 'alive', pid: 7 });
+    }
+  }
+  throw new Error(`converge does not come to an end: ${JSON.stringify(all.slice(-3))}`);
+}
+
+const brief = (actions: readonly Action[]): readonly string[] =>
+  actions.map((action) => `${action.kind} ${action.kind === 'admit' ? action.worker.id.job : action.id.job}`);
+
+const endAll = (state: NodeState, id: WorkerId, exitCode: number | null, signal: string | null = null): NodeState =>
+  (state.workers.get(workerKey(id))?.ranks ?? []).reduce((next, { rank }) => onRankFate(next, id, rank, { kind: 'ended', exitCode, signal }), state);
+
+const gone = (state: NodeState, id: WorkerId): NodeState => onTreeSeen(state, id, { alive: false, nowMs: 0 });
+const stateOf = (state: NodeState, id: WorkerId) => observe(state).find((each) => workerKey(each.id) === workerKey(id))?.state;
+
+describe('starts', () => {
+  it('admits a worker durably before it starts its ranks', () => {
+    const { actions } = settle(assign(emptyNodeState, [worker('a', { processes: 2, gpus: [0, 1] })]), 0);
+    expect(brief(actions)).toEqual(['admit a', 'start a']);
+  });
+
+  it('starts nothing while GPUs are held by a worker whose end is not confirmed, and starts once it is', () => {
+    const old = worker('old');
+    let { state } = settle(assign(emptyNodeState, [old]), 0);
+    const replaced = settle(assign(state, [worker('new')]), 0);
+    expect(brief(replaced.actions)).toEqual(['kill old']);
+    state = settle(endAll(replaced.state, old.id, null, 'SIGKILL'), 0).state;
+    expect(state.workers.has('new/1/0')).toBe(false);
+    expect(brief(settle(gone(state, old.id), 0).actions)).toEqual(['forget old', 'admit new', 'start new']);
+  });
+
+  it('starts other workers on free GPUs meanwhile', () => {
+    const { state } = settle(assign(emptyNodeState, [worker('old', { gpus: [0] })]), 0);
+    expect(brief(settle(assign(state, [worker('new', { gpus: [1] })]), 0).actions)).toEqual(['kill old', 'admit new', 'start new']);
+  });
+
+  it('starts nothing out of an assignment that only the journal told', () => {
+    const assigned = assign(emptyNodeState, [worker('a')]);
+    const restored = restoreState(entriesOf(assigned));
+    expect(converge(restored, 0)).toEqual([]);
+    expect(brief(settle(assign(restored, [worker('a')], { generation: 1 }), 0).actions)).toEqual(['admit a', 'start a']);
+  });
+
+  it('never starts a worker that it has forgotten, and says so', () => {
+    const a = worker('a');
+    let { state } = settle(assign(emptyNodeState, [a]), 0);
+    state = settle(gone(settle(endAll(state, a.id, 0), 0).state, a.id), 0).state;
+    state = settle(assign(state, []), 0).state;
+    expect(observe(state)).toEqual([]);
+    const again = settle(assign(state, [a], { epoch: 5, generation: 1 }), 0);
+    expect(brief(again.actions)).toEqual(['admit a']);
+    expect(stateOf(again.state, a.id)).toMatchObject({ kind: 'ended', reason: 'vanished' });
+  });
+
+  it('reports a worker as killed that was to leave before it had started', () => {
+    const a = worker('a', { desire: { kind: 'stop', graceMs: 1000, reason: 'x' } });
+    const { state, actions } = settle(assign(emptyNodeState, [a]), 0);
+    expect(brief(actions)).toEqual(['admit a']);
+    expect(stateOf(state, a.id)).toMatchObject({ kind: 'ended', reason: 'killed' });
+  });
+});
+
+describe('ends', () => {
+  it('keeps an end in the observed set until the assignment no longer names the worker', () => {
+    const a = worker('a');
+    let { state } = settle(assign(emptyNodeState, [a]), 0);
+    state = gone(settle(endAll(state, a.id, 0), 0).state, a.id);
+    expect(settle(state, 0).actions).toEqual([]);
+    expect(stateOf(state, a.id)).toEqual({ kind: 'ended', reason: 'exited', message: '' });
+    expect(brief(settle(assign(state, []), 0).actions)).toEqual(['forget a']);
+  });
+
+  it('kills the other ranks when one fails, and the worker has exited by itself', () => {
+    const a = worker('a', { processes: 2, gpus: [0, 1] });
+    let { state } = settle(assign(emptyNodeState, [a]), 0);
+    const failed = settle(onRankFate(state, a.id, 1, { kind: 'ended', exitCode: 3, signal: null }), 0);
+    expect(brief(failed.actions)).toEqual(['kill a']);
+    expect(stateOf(failed.state, a.id)).toEqual({ kind: 'stopping' });
+    state = onRankFate(failed.state, a.id, 0, { kind: 'ended', exitCode: null, signal: 'SIGKILL' });
+    state = gone(settle(state, 0).state, a.id);
+    expect(stateOf(state, a.id)).toEqual({ kind: 'ended', reason: 'exited', message: 'rank 1 exited with status 3' });
+  });
+
+  it('lets the other ranks go on when one ends well', () => {
+    const a = worker('a', { processes: 2, gpus: [0, 1] });
+    const { state } = settle(assign(emptyNodeState, [a]), 0);
+    expect(settle(onRankFate(state, a.id, 1, { kind: 'ended', exitCode: 0, signal: null }), 0).actions).toEqual([]);
+  });
+
+  it('tells a launch that failed with its message', () => {
+    const a = worker('a');
+    let { state } = settle(assign(emptyNodeState, [a]), 0, { launches: false });
+    state = onRankFate(state, a.id, 0, { kind: 'failed', message: 'no such file: x' });
+    state = gone(settle(state, 0).state, a.id);
+    expect(stateOf(state, a.id)).toEqual({ kind: 'ended', reason: 'launch-failed', message: 'rank 0: no such file: x' });
+  });
+
+  it('kills what outlives its ranks before it confirms the end', () => {
+    const a = worker('a');
+    let { state } = settle(assign(emptyNodeState, [a]), 0);
+    state = settle(endAll(state, a.id, 0), 0).state;
+    state = onTreeSeen(state, a.id, { alive: true, nowMs: 50 });
+    const second = settle(state, 50);
+    expect(second.actions).toEqual([{ kind: 'confirm', id: a.id, tries: 1 }]);
+    state = onTreeSeen(second.state, a.id, { alive: true, nowMs: 60 });
+    expect(nextWakeMs(state)).toBe(160);
+    expect(stateOf(state, a.id)).toEqual({ kind: 'stopping' });
+  });
+
+  it('asks by SIGTERM, and kills when the grace is over', () => {
+    const a = worker('a');
+    const started = settle(assign(emptyNodeState, [a]), 0).state;
+    const stopped = settle(assign(started, [{ ...a, desire: { kind: 'stop', graceMs: 1000, reason: 'x' } }]), 10);
+    expect(brief(stopped.actions)).toEqual(['terminate a']);
+    expect(nextWakeMs(stopped.state)).toBe(1010);
+    expect(settle(stopped.state, 1009).actions).toEqual([]);
+    const killed = settle(stopped.state, 1010);
+    expect(brief(killed.actions)).toEqual(['kill a']);
+    expect(stateOf(gone(settle(endAll(killed.state, a.id, null, 'SIGKILL'), 0).state, a.id), a.id)).toMatchObject({ reason: 'killed' });
+  });
+
+  it('shortens a grace that runs, and never lengthens it', () => {
+    const a = worker('a');
+    const stop = (graceMs: number): AssignedWorker => ({ ...a, desire: { kind: 'stop', graceMs, reason: 'x' } });
+    let state = settle(assign(settle(assign(emptyNodeState, [a]), 0).state, [stop(1000)]), 0).state;
+    state = settle(assign(state, [stop(9000)]), 100).state;
+    expect(nextWakeMs(state)).toBe(1000);
+    state = settle(assign(state, [stop(300)]), 100).state;
+    expect(nextWakeMs(state)).toBe(400);
+    expect(brief(settle(assign(state, [stop(0)]), 100).actions)).toEqual(['kill a']);
+  });
+});
+
+describe('epochs and generations', () => {
+  const at = (e: number, g: number): Assignment => ({ epoch: epoch(e), generation: generation(g), workers: [] });
+  it.each([
+    [3, 7, 2, 9, false],
+    [3, 7, 3, 6, false],
+    [3, 7, 3, 7, true],
+    [3, 7, 3, 8, true],
+    [3, 7, 4, 1, true],
+  ])('having seen %i/%i, %i/%i is taken: %s', (seenEpoch, seenGeneration, e, g, want) => {
+    const state = { ...emptyNodeState, seen: { epoch: epoch(seenEpoch), generation: generation(seenGeneration) } };
+    expect(acceptAssignment(state, at(e, g)).ok).toBe(want);
+  });
+
+  it('a leader of an older epoch is refused, and a newer one makes older assignments void', () => {
+    const welcomed = acceptEpoch({ ...emptyNodeState, seen: { epoch: epoch(3), generation: generation(7) } }, epoch(4));
+    expect(welcomed.ok && acceptAssignment(welcomed.state, at(3, 8)).ok).toBe(false);
+    expect(welcomed.ok && acceptEpoch(welcomed.state, epoch(3)).ok).toBe(false);
+    expect(welcomed.ok && acceptAssignment(welcomed.state, at(4, 1)).ok).toBe(true);
+  });
+});
+
+/** A node that is assigned, started, ended and restarted at random. */
+describe('whatever happens', () => {
+  const names = ['a', 'b', 'c'];
+  const desire = fc.oneof(
+    fc.constant(run),
+    fc.record({ kind: fc.constant('stop' as const), graceMs: fc.constantFrom(0, 50), reason: fc.constant('x') }),
+    fc.record({
+      kind: fc.constant('suspend' as const),
+      round: fc.integer({ min: 1, max: 3 }),
+      graceMs: fc.constantFrom(50, 500),
+      stage: fc.oneof(
+        fc.constant({ kind: 'ask' as const }),
+        fc.record({ kind: fc.constantFrom('propose' as const, 'decided' as const), stopStep: fc.integer({ min: 0, max: 5 }) }),
+      ),
+    }),
+  );
+  const assigned = fc.record({ name: fc.constantFrom(...names), gpu: fc.integer({ min: 0, max: 1 }), desire });
+  const event = fc.oneof(
+    fc.record({ kind: fc.constant('assign' as const), workers: fc.uniqueArray(assigned, { selector: ({ name }) => name }), newEpoch: fc.boolean() }),
+    fc.record({ kind: fc.constant('end' as const), at: fc.nat(), exitCode: fc.constantFrom(0, 1, null) }),
+    fc.record({ kind: fc.constant('confirm' as const), at: fc.nat(), alive: fc.boolean() }),
+    fc.record({ kind: fc.constant('launched' as const), at: fc.nat(), works: fc.boolean() }),
+    fc.record({ kind: fc.constant('post' as const), at: fc.nat(), step: fc.integer({ min: 0, max: 5 }) }),
+    fc.record({ kind: fc.constant('wait' as const), ms: fc.integer({ min: 1, max: 600 }) }),
+    fc.constant({ kind: 'restart' as const }),
+  );
+  type Event = typeof event extends fc.Arbitrary<infer T> ? T : never;
+
+  class Model {
+    state: NodeState = emptyNodeState;
+    journal: JournalEntry[] = [];
+    nowMs = 0;
+    readonly started = new Map<string, number>();
+
+    happen(each: Event): void {
+      const pick = (at: number) => [...this.state.workers.values()][at % Math.max(1, this.state.workers.size)];
+      switch (each.kind) {
+        case 'assign': {
+          const { seen } = this.state;
+          const workers = each.workers.map(({ name, gpu, desire: wanted }) => worker(name, { gpus: [gpu], desire: wanted }));
+          return this.change(assign(this.state, workers, each.newEpoch ? { epoch: seen.epoch + 1, generation: 1 } : {}));
+        }
+        case 'end': {
+          const found = pick(each.at);
+          return found?.ranks[0]?.life.kind === 'running' ? this.change(endAll(this.state, found.id, each.exitCode)) : undefined;
+        }
+        case 'confirm': {
+          const found = pick(each.at);
+          return found === undefined ? undefined : this.change(onTreeSeen(this.state, found.id, { alive: each.alive, nowMs: this.nowMs }));
+        }
+        case 'launched': {
+          const found = pick(each.at);
+          if (found?.ranks[0]?.life.kind !== 'launching') return undefined;
+          return this.change(onRankFate(this.state, found.id, 0, each.works ? { kind: 'alive', pid: 1 } : { kind: 'failed', message: 'no' }));
+        }
+        case 'post': {
+          const found = pick(each.at);
+          return found === undefined ? undefined : this.change(onProgress(this.state, found.id, 0, { step: each.step, loss: null, tokens: null, stepSeconds: null }));
+        }
+        case 'wait':
+          this.nowMs += each.ms;
+          return this.converge();
+        case 'restart':
+          return this.restart();
+      }
+    }
+
+    change(next: NodeState): void {
+      this.keep(next);
+      this.converge();
+    }
+
+    keep(next: NodeState): void {
+      this.journal.push(...entriesBetween(this.state, next));
+      this.state = next;
+    }
+
+    /** The runtime knows what became of launches under way: here, all of them came to life. */
+    restart(): void {
+      const launching = [...this.state.workers.values()].filter(({ ranks }) => ranks[0]?.life.kind === 'launching');
+      this.state = restoreState(this.journal);
+      for (const { id } of launching) this.keep(onRankFate(this.state, id, 0, { kind: 'alive', pid: 1 }));
+      this.converge();
+    }
+
+    converge(): void {
+      for (let pass = 0; pass < 20; pass++) {
+        const actions = converge(this.state, this.nowMs);
+        if (actions.length === 0) return;
+        const isStart = actions.map(({ kind }) => kind === 'start' || kind === 'admit');
+        expect(isStart, 'ends come before starts').toEqual([...isStart].sort());
+        for (const action of actions) {
+          this.check(action);
+          this.keep(applyAction(this.state, action, context));
+        }
+      }
+      throw new Error('no fixed point');
+    }
+
+    check(action: Action): void {
+      if (action.kind !== 'start') return;
+      const key = workerKey(action.id);
+      const times = (this.started.get(key) ?? 0) + 1;
+      this.started.set(key, times);
+      expect(times, `${key} started twice`).toBe(1);
+      const mine = this.state.workers.get(key)?.gpus ?? [];
+      for (const [other, { end, gpus }] of this.state.workers) {
+        if (other !== key && end.kind !== 'ended') expect(gpus.some((gpu) => mine.includes(gpu)), `${key} on a GPU of ${other}`).toBe(false);
+      }
+    }
+  }
+
+  it('nothing starts twice or on held GPUs, ends come first, deciding again changes nothing, the journal tells the state', () => {
+    fc.assert(
+      fc.property(fc.array(event, { maxLength: 40 }), (events) => {
+        const model = new Model();
+        for (const each of events) model.happen(each);
+        const restored = restoreState(model.journal);
+        expect(restoreState(entriesOf(model.state))).toEqual({ ...restored, workers: expect.anything() });
+        expect(restoreState(entriesOf(model.state)).workers).toEqual(restored.workers);
+      }),
+      { numRuns: 500, seed: 1 },
+    );
+  });
+
+  it('an end stands before every start in one decision', () => {
+    let { state } = settle(assign(emptyNodeState, [worker('b', { gpus: [0] }), worker('a', { gpus: [1] })]), 0);
+    state = assign(state, [worker('b', { gpus: [0] }), worker('c', { gpus: [2] })]);
+    expect(brief(converge(state, 0))).toEqual(['kill a', 'admit c']);
+  });
+});
+
+describe('a suspension', () => {
+  const suspend = (round: number, stage: { kind: 'ask' } | { kind: 'propose' | 'decided'; stopStep: number }, graceMs = 1000): Desire => ({ kind: 'suspend', round, stage, graceMs });
+  const a = worker('a');
+  const withDesire = (desire: Desire): AssignedWorker => ({ ...a, desire });
+  const at = (step: number) => (state: NodeState) =>
+    onReleased(onProgress(state, a.id, 0, { step, loss: null, tokens: null, stepSeconds: null }), a.id, 0, step);
+  const started = settle(assign(emptyNodeState, [a]), 0).state;
+  const answer = (state: NodeState) => state.workers.get('a/1/0')?.ranks[0]?.answer;
+
+  it('ends a program that does not know of it by SIGTERM, grace, SIGKILL', () => {
+    const asked = settle(assign(started, [withDesire(suspend(1, { kind: 'ask' }))]), 0);
+    expect(brief(asked.actions)).toEqual(['suspend a', 'terminate a']);
+    expect(brief(settle(asked.state, 1000).actions)).toEqual(['kill a']);
+  });
+
+  it('answers every round, and refuses a step that was passed', () => {
+    let state = settle(assign(at(7)(started), [withDesire(suspend(1, { kind: 'ask' }))]), 0).state;
+    expect(answer(state)).toEqual({ round: 1, accepted: true });
+    state = settle(assign(state, [withDesire(suspend(2, { kind: 'propose', stopStep: 7 }))]), 0).state;
+    expect(answer(state)).toEqual({ round: 2, accepted: false });
+    state = settle(assign(state, [withDesire(suspend(3, { kind: 'propose', stopStep: 8 }))]), 0).state;
+    expect(answer(state)).toEqual({ round: 3, accepted: true });
+  });
+
+  it('counts the grace from the first round, then sends SIGTERM and 5 s later SIGKILL', () => {
+    let state = settle(assign(at(7)(started), [withDesire(suspend(1, { kind: 'ask' }))]), 0).state;
+    state = settle(assign(state, [withDesire(suspend(2, { kind: 'decided', stopStep: 9 }))]), 900).state;
+    const late = settle(state, 1000);
+    expect(brief(late.actions)).toEqual(['terminate a']);
+    expect(nextWakeMs(late.state)).toBe(6000);
+    expect(brief(settle(late.state, 6000).actions)).toEqual(['kill a']);
+  });
+
+  it('can be taken back while nobody was told to stop', () => {
+    const asked = settle(assign(at(7)(started), [withDesire(suspend(1, { kind: 'ask' }))]), 0).state;
+    const back = settle(assign(asked, [a]), 5);
+    expect(brief(back.actions)).toEqual(['unsuspend a']);
+    expect(nextWakeMs(back.state)).toBe(null);
+  });
+
+  it('waits for the next post when an agent that died had answered posts', () => {
+    const restored = restoreState(entriesOf(at(7)(started)));
+    let state = settle(assign(restored, [withDesire(suspend(1, { kind: 'propose', stopStep: 8 }))]), 0).state;
+    expect(answer(state)).toBe(null);
+    const posted = (step: number) => answer(settle(onProgress(state, a.id, 0, { step, loss: null, tokens: null, stepSeconds: null }), 0).state);
+    expect([posted(7), posted(8), posted(9)].map((each) => each?.accepted)).toEqual([true, true, false]);
+    state = settle(onProgress(state, a.id, 0, { step: 8, loss: null, tokens: null, stepSeconds: null }), 0).state;
+    expect(answer(restoreState(entriesOf(state)))).toEqual({ round: 1, accepted: true });
+  });
+});
