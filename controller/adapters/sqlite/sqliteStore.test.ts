@@ -76,8 +76,7 @@ describe('the SQLite store', () => {
 /** A process appends three lines at a time and prints each acknowledged revision; it is killed after so many. Gives the last one read. */
 async function appendUntilKilled(folder: string, appends: number): Promise<number> {
   const script = `
-    import { openDatabase } from './openDatabase.ts';
-import { openSqliteStore } from ${JSON.stringify(new URL('./sqliteStore.ts', import.meta.url).href)};
+    import { openSqliteStore } from ${JSON.stringify(new URL('./sqliteStore.ts', import.meta.url).href)};
     const store = await openSqliteStore({ folder: process.argv[1] });
     for (let after = 0; ; after += 3) {
       await store.append({ after, epoch: 1, lines: [1, 2, 3].map((add) => 'line ' + (after + add)) });
@@ -90,6 +89,7 @@ import { openSqliteStore } from ${JSON.stringify(new URL('./sqliteStore.ts', imp
     acknowledged = Number(line);
     if (acknowledged === appends * 3) child.kill('SIGKILL');
   }
+  // It died of the signal, after appends, and not of a mistake in this script.
   expect(await ended).toEqual([null, 'SIGKILL']);
   return acknowledged;
 }
