@@ -3,6 +3,7 @@ import { workerKey } from '#vocabulary/job.ts';
 import type { GpuHealth, ObservedWorker } from '#vocabulary/observed.ts';
 import type { Hello, Report } from '#vocabulary/session.ts';
 import type { NodeInventory } from '#vocabulary/topology.ts';
+import type { WorkerRecordState } from '../events.ts';
 import type { Reply } from '../inputs.ts';
 import { findCurrent, onWorker } from '../jobs/onWorker.ts';
 import { failAttempt, loseWorkersOn } from '../jobs/stop.ts';
@@ -19,6 +20,8 @@ export function onHello(turn: Turn, hello: Hello): Reply {
     turn.emit({ kind: 'NodeRegistered', node, inventory, labels });
   }
   observe(turn, node, hello.workers, hello.gpuHealth);
+  // An agent that lost its journal with its machine would start these a second time.
+  loseUnnamed(turn, node, hello.workers, (state) => state !== 'assigned');
   return { kind: 'noted' };
 }
 
@@ -29,7 +32,7 @@ export function onReport(turn: Turn, name: NodeName, report: Report): Reply {
   // Taken before: what is observed may itself move the generation.
   const upToDate = report.generation >= node.generation;
   observe(turn, name, report.workers, report.gpuHealth);
-  if (upToDate) loseUnnamed(turn, name, report.workers);
+  if (upToDate) loseUnnamed(turn, name, report.workers, () => true);
   return { kind: 'noted' };
 }
 
@@ -74,14 +77,15 @@ function noteHealth(turn: Turn, name: NodeName, health: readonly GpuHealth[]): v
   }
 }
 
-function loseUnnamed(turn: Turn, name: NodeName, workers: readonly ObservedWorker[]): void {
+function loseUnnamed(turn: Turn, name: NodeName, workers: readonly ObservedWorker[], mustBeThere: (state: WorkerRecordState) => boolean): void {
   const named = new Set(workers.map((worker) => workerKey(worker.id)));
   for (const uid of [...(turn.state.nodes.get(name)?.jobs ?? [])].sort()) {
     const job = turn.state.jobs.get(uid);
     const attempt = job === undefined ? undefined : currentAttempt(job);
     if (job === undefined || attempt === undefined) continue;
     for (const [worker, place] of attempt.placement.entries()) {
-      if (place.node !== name || named.has(workerKey({ job: uid, attempt: attempt.number, worker }))) continue;
+      const state = attempt.workers[worker]?.state ?? 'lost';
+      if (place.node !== name || !mustBeThere(state) || named.has(workerKey({ job: uid, attempt: attempt.number, worker }))) continue;
       const ended: ObservedWorker = { id: { job: uid, attempt: attempt.number, worker }, state: { kind: 'ended', reason: 'vanished', message: 'its agent no longer knows it' }, ranks: [] };
       onWorker(turn, job, attempt, ended);
     }
