@@ -2,14 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { epoch, revision } from '#vocabulary/ids.ts';
 import { type Store, StoreError, type StoreErrorCode } from '#controller/ports/store.ts';
 import { runStoreProperty } from './storeModel.ts';
-
-/** One place where a store keeps its log. */
-export interface StorePlace {
-  /** Opens it, again or for the first time, also while another store is open on it. */
-  open(): Promise<Store>;
-  /** After every store was closed: takes the place away. */
-  dispose(): Promise<void>;
-}
+import type { StorePlace } from './storePlace.ts';
 
 /** What every adapter of the `Store` port must do. `newPlace` gives an empty place of its own to each test. */
 export function storeConformance(name: string, newPlace: () => Promise<StorePlace>): void {

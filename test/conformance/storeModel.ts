@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect } from 'vitest';
 import { epoch, revision } from '#vocabulary/ids.ts';
 import { type Store, StoreError } from '#controller/ports/store.ts';
-import type { StorePlace } from './store.ts';
+import type { StorePlace } from './storePlace.ts';
 
 /** What a store should be: a plain array, of which the front may be gone. */
 interface Model {
