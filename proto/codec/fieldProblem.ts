@@ -79,10 +79,14 @@ export function pathDeeperThan(value: unknown, depth: number): string | null {
 function keysDeeperThan(value: unknown, depth: number): (string | number)[] | null {
   if (typeof value !== 'object' || value === null) return null;
   if (depth === 0) return [];
-  for (const key in value) {
-    const found = keysDeeperThan((value as Record<string, unknown>)[key], depth - 1);
+  const isList = Array.isArray(value);
+  const entries = value as Readonly<Record<string, unknown>>;
+  for (const key of Object.keys(entries)) {
+    const inner = entries[key];
+    // Most values are leaves: not even a call for those.
+    const found = typeof inner === 'object' ? keysDeeperThan(inner, depth - 1) : null;
     if (found === null) continue;
-    found.push(Array.isArray(value) ? Number(key) : key);
+    found.push(isList ? Number(key) : key);
     return found;
   }
   return null;
