@@ -102,12 +102,17 @@ export class FakeAgent {
     }
   }
 
-  /** One training step, if the worker is not held at a proposed stop step. */
+  /** Whether the worker waits in its progress call for a stop step to be decided. */
+  isHeld(key: string): boolean {
+    const held = this.#held.get(key);
+    const desire = held?.desire;
+    return held !== undefined && desire?.kind === 'suspend' && desire.stage.kind !== 'ask' && held.step >= desire.stage.stopStep;
+  }
+
+  /** One training step. */
   step(key: string, options: { readonly total: number; readonly saveEvery: number }): void {
     const held = this.#held.get(key);
     if (held === undefined || held.state !== 'running') return;
-    const { desire } = held;
-    if (desire.kind === 'suspend' && desire.stage.kind !== 'ask' && held.step >= desire.stage.stopStep) return;
     held.step += 1;
     if (held.step % options.saveEvery === 0) held.checkpoint = held.step;
     if (held.step >= options.total) this.#end(held, 'exited', 0);

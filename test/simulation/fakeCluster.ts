@@ -99,7 +99,7 @@ export class FakeCluster {
   #train(program: { readonly total: number; readonly saveEvery: number }): void {
     const members = this.agents.flatMap((agent) => agent.running().map((worker) => ({ agent, ...worker })));
     for (const gang of Map.groupBy(members, (member) => member.attempt).values()) {
-      if (gang.length !== gang[0]?.world) continue;
+      if (gang.length !== gang[0]?.world || gang.some(({ agent, key }) => agent.isHeld(key))) continue;
       for (const { agent, key } of gang) agent.step(key, program);
     }
   }
