@@ -23,7 +23,7 @@ export function createMemoryGpus(node: string, count: number, model = 'H100'): M
   );
 }
 
-export function createMemoryGpusFrom(inventory: readonly GpuInfo[]): MemoryGpus {
+function createMemoryGpusFrom(inventory: readonly GpuInfo[]): MemoryGpus {
   const health = new Map<number, GpuHealth>(inventory.map(({ index }) => [index, { index, healthy: true, code: '', message: '' }]));
   const listeners: (() => void)[] = [];
   return {

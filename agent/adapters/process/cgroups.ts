@@ -73,7 +73,9 @@ async function detectV2(mount: string, own: string, name: string): Promise<Detec
   await mkdir(probe, { recursive: true });
   const memory = await writeControl(join(probe, 'memory.max'), 'max');
   const cpu = await writeControl(join(probe, 'cpu.max'), `max ${cpuPeriodUs}`);
+  // Left empty until a worker comes; with workers of an earlier agent in it, it stays.
   await rmdir(probe).catch(() => undefined);
+  await rmdir(base).catch(() => undefined);
   const gaps = [
     ...(memory ? [] : ['memory limits are not kept: the cgroup has no memory controller']),
     ...(cpu ? [] : ['CPU limits are not kept: the cgroup has no cpu controller']),

@@ -1,13 +1,13 @@
 #!/bin/sh
 # Starts one rank and outlives the agent, so that the rank's exit status is never lost.
 #
-#   sh launch.sh <claim> <exit> <killed> <boot id> <count> <cgroup.procs>{count} <command> [argument]...
+#   sh launch.sh <claim> <exit> <killed> <terminated> <boot id> <count> <cgroup.procs>{count} <command> [argument]...
 #
 # The claim file is made with O_EXCL: of all launchers for one name, whichever agent started them, one runs the command.
 # File descriptor 3 takes one line for the agent: started | already-started | failed <why>. The agent may be dead by then.
 # Only builtins run before the command: each process more would cost a millisecond.
-claim=$1 ended=$2 killed=$3 boot=$4 groups=$5
-shift 5
+claim=$1 ended=$2 killed=$3 terminated=$4 boot=$5 groups=$6
+shift 6
 
 # Caught, not ignored: a caught signal is back at its default in the command, an ignored one would stay ignored.
 trap : HUP INT QUIT TERM USR1 USR2 PIPE ALRM
@@ -58,8 +58,15 @@ if [ -e "$killed" ]; then refuse 'the worker was killed before this rank began';
 answer started
 
 # In the foreground: a background command would ignore INT and QUIT, and nothing can undo that.
-(exec "$@")
+# A TERM that comes before the subshell has its defaults back is lost on it, so whoever sends one marks the worker first:
+# before the look the mark tells, after it the signal kills.
+(
+  if [ -e "$terminated" ]; then exit 143; fi
+  exec "$@"
+)
 status=$?
 
-echo "$status" >"$ended.new" && command -p mv -f "$ended.new" "$ended"
+# One write of a few bytes, which readers know to be whole by its newline. A tool that renames would be a process of the
+# worker, and a signal to all of them in this moment would end it and lose the status.
+echo "$status" >"$ended"
 exit "$status"

@@ -75,6 +75,7 @@ function launcherArguments(rank: number, plan: LaunchPlan): readonly string[] {
     claimFile(plan.files, rank),
     exitFile(plan.files, rank),
     plan.files.killed,
+    plan.files.terminated,
     plan.bootId,
     String(joins.length),
     ...joins,

@@ -6,7 +6,7 @@ import type { RankStart, Runtime, StartResult } from '#agent/ports/runtime.ts';
 import { removeCgroups } from './cgroupMembers.ts';
 import { type CgroupPlaces, type Cgroups, detectCgroups, systemCgroups } from './cgroups.ts';
 import { defaultPath, findLaunchTrouble } from './checkLaunch.ts';
-import { lookForRank } from './findRank.ts';
+import { lookForRank } from './lookForRank.ts';
 import { launchRank, type RankUser } from './launchRank.ts';
 import type { LogLimits } from './logFiles.ts';
 import { openProcessTable, type ProcessTable } from './processTable.ts';

@@ -22,6 +22,8 @@ export class RankWatch {
   readonly #look: (id: WorkerId, rank: number) => Promise<FoundRank>;
   readonly #notice: (message: string) => void;
   readonly #watched = new Map<string, WatchedRank>();
+  /** Whoever looked while the rank ended may ask to watch it after its end was told. */
+  readonly #told = new Set<string>();
   readonly #listeners: ((end: RankEnd) => void)[] = [];
   readonly #timers: NodeJS.Timeout[];
   #isPolling = false;
@@ -56,11 +58,13 @@ export class RankWatch {
 
   watchAdopted(id: WorkerId, rank: number): void {
     const key = rankKey(id, rank);
-    if (!this.#watched.has(key)) this.#watched.set(key, { id, rank, isAdopted: true });
+    if (!this.#watched.has(key) && !this.#told.has(key)) this.#watched.set(key, { id, rank, isAdopted: true });
   }
 
   forgetWorker(id: WorkerId): void {
-    for (const [key, entry] of this.#watched) if (workerKey(entry.id) === workerKey(id)) this.#watched.delete(key);
+    const prefix = rankPrefix(id);
+    for (const key of this.#watched.keys()) if (key.startsWith(prefix)) this.#watched.delete(key);
+    for (const key of this.#told) if (key.startsWith(prefix)) this.#told.delete(key);
   }
 
   close(): void {
@@ -106,9 +110,12 @@ export class RankWatch {
   }
 
   #tellEnd(end: RankEnd): void {
-    if (this.#isClosed || !this.#watched.delete(rankKey(end.id, end.rank))) return;
+    const key = rankKey(end.id, end.rank);
+    if (this.#isClosed || !this.#watched.delete(key) || this.#told.has(key)) return;
+    this.#told.add(key);
     for (const listener of this.#listeners) listener(end);
   }
 }
 
-const rankKey = (id: WorkerId, rank: number): string => `${workerKey(id)} rank ${rank}`;
+const rankPrefix = (id: WorkerId): string => `${workerKey(id)} rank `;
+const rankKey = (id: WorkerId, rank: number): string => `${rankPrefix(id)}${rank}`;

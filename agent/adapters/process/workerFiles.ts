@@ -14,6 +14,8 @@ export interface WorkerFiles {
   readonly folder: string;
   /** Exists: somebody was told to kill the worker; nothing of it starts any more. */
   readonly killed: string;
+  /** Exists: somebody told the worker to end; a rank of it that has just started ends at once. */
+  readonly terminated: string;
   /** The cgroup folders of the worker, one a line. */
   readonly cgroups: string;
 }
@@ -28,7 +30,7 @@ type Claim = { readonly kind: 'none' } | { readonly kind: 'torn' } | { readonly 
 
 export function workerFiles(root: string, id: WorkerId): WorkerFiles {
   const folder = join(root, 'workers', workerFolderName(id));
-  return { folder, killed: join(folder, 'killed'), cgroups: join(folder, 'cgroups') };
+  return { folder, killed: join(folder, 'killed'), terminated: join(folder, 'terminated'), cgroups: join(folder, 'cgroups') };
 }
 
 export const claimFile = (files: WorkerFiles, rank: number): string => join(files.folder, `rank-${rank}.claim`);

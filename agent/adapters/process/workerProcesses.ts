@@ -22,13 +22,15 @@ export async function listWorkerProcesses(table: ProcessTable, files: WorkerFile
   return living;
 }
 
+/** Marks first, for ranks in their first moment: see launch.sh. */
 export async function terminateWorker(table: ProcessTable, files: WorkerFiles, id: WorkerId): Promise<void> {
+  if (!(await leaveMark(files.terminated))) return;
   for (const pid of await listWorkerProcesses(table, files, id)) sendSignal(pid, 'SIGTERM');
 }
 
 /** Marks first: a launcher that has not begun its rank yet sees the mark, one that has is found in the list. */
 export async function killWorker(table: ProcessTable, files: WorkerFiles, id: WorkerId): Promise<void> {
-  if (!(await markKilled(files))) return;
+  if (!(await leaveMark(files.killed))) return;
   const deadline = performance.now() + killFollowUpMs;
   await killCgroups(await readCgroupFolders(files));
   for (let pauseMs = 1; performance.now() < deadline; pauseMs = Math.min(pauseMs * 2, 50)) {
@@ -53,13 +55,13 @@ export async function readCgroupFolders(files: WorkerFiles): Promise<readonly st
 }
 
 /** False when nothing of the worker was ever prepared here. */
-async function markKilled(files: WorkerFiles): Promise<boolean> {
+async function leaveMark(file: string): Promise<boolean> {
   try {
-    await writeFile(files.killed, '');
+    await writeFile(file, '');
     return true;
   } catch (error) {
     if (isMissing(error)) return false;
-    // A full disk must not keep a worker alive: the mark only tells the end's cause afterwards.
+    // A full disk must not keep a worker alive: the marks are for ranks that only just start.
     if (errorCode(error) === 'ENOSPC') return true;
     throw error;
   }

@@ -13,7 +13,7 @@ export interface GpuModel {
 
 const mebibyte = 2 ** 20;
 
-export const gpuModels: readonly GpuModel[] = [
+const gpuModels: readonly GpuModel[] = [
   { name: 'A100', memoryBytes: 81_920 * mebibyte, nvlinkGigabytesPerSecond: 600, powerLimitMilliwatts: 400_000, idleMilliwatts: 56_000 },
   { name: 'H100', memoryBytes: 81_559 * mebibyte, nvlinkGigabytesPerSecond: 900, powerLimitMilliwatts: 700_000, idleMilliwatts: 71_000 },
   { name: 'H200', memoryBytes: 143_771 * mebibyte, nvlinkGigabytesPerSecond: 900, powerLimitMilliwatts: 700_000, idleMilliwatts: 76_000 },

@@ -9,7 +9,7 @@ import type { GpuModel } from './gpuModels.ts';
  */
 export type NvlinkShape = 'switch' | 'pairs' | 'none';
 
-export const gpusMax = 16;
+const gpusMax = 16;
 
 /** Bus numbers of the eight boards of a DGX H100. */
 const busNumbers = ['1B', '43', '52', '61', '9D', 'C3', 'D1', 'DF'] as const;
