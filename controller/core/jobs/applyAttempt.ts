@@ -1,7 +1,7 @@
 import { assert, assertNever } from '#vocabulary/assert.ts';
 import { generation } from '#vocabulary/ids.ts';
 import type { AttemptEvent } from '../events.ts';
-import { loseUnsaved, settleJob, settleNode } from '../ledger/settle.ts';
+import { moveUnsaved, settleJob, settleNode } from '../ledger/settle.ts';
 import { countUsage } from '../queues/usage.ts';
 import type { AttemptRecord, JobRecord, State, WorkerRecord } from '../state/state.ts';
 import { movePhase } from './applyJob.ts';
@@ -48,7 +48,7 @@ export function applyAttemptEvent(state: State, event: Stamped<AttemptEvent>): v
       end(state, job, attempt, event);
       return;
     case 'ProgressRecorded':
-      recordProgress(job, attempt, event);
+      recordProgress(state, job, attempt, event);
       return;
     case 'CheckpointPartRecorded':
       for (const rank of event.ranks) attempt.parts.set(rank, { step: event.step, path: event.path });
@@ -113,11 +113,15 @@ function suspend(state: State, job: JobRecord, attempt: AttemptRecord, event: Of
   attempt.stage.answers.set(event.worker, { accepted: event.accepted, step: event.step });
 }
 
-function recordProgress(job: JobRecord, attempt: AttemptRecord, event: Of<'ProgressRecorded'>): void {
+function recordProgress(state: State, job: JobRecord, attempt: AttemptRecord, event: Of<'ProgressRecorded'>): void {
   const { progress, atMs } = event;
   workerOf(attempt, event.worker).progressAtMs = atMs;
   attempt.lastStep = Math.max(attempt.lastStep, progress.step);
   const old = job.progress !== null && job.progress.attempt === event.attempt ? job.progress : null;
+  if (old === null) {
+    settleJob(state, job, atMs);
+    moveUnsaved(state, job, 'starting');
+  }
   const steps = { ...old?.steps, ...progress.steps };
   // Ranks are in step but for moments: the foremost one speaks for the job.
   const newest = old === null || progress.step >= old.step ? progress : old;
@@ -141,7 +145,7 @@ function end(state: State, job: JobRecord, attempt: AttemptRecord, event: Of<'At
   const reason = event.reasons[0];
   assert(reason !== undefined, `attempt ${event.attempt} of ${job.name} ended without a reason`);
   if (reason === 'Succeeded') job.ledger.unsaved = 0n;
-  else loseUnsaved(state, job);
+  else moveUnsaved(state, job, 'recomputed');
   release(state, job, attempt);
   occupy(state, job, attempt, -1);
   attempt.stage = { kind: 'ended' };

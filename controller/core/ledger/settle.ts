@@ -38,13 +38,16 @@ export function settleJob(state: State, job: JobRecord, nowMs: number): void {
   }
 }
 
-/** What ran since the last checkpoint will be run again. */
-export function loseUnsaved(state: State, job: JobRecord): void {
+/**
+ * Time taken for productive turns out to be something else: `recomputed` when what ran since the last checkpoint is lost,
+ * `starting` when the program's first progress tells how long it loaded. A program that tells nothing is productive throughout.
+ */
+export function moveUnsaved(state: State, job: JobRecord, category: 'recomputed' | 'starting'): void {
   const { unsaved } = job.ledger;
-  job.ledger.amounts.productive -= unsaved;
-  job.ledger.amounts.recomputed += unsaved;
-  state.ledger.amounts.productive -= unsaved;
-  state.ledger.amounts.recomputed += unsaved;
+  for (const { amounts } of [job.ledger, state.ledger]) {
+    amounts.productive -= unsaved;
+    amounts[category] += unsaved;
+  }
   job.ledger.unsaved = 0n;
 }
 
