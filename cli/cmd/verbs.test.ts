@@ -35,14 +35,15 @@ test('cordon carries the reason, uncordon takes it back', async () => {
 });
 
 test('drain of one node asks nobody and waits until it is empty', async () => {
-  bench.server.canned.changes = [
-    { type: 'MODIFIED', revision: 9n, resource: nodeWith('node-1', { jobs: [] }), object: { kind: 'Node', name: 'node-1' } },
-  ];
+  bench.server.onRequest = (method) => {
+    if (method === 'list') bench.server.canned.resources = [nodeWith('node-1', {})];
+  };
   expect(await bench.shoal(['drain', 'node-1'])).toEqual({
     code: 0,
     stdout: 'node/node-1 cordoned\njob/llama asked to leave\nnode/node-1 drained\n',
     stderr: '',
   });
+  bench.server.onRequest = () => undefined;
 });
 
 test('drain that takes too long is exit code 124', async () => {

@@ -14,7 +14,7 @@ export interface TargetOptions {
   readonly requestTimeoutMs: number;
 }
 
-export const defaultRequestTimeoutMs = 30_000;
+const defaultRequestTimeoutMs = 30_000;
 
 export function compileTarget(flags: Flags): TargetOptions {
   return {

@@ -1,7 +1,7 @@
 /** Most documents of one request: the server takes 5,000; smaller requests are acknowledged sooner. */
-export const batchDocumentsMax = 1000;
+const batchDocumentsMax = 1000;
 /** Most characters of one request's documents, well below the server's 8 MiB even where each character is three bytes. */
-export const batchCharsMax = 2 * 1024 * 1024;
+const batchCharsMax = 2 * 1024 * 1024;
 
 /** In order. A document that is too large for a batch goes alone, and the server says what it thinks of it. */
 export function* inBatches<T extends { readonly json: string }>(documents: readonly T[]): Generator<readonly T[]> {

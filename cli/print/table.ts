@@ -3,6 +3,8 @@ import { oneLine } from '../escapes.ts';
 
 /** kubectl's gap between columns. */
 const gap = '   ';
+/** kubectl's word for an empty cell: a column stays a column for awk. */
+const nothing = '<none>';
 
 export interface TableStyle {
   readonly wide: boolean;
@@ -23,7 +25,9 @@ export function makeTablePrinter(style: TableStyle): TablePrinter {
   return {
     print: (table) => {
       const shown = table.columns.flatMap((column, index) => (style.wide || column.priority === 0 ? [index] : []));
-      const rows = table.rows.map((row) => shown.map((index, at) => `${at === 0 ? style.prefix : ''}${oneLine(row.cells[index] ?? '')}`));
+      const rows = table.rows.map((row) =>
+        shown.map((index, at) => `${at === 0 ? style.prefix : ''}${oneLine(row.cells[index] || nothing)}`),
+      );
       const heads = shown.map((index) => (table.columns[index]?.name ?? '').toUpperCase());
       const lines = headed ? rows : [heads, ...rows];
       headed = true;

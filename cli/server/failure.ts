@@ -60,7 +60,7 @@ function hintsFor(code: RpcCode): readonly string[] {
 }
 
 /** grpc-js tells a server that cannot be reached from one that refuses only in its text. */
-export function isUnreachable(message: string): boolean {
+function isUnreachable(message: string): boolean {
   return /No connection established|ECONNREFUSED|ECONNRESET|ENOTFOUND|ETIMEDOUT|EHOSTUNREACH|Connection dropped|Name resolution failed/.test(
     message,
   );

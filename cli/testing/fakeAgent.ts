@@ -1,6 +1,5 @@
 /** Stands in for agent/main.ts: says what it was given and, as `run`, stays until it is told to stop. */
 const [verb = '', ...flags] = process.argv.slice(2);
-process.stdout.write(`${verb} ${flags.join(' ')} token=${process.env['SHOAL_JOIN_TOKEN'] ?? 'none'}\n`);
 if (verb === 'run') {
   const alive = setInterval(() => undefined, 1000);
   process.on('SIGTERM', () => {
@@ -8,3 +7,4 @@ if (verb === 'run') {
     clearInterval(alive);
   });
 }
+process.stdout.write(`${verb} ${flags.join(' ')} token=${process.env['SHOAL_JOIN_TOKEN'] ?? 'none'}\n`);

@@ -106,7 +106,7 @@ function attemptsSection(status: TrainingJobStatus | undefined): Section {
       attempt.stage,
       formatTime(attempt.startedAt),
       formatTime(attempt.endedAt),
-      `${attempt.resumedFromStep}-${attempt.lastStep}`,
+      attempt.lastStep === 0n ? '-' : `${attempt.resumedFromStep}-${attempt.lastStep}`,
       [...new Set(attempt.placement.map(({ node }) => node))].join(','),
       attempt.stopReasons.join(',') || '-',
       attempt.chargedToUser ? 'yes' : 'no',

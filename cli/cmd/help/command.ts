@@ -21,7 +21,7 @@ export function addHelpCommand(program: Command, act: Act): void {
     );
 }
 
-export function exitCodesText(): string {
+function exitCodesText(): string {
   const lines = exitCodeMeanings.map(([code, meaning]) => `  ${String(code).padEnd(5)}${meaning}\n`);
   return `Exit codes:\n${lines.join('')}agent join and agent run give the agent's own code.\n`;
 }

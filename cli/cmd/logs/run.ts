@@ -47,7 +47,7 @@ export function compileLogs(job: string, flags: Flags): LogsOptions {
 }
 
 /** `0,2-3` → [0, 2, 3]. */
-export function parseRanks(text: string | null): readonly number[] {
+function parseRanks(text: string | null): readonly number[] {
   if (text === null) return [];
   const ranks = new Set<number>();
   for (const part of text.split(',')) {

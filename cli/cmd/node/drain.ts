@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Node } from '#gen/shoal/v1/node_pb.js';
 import { CliError } from '../../cliError.ts';
 import { withDeadline } from '../../deadline.ts';
@@ -5,7 +6,6 @@ import { exitCodes } from '../../exitCodes.ts';
 import { isSet, numberFlag, type Flags } from '../../flags.ts';
 import { readLine, type Io } from '../../io.ts';
 import { kindOf } from '../../kinds.ts';
-import { followChanges } from '../../server/changes.ts';
 import { withServer, type Server } from '../../server/connection.ts';
 import { onNamed } from '../../server/notFound.ts';
 import { compileNodes, type NodesOptions } from './run.ts';
@@ -26,6 +26,8 @@ export function compileDrain(words: readonly string[], flags: Flags): DrainOptio
     timeoutMs: timeoutMs > 0 ? timeoutMs : null,
   };
 }
+
+const pollMs = 500;
 
 export async function runDrain(options: DrainOptions, io: Io, signal: AbortSignal): Promise<number> {
   if (!(await confirmed(options, io))) {
@@ -60,21 +62,28 @@ async function confirmed(options: DrainOptions, io: Io): Promise<boolean> {
   return /^y(es)?$/i.test(await readLine(io.stdin.chunks));
 }
 
-async function waitUntilEmpty({ client }: Server, options: DrainOptions, io: Io, signal: AbortSignal): Promise<void> {
+/**
+ * Asks again and again: what a node holds is derived from the jobs, so that a watch of the node is silent when a job
+ * leaves.
+ */
+async function waitUntilEmpty({ client, unary }: Server, options: DrainOptions, io: Io, signal: AbortSignal): Promise<void> {
   const left = new Set(options.names);
-  const watch = async (ended: AbortSignal): Promise<true | undefined> => {
-    for await (const change of followChanges(client, { kind: 'Node', names: [...left] }, 0n, ended)) {
-      const node = change.resource?.object.case === 'node' ? change.resource.object.value : undefined;
-      const name = change.object?.name ?? node?.metadata?.name ?? '';
-      if (!left.has(name) || !(change.type === 'DELETED' || (node !== undefined && isEmpty(node)))) continue;
-      left.delete(name);
-      io.stdout.write(`node/${name} drained\n`);
+  const poll = async (ended: AbortSignal): Promise<true | undefined> => {
+    while (!ended.aborted) {
+      const { resources } = await client.list({ kind: 'Node', names: [...left] }, { ...unary(), signal: ended });
+      const held = new Set(
+        resources.flatMap(({ object }) => (object.case === 'node' && !isEmpty(object.value) ? [object.value.metadata?.name] : [])),
+      );
+      for (const name of [...left].filter((each) => !held.has(each))) {
+        left.delete(name);
+        io.stdout.write(`node/${name} drained\n`);
+      }
       if (left.size === 0) return true;
+      await sleep(pollMs, undefined, { signal: ended });
     }
     return undefined;
   };
-  const timedOut = `error: timed out waiting for the jobs to leave; what was asked for goes on`;
-  await withDeadline(options.timeoutMs, timedOut, watch, signal);
+  await withDeadline(options.timeoutMs, 'error: timed out waiting for the jobs to leave; what was asked for goes on', poll, signal);
 }
 
 function isEmpty(node: Node): boolean {

@@ -11,6 +11,7 @@ import { readLine, type Io } from '../../io.ts';
 import { makeLogPrinter } from '../../print/logLines.ts';
 import { followChanges } from '../../server/changes.ts';
 import type { Server } from '../../server/connection.ts';
+import { untilAborted } from '../../untilAborted.ts';
 
 interface Attached {
   readonly name: string;
@@ -22,7 +23,7 @@ type End = { readonly kind: 'succeeded' } | { readonly kind: 'failed'; readonly 
 export async function attach(server: Server, job: Attached, io: Io, signal: AbortSignal): Promise<number> {
   const leave = new AbortController();
   const follower = follow(server, job, io, leave.signal);
-  const interrupted = onAbort(signal);
+  const interrupted = untilAborted(signal);
   try {
     const end = await Promise.race([follower, interrupted.promise]);
     if (end !== undefined) return sayEnd(job, end, io);
@@ -32,14 +33,6 @@ export async function attach(server: Server, job: Attached, io: Io, signal: Abor
     leave.abort();
     await follower.catch(() => undefined);
   }
-}
-
-function onAbort(signal: AbortSignal): { readonly promise: Promise<undefined>; readonly stop: () => void } {
-  const { promise, resolve } = Promise.withResolvers<undefined>();
-  const listener = (): void => resolve(undefined);
-  signal.addEventListener('abort', listener, { once: true });
-  if (signal.aborted) resolve(undefined);
-  return { promise, stop: () => signal.removeEventListener('abort', listener) };
 }
 
 /** On a terminal the user is asked; elsewhere the job is left alone. A second Ctrl-C ends the program at once. */

@@ -16,10 +16,9 @@ beforeEach(() => {
 
 const data = (text: string): Uint8Array => new TextEncoder().encode(text);
 const applied = (): unknown => {
-  const request = bench.server.asked.find(({ method }) => method === 'apply')?.request;
-  const documents =
-    typeof request === 'object' && request !== null && 'documents' in request && Array.isArray(request.documents) ? request.documents : [];
-  return JSON.parse(String(documents[0]?.json));
+  const text = JSON.stringify(bench.server.asked.find(({ method }) => method === 'apply')?.request);
+  const [, json = 'null'] = /"json":("(?:[^"\\]|\\.)*")/.exec(text) ?? [];
+  return JSON.parse(String(JSON.parse(json)));
 };
 const mine = (status: Parameters<typeof jobWith>[1]): ReturnType<typeof jobWith> => {
   const job = jobWith('llama', status);

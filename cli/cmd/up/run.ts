@@ -5,6 +5,7 @@ import { CliError } from '../../cliError.ts';
 import { configPath, loadConfig, saveConfig, withContext } from '../../config/configFile.ts';
 import { exitCodes } from '../../exitCodes.ts';
 import type { Io } from '../../io.ts';
+import { untilAborted } from '../../untilAborted.ts';
 import { startAgent } from './agents.ts';
 import { startChild, type Child } from './child.ts';
 import { untilNodesReady } from './nodesReady.ts';
@@ -45,18 +46,14 @@ function startController({ data, listen, agentListen, programs }: UpOptions, log
 
 /** Undefined: Ctrl-C came first. */
 async function untilReady(controller: Child, signal: AbortSignal): Promise<Ready | undefined> {
-  const ready = await Promise.race([controller.firstLine(parseReady), aborted(signal)]);
+  const interrupted = untilAborted(signal);
+  const ready = await Promise.race([controller.firstLine(parseReady), interrupted.promise]).finally(interrupted.stop);
   if (ready !== undefined || signal.aborted) return ready;
   const { lastLines } = await import('./lastLines.ts');
   throw new CliError(exitCodes.error, `error: the controller ${await controller.ended}`, [
     ...(await lastLines(controller.logFile, 5)),
     `Its log: ${controller.logFile}`,
   ]);
-}
-
-function aborted(signal: AbortSignal): Promise<undefined> {
-  if (signal.aborted) return Promise.resolve(undefined);
-  return new Promise((done) => signal.addEventListener('abort', () => done(undefined), { once: true }));
 }
 
 async function keepContext({ context: name }: UpOptions, ready: Ready, io: Io): Promise<void> {
@@ -79,7 +76,8 @@ function sayUp({ context, data, agents }: UpOptions, ready: Ready, io: Io): void
 async function untilEnd(children: readonly Child[], io: Io, signal: AbortSignal): Promise<number> {
   const [controller, ...agents] = children;
   const left = new Map(agents.map((agent) => [agent.name, agent.ended.then((how) => ({ agent, how }))]));
-  const end = Promise.race([controller?.ended, aborted(signal)]).then((how) => ({ agent: null, how }));
+  const interrupted = untilAborted(signal);
+  const end = Promise.race([controller?.ended, interrupted.promise.finally(interrupted.stop)]).then((how) => ({ agent: null, how }));
   for (;;) {
     const { agent, how } = await Promise.race([end, ...left.values()]);
     if (how === undefined || signal.aborted) return exitCodes.interrupted;

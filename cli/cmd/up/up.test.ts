@@ -37,7 +37,12 @@ async function up(flags: Readonly<Record<string, unknown>>, lastNode: string): P
     new Writable({
       write: (chunk: Buffer, _encoding, done) => {
         text += chunk.toString('utf8');
-        if (text.includes('Stop:')) void untilLogged(lastNode, /\nrun /).then(() => interrupt.abort());
+        if (text.includes('Stop:')) {
+          untilLogged(lastNode, /\nrun /).then(
+            () => interrupt.abort(),
+            () => interrupt.abort(),
+          );
+        }
         done();
       },
     }),
