@@ -3,7 +3,6 @@
  * into the shell. On a terminal nothing but line feeds and tabs passes as a control character; all others are shown.
  * In a pipe the bytes stay as they are. Bidirectional overrides are shown too: they make a line read as another.
  */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are the subject
 const dangerous = /\r\n|[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g;
 
 /** `ESC[31m` → `^[[31m`; a lone carriage return becomes a line feed, so that progress bars stay readable. */
