@@ -4,10 +4,13 @@ import { join } from 'node:path';
 import { openSqliteStore } from '#controller/adapters/sqlite/sqliteStore.ts';
 import { storeConformance } from './store.ts';
 
-storeConformance('the SQLite store', async () => {
-  const folder = await mkdtemp(join(tmpdir(), 'shoal-store-'));
-  return {
-    open: () => openSqliteStore({ folder }),
-    dispose: () => rm(folder, { recursive: true }),
-  };
+storeConformance('the SQLite store', {
+  histories: 12,
+  newPlace: async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'shoal-store-'));
+    return {
+      open: () => openSqliteStore({ folder }),
+      dispose: () => rm(folder, { recursive: true }),
+    };
+  },
 });

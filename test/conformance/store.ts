@@ -4,8 +4,15 @@ import { type Store, StoreError, type StoreErrorCode } from '#controller/ports/s
 import { runStoreProperty } from './storeModel.ts';
 import type { StorePlace } from './storePlace.ts';
 
-/** What every adapter of the `Store` port must do. `newPlace` gives an empty place of its own to each test. */
-export function storeConformance(name: string, newPlace: () => Promise<StorePlace>): void {
+export interface StoreUnderTest {
+  /** Gives an empty place of its own to each test. */
+  readonly newPlace: () => Promise<StorePlace>;
+  /** Random histories to try. Each opens the store some five times: few where that starts a thread. */
+  readonly histories: number;
+}
+
+/** What every adapter of the `Store` port must do. */
+export function storeConformance(name: string, { newPlace, histories }: StoreUnderTest): void {
   describe(`${name} keeps the promises of a store`, () => {
     let place: StorePlace;
     let opened: Store[] = [];
@@ -27,7 +34,7 @@ export function storeConformance(name: string, newPlace: () => Promise<StorePlac
     describe('two leaders', () => checkFencing(open));
     describe('snapshots', () => checkSnapshots(open));
 
-    it('does what a plain array does, for any order of calls', { timeout: 60_000 }, () => runStoreProperty(newPlace));
+    it('does what a plain array does, for any order of calls', { timeout: 60_000 }, () => runStoreProperty(newPlace, histories));
   });
 }
 

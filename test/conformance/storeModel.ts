@@ -21,7 +21,7 @@ interface Real {
 type Command = fc.AsyncCommand<Model, Real>;
 
 /** Any sequence of calls, also wrong ones, has the same answers from the store and from the model. A failing seed is a whole report. */
-export async function runStoreProperty(newPlace: () => Promise<StorePlace>): Promise<void> {
+export async function runStoreProperty(newPlace: () => Promise<StorePlace>, histories: number): Promise<void> {
   const runs = fc.asyncProperty(fc.commands(anyCommand, { maxCommands: 40 }), async (commands) => {
     const place = await newPlace();
     const real: Real = { place, store: await place.open() };
@@ -32,7 +32,7 @@ export async function runStoreProperty(newPlace: () => Promise<StorePlace>): Pro
       await place.dispose();
     }
   });
-  await fc.assert(runs, { numRuns: 40 });
+  await fc.assert(runs, { numRuns: histories });
 }
 
 const anyLine = fc.string({ unit: 'grapheme', maxLength: 40 });
