@@ -4,26 +4,49 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { compileCommand } from './config.ts';
 
-const compile = (line: string, env: Record<string, string> = {}) => compileCommand(line.split(' ').filter((part) => part !== ''), env);
+const compile = (line: string, env: Record<string, string> = {}) =>
+  compileCommand(
+    line.split(' ').filter((part) => part !== ''),
+    env,
+  );
 
 describe('the command line', () => {
   it('fills in what is not said', () => {
     expect(compile('run --data /d --node n1')).toEqual({
       kind: 'run',
       options: {
-        node: 'n1', dataFolder: '/d', controller: null, address: '127.0.0.1', path: ['default', 'default', 'default'], labels: {},
-        gpus: { count: 0, model: 'H100' }, workFolder: '/d/work', cgroups: 'auto', runAs: null, logLevel: 'info',
+        node: 'n1',
+        dataFolder: '/d',
+        controller: null,
+        address: '127.0.0.1',
+        path: ['default', 'default', 'default'],
+        labels: {},
+        gpus: { count: 0, model: 'H100' },
+        workFolder: '/d/work',
+        cgroups: 'auto',
+        runAs: null,
+        logLevel: 'info',
       },
     });
   });
 
   it('takes every flag', () => {
-    const line = 'run --data /d --node n1 --controller c:1 --address 10.0.0.1 --topology zone=z1,block=b1,rack=r1 --label a=b --label c=d=e --gpus 2 --gpu-model A100 --work-dir /w --cgroups off --run-as nobody --log-level debug';
+    const line =
+      'run --data /d --node n1 --controller c:1 --address 10.0.0.1 --topology zone=z1,block=b1,rack=r1 --label a=b --label c=d=e --gpus 2 --gpu-model A100 --work-dir /w --cgroups off --run-as nobody --log-level debug';
     expect(compile(line)).toEqual({
       kind: 'run',
       options: {
-        node: 'n1', dataFolder: '/d', controller: 'c:1', address: '10.0.0.1', path: ['z1', 'b1', 'r1'], labels: { a: 'b', c: 'd=e' },
-        gpus: { count: 2, model: 'A100' }, workFolder: '/w', cgroups: 'off', runAs: 'nobody', logLevel: 'debug',
+        node: 'n1',
+        dataFolder: '/d',
+        controller: 'c:1',
+        address: '10.0.0.1',
+        path: ['z1', 'b1', 'r1'],
+        labels: { a: 'b', c: 'd=e' },
+        gpus: { count: 2, model: 'A100' },
+        workFolder: '/w',
+        cgroups: 'off',
+        runAs: 'nobody',
+        logLevel: 'debug',
       },
     });
   });
@@ -37,7 +60,9 @@ describe('the command line', () => {
   });
 
   it('takes the join token from the environment when no file is named', () => {
-    expect(compile('join --data /d --node n1 --controller c:1', { SHOAL_JOIN_TOKEN: 't' })).toMatchObject({ options: { token: { kind: 'environment', text: 't' } } });
+    expect(compile('join --data /d --node n1 --controller c:1', { SHOAL_JOIN_TOKEN: 't' })).toMatchObject({
+      options: { token: { kind: 'environment', text: 't' } },
+    });
     expect(compile('join --data /d --node n1 --controller c:1 --token-file -')).toMatchObject({ options: { token: { kind: 'stdin' } } });
   });
 

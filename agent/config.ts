@@ -41,7 +41,10 @@ export interface JoinCommand {
   readonly token: TokenSource;
 }
 
-export type TokenSource = { readonly kind: 'environment'; readonly text: string } | { readonly kind: 'stdin' } | { readonly kind: 'file'; readonly path: string };
+export type TokenSource =
+  | { readonly kind: 'environment'; readonly text: string }
+  | { readonly kind: 'stdin' }
+  | { readonly kind: 'file'; readonly path: string };
 
 const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
 export type LogLevel = (typeof logLevels)[number];
@@ -138,7 +141,8 @@ function readConfig(path: string, known: readonly string[]): Flags {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new ConfigProblem(`--config ${path}: not a JSON object`);
   const flags: Record<string, string | readonly string[]> = {};
   for (const [name, each] of Object.entries(value)) {
-    if (!known.includes(name) || name === 'config') throw new ConfigProblem(`--config ${path}: unknown key "${name}"; known are ${known.join(', ')}`);
+    if (!known.includes(name) || name === 'config')
+      throw new ConfigProblem(`--config ${path}: unknown key "${name}"; known are ${known.join(', ')}`);
     if (Array.isArray(each) && name === 'label') flags[name] = each.map(String);
     else if (typeof each === 'string' || typeof each === 'number') flags[name] = String(each);
     else throw new ConfigProblem(`--config ${path}: "${name}" is neither a string nor a number`);

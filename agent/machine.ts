@@ -23,7 +23,9 @@ async function distribution(): Promise<string | null> {
 /** The interface that bears this address; null: none does (a host name, an address behind a translation). */
 export function interfaceOf(address: string): string | null {
   for (const [name, addresses = []] of Object.entries(networkInterfaces())) {
-    const bears = addresses.some((each) => each.address === address || (each.internal && each.family === 'IPv4' && address.startsWith('127.')));
+    const bears = addresses.some(
+      (each) => each.address === address || (each.internal && each.family === 'IPv4' && address.startsWith('127.')),
+    );
     if (bears) return name;
   }
   return null;

@@ -14,11 +14,17 @@ export interface NodeIdentity {
 export async function readIdentity(dataFolder: string): Promise<NodeIdentity> {
   const files = identityFiles(dataFolder);
   try {
-    const [keyPem, certificatePem, caPem] = await Promise.all([readFile(files.key, 'utf8'), readFile(files.certificate, 'utf8'), readFile(files.ca, 'utf8')]);
+    const [keyPem, certificatePem, caPem] = await Promise.all([
+      readFile(files.key, 'utf8'),
+      readFile(files.certificate, 'utf8'),
+      readFile(files.ca, 'utf8'),
+    ]);
     const told: unknown = JSON.parse(await readFile(files.controller, 'utf8').catch(() => '{}'));
     return { tls: { keyPem, certificatePem, caPem }, node: textOf(told, 'node'), agentAddress: textOf(told, 'agentAddress') };
   } catch (error) {
-    throw new Error(`this node has not joined a cluster (${error instanceof Error ? error.message : String(error)}); run the join command first`);
+    throw new Error(
+      `this node has not joined a cluster (${error instanceof Error ? error.message : String(error)}); run the join command first`,
+    );
   }
 }
 

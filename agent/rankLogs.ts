@@ -20,7 +20,11 @@ export function createRankLogs({ root, isLive }: RankLogOptions): LogSource {
     },
   };
 
-  async function* readOne(query: LogQuery, { rank, stream }: Pick<LogChunk, 'rank' | 'stream'>, signal: AbortSignal): AsyncGenerator<LogChunk> {
+  async function* readOne(
+    query: LogQuery,
+    { rank, stream }: Pick<LogChunk, 'rank' | 'stream'>,
+    signal: AbortSignal,
+  ): AsyncGenerator<LogChunk> {
     const { id, tail, follow } = query;
     try {
       for await (const data of readLogs({ root, id, rank, stream, tail, follow, isLive: () => isLive(id, rank) }, signal)) {

@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { workerKey } from '#vocabulary/job.ts';
 import type { NodeInventory } from '#vocabulary/topology.ts';
-import { systemClock } from './adapters/clock/systemClock.ts';
 import { createLocalFolders } from './adapters/folders/localFolders.ts';
 import { openFileJournal } from './adapters/journal/fileJournal.ts';
 import { startGrpcLink } from './adapters/link/grpcLink.ts';
@@ -22,6 +21,7 @@ import { findUser, interfaceOf, readMachine, type SystemUser } from './machine.t
 import { readIdentity, type NodeIdentity } from './nodeIdentity.ts';
 import type { Runtime } from './ports/runtime.ts';
 import { createRankLogs } from './rankLogs.ts';
+import { systemClock } from './systemClock.ts';
 import { agentVersion } from './version.ts';
 
 /** Rejects with why it cannot run. Resolves when `signal` was aborted and everything is closed. */
@@ -69,7 +69,10 @@ async function runLocked(run: Run, signal: AbortSignal): Promise<void> {
     notice: (message) => log.warn(message),
   });
   const journal = await openFileJournal(join(dataFolder, 'journal'));
-  log.info({ node: options.node, isolation: runtime.isolation, gpus: options.gpus, pid: process.pid, version: agentVersion }, 'agent started');
+  log.info(
+    { node: options.node, isolation: runtime.isolation, gpus: options.gpus, pid: process.pid, version: agentVersion },
+    'agent started',
+  );
   try {
     const node = await openNode({ ...run, gpus, runtime, journal });
     await serveController(run, { node, gpus }, signal);
@@ -107,7 +110,11 @@ async function openNode({ options, owner, bootId, log, gpus, runtime, journal }:
   });
 }
 
-async function serveController({ options, identity, log }: Run, { node, gpus }: Pick<OpenParts, 'gpus'> & { readonly node: Node }, signal: AbortSignal): Promise<void> {
+async function serveController(
+  { options, identity, log }: Run,
+  { node, gpus }: Pick<OpenParts, 'gpus'> & { readonly node: Node },
+  signal: AbortSignal,
+): Promise<void> {
   const address = options.controller ?? identity.agentAddress;
   if (address === null) throw new Error('--controller is missing, and joining did not tell where the controller is');
   const logs = createRankLogs({ root: options.dataFolder, isLive: (id, rank) => isLive(node.state(), workerKey(id), rank) });

@@ -31,7 +31,11 @@ export function applyAction(state: NodeState, action: Action, context: ApplyCont
     case 'forget':
       return forget(state, workerKey(action.id), context.forgottenMax);
     case 'admit': {
-      const record = newWorkerRecord(action.worker, context.bootId, action.end === null ? { kind: 'none' } : { kind: 'ended', ...action.end });
+      const record = newWorkerRecord(
+        action.worker,
+        context.bootId,
+        action.end === null ? { kind: 'none' } : { kind: 'ended', ...action.end },
+      );
       return { ...state, workers: new Map(state.workers).set(workerKey(record.id), record) };
     }
     case 'start':

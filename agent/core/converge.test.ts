@@ -1,63 +1,14 @@
-import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { AssignedWorker, Assignment, Desire } from '#vocabulary/assignment.ts';
-import { epoch, generation, jobName, jobUid } from '#vocabulary/ids.ts';
-import { workerKey, type WorkerId } from '#vocabulary/job.ts';
+import { epoch, generation } from '#vocabulary/ids.ts';
 import { acceptAssignment, acceptEpoch } from './acceptAssignment.ts';
-import { applyAction } from './applyAction.ts';
-import { converge, nextWakeMs, type Action } from './converge.ts';
-import { entriesBetween, entriesOf, restoreState, type JournalEntry } from './journalEntry.ts';
+import { converge, nextWakeMs } from './converge.ts';
+import { entriesOf, restoreState } from './journalEntry.ts';
 import { emptyNodeState, type NodeState } from './nodeState.ts';
 import { observe } from './observe.ts';
 import { onProgress, onReleased } from './onProgram.ts';
 import { onRankFate, onTreeSeen } from './onRuntime.ts';
-
-const context = { bootId: 'boot', forgottenMax: 100 };
-const run: Desire = { kind: 'run' };
-
-function worker(name: string, { gpus = [0], processes = 1, desire = run }: { gpus?: number[]; processes?: number; desire?: Desire } = {}): AssignedWorker {
-  return {
-    id: { job: jobUid(name), attempt: 1, worker: 0 },
-    gpus,
-    desire,
-    launch: {
-      jobName: jobName(name), workers: 1, nodeRank: 0, firstRank: 0, processes, worldSize: processes, gpusPerWorker: gpus.length,
-      coordinatorAddress: '127.0.0.1', coordinatorPort: 1, command: ['x'], env: {}, workingDirectory: '', cpuMilli: null, memoryBytes: null,
-      mesh: [], checkpoint: null,
-    },
-  };
-}
-
-function assign(state: NodeState, workers: readonly AssignedWorker[], at: { epoch?: number; generation?: number } = {}): NodeState {
-  const assignment: Assignment = { epoch: epoch(at.epoch ?? state.seen.epoch), generation: generation(at.generation ?? state.seen.generation + 1), workers };
-  const accepted = acceptAssignment(state, assignment);
-  return accepted.ok ? accepted.state : state;
-}
-
-/** Decides until nothing is left, as the loop does; what is started runs at once. */
-function settle(state: NodeState, nowMs: number, { launches = true } = {}): { readonly state: NodeState; readonly actions: readonly Action[] } {
-  let next = state;
-  const all: Action[] = [];
-  for (let pass = 0; pass < 20; pass++) {
-    const actions = converge(next, nowMs);
-    if (actions.length === 0) return { state: next, actions: all };
-    for (const action of actions) {
-      all.push(action);
-      next = applyAction(next, action, context);
-      if (action.kind === 'start' && launches) for (const rank of action.ranks) next = onRankFate(next, action.id, rank, { kind: 'alive', pid: 7 });
-    }
-  }
-  throw new Error(`converge does not come to an end: ${JSON.stringify(all.slice(-3))}`);
-}
-
-const brief = (actions: readonly Action[]): readonly string[] =>
-  actions.map((action) => `${action.kind} ${action.kind === 'admit' ? action.worker.id.job : action.id.job}`);
-
-const endAll = (state: NodeState, id: WorkerId, exitCode: number | null, signal: string | null = null): NodeState =>
-  (state.workers.get(workerKey(id))?.ranks ?? []).reduce((next, { rank }) => onRankFate(next, id, rank, { kind: 'ended', exitCode, signal }), state);
-
-const gone = (state: NodeState, id: WorkerId): NodeState => onTreeSeen(state, id, { alive: false, nowMs: 0 });
-const stateOf = (state: NodeState, id: WorkerId) => observe(state).find((each) => workerKey(each.id) === workerKey(id))?.state;
+import { assign, brief, endAll, gone, settle, stateOf, worker } from './testing/coreSteps.ts';
 
 describe('starts', () => {
   it('admits a worker durably before it starts its ranks', () => {
@@ -198,140 +149,13 @@ describe('epochs and generations', () => {
   });
 });
 
-/** A node that is assigned, started, ended and restarted at random. */
-describe('whatever happens', () => {
-  const names = ['a', 'b', 'c'];
-  const desire = fc.oneof(
-    fc.constant(run),
-    fc.record({ kind: fc.constant('stop' as const), graceMs: fc.constantFrom(0, 50), reason: fc.constant('x') }),
-    fc.record({
-      kind: fc.constant('suspend' as const),
-      round: fc.integer({ min: 1, max: 3 }),
-      graceMs: fc.constantFrom(50, 500),
-      stage: fc.oneof(
-        fc.constant({ kind: 'ask' as const }),
-        fc.record({ kind: fc.constantFrom('propose' as const, 'decided' as const), stopStep: fc.integer({ min: 0, max: 5 }) }),
-      ),
-    }),
-  );
-  const assigned = fc.record({ name: fc.constantFrom(...names), gpu: fc.integer({ min: 0, max: 1 }), desire });
-  const event = fc.oneof(
-    fc.record({ kind: fc.constant('assign' as const), workers: fc.uniqueArray(assigned, { selector: ({ name }) => name }), newEpoch: fc.boolean() }),
-    fc.record({ kind: fc.constant('end' as const), at: fc.nat(), exitCode: fc.constantFrom(0, 1, null) }),
-    fc.record({ kind: fc.constant('confirm' as const), at: fc.nat(), alive: fc.boolean() }),
-    fc.record({ kind: fc.constant('launched' as const), at: fc.nat(), works: fc.boolean() }),
-    fc.record({ kind: fc.constant('post' as const), at: fc.nat(), step: fc.integer({ min: 0, max: 5 }) }),
-    fc.record({ kind: fc.constant('wait' as const), ms: fc.integer({ min: 1, max: 600 }) }),
-    fc.constant({ kind: 'restart' as const }),
-  );
-  type Event = typeof event extends fc.Arbitrary<infer T> ? T : never;
-
-  class Model {
-    state: NodeState = emptyNodeState;
-    journal: JournalEntry[] = [];
-    nowMs = 0;
-    readonly started = new Map<string, number>();
-
-    happen(each: Event): void {
-      const pick = (at: number) => [...this.state.workers.values()][at % Math.max(1, this.state.workers.size)];
-      switch (each.kind) {
-        case 'assign': {
-          const { seen } = this.state;
-          const workers = each.workers.map(({ name, gpu, desire: wanted }) => worker(name, { gpus: [gpu], desire: wanted }));
-          return this.change(assign(this.state, workers, each.newEpoch ? { epoch: seen.epoch + 1, generation: 1 } : {}));
-        }
-        case 'end': {
-          const found = pick(each.at);
-          return found?.ranks[0]?.life.kind === 'running' ? this.change(endAll(this.state, found.id, each.exitCode)) : undefined;
-        }
-        case 'confirm': {
-          const found = pick(each.at);
-          return found === undefined ? undefined : this.change(onTreeSeen(this.state, found.id, { alive: each.alive, nowMs: this.nowMs }));
-        }
-        case 'launched': {
-          const found = pick(each.at);
-          if (found?.ranks[0]?.life.kind !== 'launching') return undefined;
-          return this.change(onRankFate(this.state, found.id, 0, each.works ? { kind: 'alive', pid: 1 } : { kind: 'failed', message: 'no' }));
-        }
-        case 'post': {
-          const found = pick(each.at);
-          return found === undefined ? undefined : this.change(onProgress(this.state, found.id, 0, { step: each.step, loss: null, tokens: null, stepSeconds: null }));
-        }
-        case 'wait':
-          this.nowMs += each.ms;
-          return this.converge();
-        case 'restart':
-          return this.restart();
-      }
-    }
-
-    change(next: NodeState): void {
-      this.keep(next);
-      this.converge();
-    }
-
-    keep(next: NodeState): void {
-      this.journal.push(...entriesBetween(this.state, next));
-      this.state = next;
-    }
-
-    /** The runtime knows what became of launches under way: here, all of them came to life. */
-    restart(): void {
-      const launching = [...this.state.workers.values()].filter(({ ranks }) => ranks[0]?.life.kind === 'launching');
-      this.state = restoreState(this.journal);
-      for (const { id } of launching) this.keep(onRankFate(this.state, id, 0, { kind: 'alive', pid: 1 }));
-      this.converge();
-    }
-
-    converge(): void {
-      for (let pass = 0; pass < 20; pass++) {
-        const actions = converge(this.state, this.nowMs);
-        if (actions.length === 0) return;
-        const isStart = actions.map(({ kind }) => kind === 'start' || kind === 'admit');
-        expect(isStart, 'ends come before starts').toEqual([...isStart].sort());
-        for (const action of actions) {
-          this.check(action);
-          this.keep(applyAction(this.state, action, context));
-        }
-      }
-      throw new Error('no fixed point');
-    }
-
-    check(action: Action): void {
-      if (action.kind !== 'start') return;
-      const key = workerKey(action.id);
-      const times = (this.started.get(key) ?? 0) + 1;
-      this.started.set(key, times);
-      expect(times, `${key} started twice`).toBe(1);
-      const mine = this.state.workers.get(key)?.gpus ?? [];
-      for (const [other, { end, gpus }] of this.state.workers) {
-        if (other !== key && end.kind !== 'ended') expect(gpus.some((gpu) => mine.includes(gpu)), `${key} on a GPU of ${other}`).toBe(false);
-      }
-    }
-  }
-
-  it('nothing starts twice or on held GPUs, ends come first, deciding again changes nothing, the journal tells the state', () => {
-    fc.assert(
-      fc.property(fc.array(event, { maxLength: 40 }), (events) => {
-        const model = new Model();
-        for (const each of events) model.happen(each);
-        const restored = restoreState(model.journal);
-        expect(restoreState(entriesOf(model.state))).toEqual({ ...restored, workers: expect.anything() });
-        expect(restoreState(entriesOf(model.state)).workers).toEqual(restored.workers);
-      }),
-      { numRuns: 500, seed: 1 },
-    );
-  });
-
-  it('an end stands before every start in one decision', () => {
-    let { state } = settle(assign(emptyNodeState, [worker('b', { gpus: [0] }), worker('a', { gpus: [1] })]), 0);
-    state = assign(state, [worker('b', { gpus: [0] }), worker('c', { gpus: [2] })]);
-    expect(brief(converge(state, 0))).toEqual(['kill a', 'admit c']);
-  });
-});
-
 describe('a suspension', () => {
-  const suspend = (round: number, stage: { kind: 'ask' } | { kind: 'propose' | 'decided'; stopStep: number }, graceMs = 1000): Desire => ({ kind: 'suspend', round, stage, graceMs });
+  const suspend = (round: number, stage: { kind: 'ask' } | { kind: 'propose' | 'decided'; stopStep: number }, graceMs = 1000): Desire => ({
+    kind: 'suspend',
+    round,
+    stage,
+    graceMs,
+  });
   const a = worker('a');
   const withDesire = (desire: Desire): AssignedWorker => ({ ...a, desire });
   const at = (step: number) => (state: NodeState) =>
@@ -374,7 +198,8 @@ describe('a suspension', () => {
     const restored = restoreState(entriesOf(at(7)(started)));
     let state = settle(assign(restored, [withDesire(suspend(1, { kind: 'propose', stopStep: 8 }))]), 0).state;
     expect(answer(state)).toBe(null);
-    const posted = (step: number) => answer(settle(onProgress(state, a.id, 0, { step, loss: null, tokens: null, stepSeconds: null }), 0).state);
+    const posted = (step: number) =>
+      answer(settle(onProgress(state, a.id, 0, { step, loss: null, tokens: null, stepSeconds: null }), 0).state);
     expect([posted(7), posted(8), posted(9)].map((each) => each?.accepted)).toEqual([true, true, false]);
     state = settle(onProgress(state, a.id, 0, { step: 8, loss: null, tokens: null, stepSeconds: null }), 0).state;
     expect(answer(restoreState(entriesOf(state)))).toEqual({ round: 1, accepted: true });

@@ -23,7 +23,11 @@ export type Action =
   | { readonly kind: 'confirm'; readonly id: WorkerId; readonly tries: number }
   | { readonly kind: 'forget'; readonly id: WorkerId }
   /** Take it over; with an end it is one that must not start, and is reported so. */
-  | { readonly kind: 'admit'; readonly worker: AssignedWorker; readonly end: { readonly reason: WorkerEnd; readonly message: string } | null }
+  | {
+      readonly kind: 'admit';
+      readonly worker: AssignedWorker;
+      readonly end: { readonly reason: WorkerEnd; readonly message: string } | null;
+    }
   | { readonly kind: 'start'; readonly id: WorkerId; readonly ranks: readonly number[] };
 
 /** From SIGTERM to SIGKILL for a suspend-aware program that let its whole grace pass. */
@@ -66,7 +70,9 @@ function decideWorker(record: WorkerRecord, wanted: Wanted, nowMs: number): Acti
 
 /** No rank is alive, and none will be. */
 function isOver({ ranks, leaving }: WorkerRecord): boolean {
-  return ranks.every(({ life }) => life.kind === 'ended' || life.kind === 'never-ran' || (life.kind === 'pending' && leaving.kind !== 'no'));
+  return ranks.every(
+    ({ life }) => life.kind === 'ended' || life.kind === 'never-ran' || (life.kind === 'pending' && leaving.kind !== 'no'),
+  );
 }
 
 function decideLiving(record: WorkerRecord, wanted: Wanted, nowMs: number): Action | null {
@@ -140,7 +146,11 @@ function decideAdmissions(state: NodeState, desires: ReadonlyMap<string, Assigne
   return admissions;
 }
 
-function refusalOf(state: NodeState, key: string, { desire }: AssignedWorker): { readonly reason: WorkerEnd; readonly message: string } | null {
+function refusalOf(
+  state: NodeState,
+  key: string,
+  { desire }: AssignedWorker,
+): { readonly reason: WorkerEnd; readonly message: string } | null {
   if (state.forgotten.has(key)) return { reason: 'vanished', message: 'it ran on this node and ended; its exit status was forgotten' };
   return desire.kind === 'run' ? null : { reason: 'killed', message: 'asked to leave before it was started' };
 }

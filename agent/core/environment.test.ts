@@ -6,27 +6,77 @@ import { peersOf } from './meshView.ts';
 
 /** Worker 1 of 2, 2 GPUs each, one process a worker, data 2 x tensor 2. */
 const launch: Launch = {
-  jobName: jobName('train-gpt'), workers: 2, nodeRank: 1, firstRank: 1, processes: 1, worldSize: 2, gpusPerWorker: 2,
-  coordinatorAddress: '10.0.0.1', coordinatorPort: 4321, command: ['python3', 'train.py'], env: {}, workingDirectory: 'job',
-  cpuMilli: null, memoryBytes: null, mesh: [{ axis: 'data', size: 2 }, { axis: 'tensor', size: 2 }],
+  jobName: jobName('train-gpt'),
+  workers: 2,
+  nodeRank: 1,
+  firstRank: 1,
+  processes: 1,
+  worldSize: 2,
+  gpusPerWorker: 2,
+  coordinatorAddress: '10.0.0.1',
+  coordinatorPort: 4321,
+  command: ['python3', 'train.py'],
+  env: {},
+  workingDirectory: 'job',
+  cpuMilli: null,
+  memoryBytes: null,
+  mesh: [
+    { axis: 'data', size: 2 },
+    { axis: 'tensor', size: 2 },
+  ],
   checkpoint: { directory: '../ck', resume: { step: 40, path: '/ck/attempt-1/step-40' }, keep: 3, intervalMs: 90_000 },
 };
 const id = { job: jobUid('u1'), attempt: 2, worker: 1 };
-const base = { id, gpuUuids: ['GPU-a', 'GPU-b'], socketPath: '/s/x.sock', agentEnv: { PATH: '/bin', HOME: '/root', SECRET: 'x' }, networkInterface: null };
-const environment = (change: Partial<Launch> = {}, rank = 1) => environmentOf({ ...base, rank, launch: resolveLaunch({ ...launch, ...change }, '/work') });
+const base = {
+  id,
+  gpuUuids: ['GPU-a', 'GPU-b'],
+  socketPath: '/s/x.sock',
+  agentEnv: { PATH: '/bin', HOME: '/root', SECRET: 'x' },
+  networkInterface: null,
+};
+const environment = (change: Partial<Launch> = {}, rank = 1) =>
+  environmentOf({ ...base, rank, launch: resolveLaunch({ ...launch, ...change }, '/work') });
 
 describe('the environment of a rank', () => {
   it('is all that torch, torchrun, JAX and the SDK look for, and of the agent’s own only PATH, HOME and LANG', () => {
     expect(environment()).toEqual({
-      PATH: '/bin', HOME: '/root',
-      RANK: '1', WORLD_SIZE: '2', LOCAL_RANK: '0', LOCAL_WORLD_SIZE: '1', NODE_RANK: '1', NNODES: '2', MASTER_ADDR: '10.0.0.1', MASTER_PORT: '4321',
-      PET_NNODES: '2', PET_NODE_RANK: '1', PET_NPROC_PER_NODE: '2', PET_MASTER_ADDR: '10.0.0.1', PET_MASTER_PORT: '4321',
-      JAX_COORDINATOR_ADDRESS: '10.0.0.1:4321', JAX_NUM_PROCESSES: '2', JAX_PROCESS_ID: '1',
-      CUDA_VISIBLE_DEVICES: 'GPU-a,GPU-b', CUDA_DEVICE_ORDER: 'PCI_BUS_ID', PYTHONUNBUFFERED: '1',
-      SHOAL_JOB: 'train-gpt', SHOAL_JOB_UID: 'u1', SHOAL_ATTEMPT: '2', SHOAL_WORKER: '1', SHOAL_WORKER_KEY: 'u1/2/1', SHOAL_RANK: '1',
-      SHOAL_MESH: '{"data":2,"tensor":2}', SHOAL_MESH_DATA: '1', SHOAL_MESH_TENSOR: '0', SHOAL_SOCKET: '/s/x.sock',
-      SHOAL_CHECKPOINT_DIR: '/work/ck/attempt-2', SHOAL_CHECKPOINT_ROOT: '/work/ck', SHOAL_CHECKPOINT_KEEP: '3', SHOAL_CHECKPOINT_INTERVAL_S: '90',
-      SHOAL_RESUME_STEP: '40', SHOAL_RESUME_PATH: '/ck/attempt-1/step-40',
+      PATH: '/bin',
+      HOME: '/root',
+      RANK: '1',
+      WORLD_SIZE: '2',
+      LOCAL_RANK: '0',
+      LOCAL_WORLD_SIZE: '1',
+      NODE_RANK: '1',
+      NNODES: '2',
+      MASTER_ADDR: '10.0.0.1',
+      MASTER_PORT: '4321',
+      PET_NNODES: '2',
+      PET_NODE_RANK: '1',
+      PET_NPROC_PER_NODE: '2',
+      PET_MASTER_ADDR: '10.0.0.1',
+      PET_MASTER_PORT: '4321',
+      JAX_COORDINATOR_ADDRESS: '10.0.0.1:4321',
+      JAX_NUM_PROCESSES: '2',
+      JAX_PROCESS_ID: '1',
+      CUDA_VISIBLE_DEVICES: 'GPU-a,GPU-b',
+      CUDA_DEVICE_ORDER: 'PCI_BUS_ID',
+      PYTHONUNBUFFERED: '1',
+      SHOAL_JOB: 'train-gpt',
+      SHOAL_JOB_UID: 'u1',
+      SHOAL_ATTEMPT: '2',
+      SHOAL_WORKER: '1',
+      SHOAL_WORKER_KEY: 'u1/2/1',
+      SHOAL_RANK: '1',
+      SHOAL_MESH: '{"data":2,"tensor":2}',
+      SHOAL_MESH_DATA: '1',
+      SHOAL_MESH_TENSOR: '0',
+      SHOAL_SOCKET: '/s/x.sock',
+      SHOAL_CHECKPOINT_DIR: '/work/ck/attempt-2',
+      SHOAL_CHECKPOINT_ROOT: '/work/ck',
+      SHOAL_CHECKPOINT_KEEP: '3',
+      SHOAL_CHECKPOINT_INTERVAL_S: '90',
+      SHOAL_RESUME_STEP: '40',
+      SHOAL_RESUME_PATH: '/ck/attempt-1/step-40',
     });
   });
 

@@ -6,12 +6,31 @@
 import type { Assignment, Launch } from '#vocabulary/assignment.ts';
 import { workerKey, type WorkerId } from '#vocabulary/job.ts';
 import type { ObservedCheckpoint } from '#vocabulary/observed.ts';
-import { emptyNodeState, newRankRecord, type EndRecord, type Leaving, type NodeState, type RankLife, type RankRecord, type Seen, type SuspendRecord, type WorkerRecord } from './nodeState.ts';
+import {
+  emptyNodeState,
+  newRankRecord,
+  type EndRecord,
+  type Leaving,
+  type NodeState,
+  type RankLife,
+  type RankRecord,
+  type Seen,
+  type SuspendRecord,
+  type WorkerRecord,
+} from './nodeState.ts';
 
 export type JournalEntry =
   | { readonly kind: 'seen'; readonly seen: Seen }
   | { readonly kind: 'assignment'; readonly assignment: Assignment }
-  | { readonly kind: 'admitted'; readonly id: WorkerId; readonly gpus: readonly number[]; readonly launch: Launch; readonly bootId: string }
+  /** Whole in one entry: half an admission would be a worker without ranks, which looks like one that ended well. */
+  | {
+      readonly kind: 'admitted';
+      readonly id: WorkerId;
+      readonly gpus: readonly number[];
+      readonly launch: Launch;
+      readonly bootId: string;
+      readonly kept: KeptWorker;
+    }
   | { readonly kind: 'worker'; readonly id: WorkerId; readonly kept: KeptWorker }
   | { readonly kind: 'forgotten'; readonly key: string };
 
@@ -38,7 +57,8 @@ interface KeptRank {
 export function entriesBetween(before: NodeState, next: NodeState): readonly JournalEntry[] {
   if (before === next) return [];
   const entries: JournalEntry[] = [];
-  if (before.seen.epoch !== next.seen.epoch || before.seen.generation !== next.seen.generation) entries.push({ kind: 'seen', seen: next.seen });
+  if (before.seen.epoch !== next.seen.epoch || before.seen.generation !== next.seen.generation)
+    entries.push({ kind: 'seen', seen: next.seen });
   if (next.assignment !== null && before.assignment !== next.assignment) entries.push({ kind: 'assignment', assignment: next.assignment });
   for (const [key, worker] of next.workers) entries.push(...workerEntries(before.workers.get(key), worker));
   for (const key of next.forgotten) if (!before.forgotten.has(key)) entries.push({ kind: 'forgotten', key });
@@ -54,10 +74,9 @@ export function entriesOf(state: NodeState): readonly JournalEntry[] {
 function workerEntries(before: WorkerRecord | undefined, worker: WorkerRecord): readonly JournalEntry[] {
   if (before === worker) return [];
   const { id, gpus, launch, bootId } = worker;
-  const entries: JournalEntry[] = before === undefined ? [{ kind: 'admitted', id, gpus, launch, bootId }] : [];
   const kept = keep(worker);
-  if (before === undefined || JSON.stringify(keep(before)) !== JSON.stringify(kept)) entries.push({ kind: 'worker', id, kept });
-  return entries;
+  if (before === undefined) return [{ kind: 'admitted', id, gpus, launch, bootId, kept }];
+  return JSON.stringify(keep(before)) === JSON.stringify(kept) ? [] : [{ kind: 'worker', id, kept }];
 }
 
 function keep({ ranks, leaving, suspend, end }: WorkerRecord): KeptWorker {
@@ -84,11 +103,11 @@ export function restoreState(entries: Iterable<JournalEntry>): NodeState {
         assignment = entry.assignment;
         break;
       case 'admitted':
-        workers.set(workerKey(entry.id), restoreAdmitted(entry));
+        workers.set(workerKey(entry.id), restoreWorker(entry, entry.kept));
         break;
       case 'worker': {
         const worker = workers.get(workerKey(entry.id));
-        if (worker !== undefined) workers.set(workerKey(entry.id), { ...worker, ...entry.kept, ranks: entry.kept.ranks.map(restoreRank) });
+        if (worker !== undefined) workers.set(workerKey(entry.id), restoreWorker(worker, entry.kept));
         break;
       }
       case 'forgotten':
@@ -100,8 +119,11 @@ export function restoreState(entries: Iterable<JournalEntry>): NodeState {
   return { seen, assignment, confirmed: false, workers, forgotten };
 }
 
-function restoreAdmitted({ id, gpus, launch, bootId }: Extract<JournalEntry, { kind: 'admitted' }>): WorkerRecord {
-  return { id, gpus, launch, bootId, ranks: [], leaving: { kind: 'no' }, suspend: null, end: { kind: 'none' } };
+function restoreWorker(
+  { id, gpus, launch, bootId }: Pick<WorkerRecord, 'id' | 'gpus' | 'launch' | 'bootId'>,
+  kept: KeptWorker,
+): WorkerRecord {
+  return { id, gpus, launch, bootId, ...kept, ranks: kept.ranks.map(restoreRank) };
 }
 
 function restoreRank({ rank, life, checkpoint, suspendAware, answer, wasReleased }: KeptRank): RankRecord {

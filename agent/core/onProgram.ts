@@ -14,7 +14,11 @@ export function onReleased(state: NodeState, id: WorkerId, rank: number, step: n
   return withRank(state, id, rank, (record) => {
     const before = record.released.kind === 'step' ? record.released.step : -1;
     if (before >= step && record.pendingStep !== step) return record;
-    return { ...record, released: { kind: 'step', step: Math.max(before, step) }, pendingStep: record.pendingStep === step ? null : record.pendingStep };
+    return {
+      ...record,
+      released: { kind: 'step', step: Math.max(before, step) },
+      pendingStep: record.pendingStep === step ? null : record.pendingStep,
+    };
   });
 }
 

@@ -73,14 +73,18 @@ const knownSignal = (life: RankLife): boolean => life.kind === 'ended' && life.s
 
 function describeEnd({ rank, life }: RankRecord): string {
   if (life.kind !== 'ended') return '';
-  return life.exitCode === null ? `rank ${rank} was ended by ${life.signal ?? 'an unknown signal'}` : `rank ${rank} exited with status ${life.exitCode}`;
+  return life.exitCode === null
+    ? `rank ${rank} was ended by ${life.signal ?? 'an unknown signal'}`
+    : `rank ${rank} exited with status ${life.exitCode}`;
 }
 
 /** After another boot of the machine nothing that was started before is alive, and no status was kept. */
 export function onOtherBoot(worker: WorkerRecord): WorkerRecord {
   if (worker.end.kind === 'ended') return worker;
   const gone = (rank: RankRecord): RankRecord =>
-    rank.life.kind === 'ended' || rank.life.kind === 'never-ran' ? rank : { ...rank, life: { kind: 'ended', exitCode: null, signal: null } };
+    rank.life.kind === 'ended' || rank.life.kind === 'never-ran'
+      ? rank
+      : { ...rank, life: { kind: 'ended', exitCode: null, signal: null } };
   const ranks = worker.ranks.map(gone);
   return { ...worker, ranks, end: { kind: 'ended', ...judgeEnd({ ...worker, ranks }) } };
 }

@@ -10,5 +10,8 @@ export async function makeCertificateRequest(node: string): Promise<{ readonly k
   const request = await Pkcs10CertificateRequestGenerator.create({ name: [{ CN: [node] }], keys, signingAlgorithm: algorithm }, webcrypto);
   const pkcs8 = Buffer.from(await webcrypto.subtle.exportKey('pkcs8', keys.privateKey));
   const lines = pkcs8.toString('base64').match(/.{1,64}/g) ?? [];
-  return { keyPem: `-----BEGIN PRIVATE KEY-----\n${lines.join('\n')}\n-----END PRIVATE KEY-----\n`, csrPem: `${request.toString('pem')}\n` };
+  return {
+    keyPem: `-----BEGIN PRIVATE KEY-----\n${lines.join('\n')}\n-----END PRIVATE KEY-----\n`,
+    csrPem: `${request.toString('pem')}\n`,
+  };
 }

@@ -30,7 +30,11 @@ beforeEach(async () => {
     },
   });
   const identity = await ca.issue('controller');
-  const port = await listen(server, { host: '127.0.0.1', port: 0, credentials: serverCredentials({ ...identity, caPem: ca.pem, requireClientCertificate: false }) });
+  const port = await listen(server, {
+    host: '127.0.0.1',
+    port: 0,
+    credentials: serverCredentials({ ...identity, caPem: ca.pem, requireClientCertificate: false }),
+  });
   controller = `127.0.0.1:${port}`;
   close = () => server.forceShutdown();
 });
@@ -53,7 +57,9 @@ describe('join', () => {
   });
 
   it('shows its token to nobody but the controller that made it', async () => {
-    await expect(joinWith(`shoal-join.id1.right.${hashOf(await createTestCa())}`)).rejects.toThrow(/not the controller that made this join token/);
+    await expect(joinWith(`shoal-join.id1.right.${hashOf(await createTestCa())}`)).rejects.toThrow(
+      /not the controller that made this join token/,
+    );
     expect(tokens).toEqual([]);
   });
 
@@ -66,6 +72,8 @@ describe('join', () => {
 
   it('refuses what is no token, and what is no address', async () => {
     await expect(joinWith('hunter2')).rejects.toThrow(/not of the form/);
-    await expect(runJoin({ dataFolder: folder, node: 'n1', controller: 'nowhere', token: `shoal-join.a.b.${'0'.repeat(64)}` })).rejects.toThrow(/"nowhere" is not host:port/);
+    await expect(
+      runJoin({ dataFolder: folder, node: 'n1', controller: 'nowhere', token: `shoal-join.a.b.${'0'.repeat(64)}` }),
+    ).rejects.toThrow(/"nowhere" is not host:port/);
   });
 });

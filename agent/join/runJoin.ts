@@ -22,7 +22,8 @@ const joinDeadlineMs = 30_000;
 /** Writes key, certificate, CA and the agents' address to the data folder. Answers that address. Throws with why not. */
 export async function runJoin({ dataFolder, node, controller, token }: JoinOptions): Promise<string> {
   const parsed = parseToken(token);
-  if (parsed === undefined) throw new Error('the join token is not of the form shoal-join.<id>.<secret>.<CA hash>; make one with `shoal agent token`');
+  if (parsed === undefined)
+    throw new Error('the join token is not of the form shoal-join.<id>.<secret>.<CA hash>; make one with `shoal agent token`');
   const pinnedCaPem = await fetchPinnedCa(controller, parsed.caSha256);
   const { keyPem, csrPem } = await makeCertificateRequest(node);
   const client = connect(EnrollmentService, { address: controller, credentials: clientCredentials({ caPem: pinnedCaPem }) });

@@ -29,7 +29,12 @@ export class RankDesk implements WorkloadDesk {
   }
 
   ranksOf(id: Caller['id']): readonly number[] {
-    return this.#parts.loop.state().workers.get(workerKey(id))?.ranks.map(({ rank }) => rank) ?? [];
+    return (
+      this.#parts.loop
+        .state()
+        .workers.get(workerKey(id))
+        ?.ranks.map(({ rank }) => rank) ?? []
+    );
   }
 
   self(from: Caller): Answer<SelfView> {
@@ -56,18 +61,24 @@ export class RankDesk implements WorkloadDesk {
     const found = this.#find(from);
     if (!found.ok) return found;
     const last = found.value.rank.checkpoint;
-    if (last !== null && checkpoint.step < last.step) return backwards(checkpoint.step, `a checkpoint of step ${last.step} was reported before`);
+    if (last !== null && checkpoint.step < last.step)
+      return backwards(checkpoint.step, `a checkpoint of step ${last.step} was reported before`);
     const launch = resolveLaunch(found.value.worker.launch, this.#parts.workFolder);
     const kept = { ...checkpoint, path: absolutePath(launch.workingDirectory, checkpoint.path) };
     loop.change((state) => onCheckpoint(state, from.id, from.rank, kept));
     const untilMs = clock.nowMs() + limits.checkpointReceiptMs;
     const version = await waitUntil(this.#durability(untilMs, signal), () => this.#versionWith(from, kept));
-    if (version === null) return { ok: false, kind: 'unavailable', field: '', message: 'the agent cannot write its journal now; try again' };
+    if (version === null)
+      return { ok: false, kind: 'unavailable', field: '', message: 'the agent cannot write its journal now; try again' };
     const receipt = await waitUntil(this.#receipts(untilMs, signal), () => (this.#parts.receipts.acknowledged() >= version ? true : null));
     return { ok: true, value: { committed: receipt === true } };
   }
 
-  async suspension(from: Caller, known: { readonly round: number; readonly waitMs: number }, signal: AbortSignal): Promise<Answer<SuspensionView>> {
+  async suspension(
+    from: Caller,
+    known: { readonly round: number; readonly waitMs: number },
+    signal: AbortSignal,
+  ): Promise<Answer<SuspensionView>> {
     const { loop, clock } = this.#parts;
     loop.change((state) => onSuspendPoll(state, from.id, from.rank));
     const untilMs = clock.nowMs() + Math.min(known.waitMs, limits.suspendWaitMsMax);
@@ -111,7 +122,8 @@ export class RankDesk implements WorkloadDesk {
     const worker = this.#parts.loop.state().workers.get(workerKey(id));
     if (worker === undefined || worker.end.kind === 'ended') return gone(`worker ${workerKey(id)} does not run here`);
     const found = findRankRecord(worker, rank);
-    if (found === undefined) return { ok: false, kind: 'invalid', field: 'X-Shoal-Rank', message: `${rank} is no rank of worker ${workerKey(id)}` };
+    if (found === undefined)
+      return { ok: false, kind: 'invalid', field: 'X-Shoal-Rank', message: `${rank} is no rank of worker ${workerKey(id)}` };
     return { ok: true, value: { worker, rank: found } };
   }
 
@@ -131,6 +143,11 @@ export class RankDesk implements WorkloadDesk {
   }
 }
 
-const backwards = (step: number, why: string): Answer<never> => ({ ok: false, kind: 'invalid', field: 'step', message: `${step} goes back: ${why}` });
+const backwards = (step: number, why: string): Answer<never> => ({
+  ok: false,
+  kind: 'invalid',
+  field: 'step',
+  message: `${step} goes back: ${why}`,
+});
 
 const gone = (message: string): Answer<never> => ({ ok: false, kind: 'gone', field: '', message });

@@ -127,7 +127,10 @@ describe('a node', () => {
     const node = await restart();
     node.assign(1, [assignedWorker('c', { checkpoint: '/readonly/c' })]);
     await node.until(ended);
-    expect(node.observed()[0]?.state).toMatchObject({ reason: 'launch-failed', message: 'rank 0: /readonly/c/attempt-1 cannot be written' });
+    expect(node.observed()[0]?.state).toMatchObject({
+      reason: 'launch-failed',
+      message: 'rank 0: /readonly/c/attempt-1 cannot be written',
+    });
     expect(machine.starts).toEqual([]);
   });
 
@@ -172,7 +175,10 @@ describe('the workload API', () => {
     const { restart } = await open();
     const two = assignedWorker('a', { gpus: [0, 1], processes: 2 });
     const suspended = (round: number, stage: 'ask' | 'propose' | 'decided', stopStep = 0) =>
-      ({ ...two, desire: { kind: 'suspend', round, graceMs: 30_000, stage: stage === 'ask' ? { kind: stage } : { kind: stage, stopStep } } }) as const;
+      ({
+        ...two,
+        desire: { kind: 'suspend', round, graceMs: 30_000, stage: stage === 'ask' ? { kind: stage } : { kind: stage, stopStep } },
+      }) as const;
     const node = await restart();
     node.assign(1, [two]);
     await node.until(running);
@@ -182,7 +188,9 @@ describe('the workload API', () => {
     node.assign(2, [suspended(1, 'ask')]);
     await node.until((workers) => workers[0]?.ranks.every(({ suspendAnswer }) => suspendAnswer?.round === 1) ?? false);
     node.assign(3, [suspended(2, 'propose', 8)]);
-    await node.until((workers) => workers[0]?.ranks.every(({ suspendAnswer }) => suspendAnswer?.round === 2 && suspendAnswer.accepted) ?? false);
+    await node.until(
+      (workers) => workers[0]?.ranks.every(({ suspendAnswer }) => suspendAnswer?.round === 2 && suspendAnswer.accepted) ?? false,
+    );
     expect(await post(0, 7)).toEqual({ stop: false });
     const held = post(0, 8);
     await node.until((workers) => workers[0]?.ranks[0]?.progress?.step === 8);
@@ -232,7 +240,13 @@ describe('the workload API', () => {
     node.assign(1, [two]);
     await node.until(running);
     const answer = await callApi({ socketPath: node.sockets.pathOf(two.id), path: '/v1/self?rank=1' });
-    expect(answer.json).toMatchObject({ rank: 1, local_rank: 1, coordinates: { data: 1 }, peers: { data: [0, 1] }, checkpoint_dir: '/work-folder/ck/attempt-1' });
+    expect(answer.json).toMatchObject({
+      rank: 1,
+      local_rank: 1,
+      coordinates: { data: 1 },
+      peers: { data: [0, 1] },
+      checkpoint_dir: '/work-folder/ck/attempt-1',
+    });
   });
 
   it.each([
@@ -259,7 +273,10 @@ describe('the workload API', () => {
     await callApi({ socketPath, path: '/v1/progress', body: { step: 3 } });
     await node.until((workers) => workers[0]?.ranks[0]?.progress?.step === 3);
     const before = node.observed();
-    expect(await callApi({ socketPath, path, body })).toEqual({ status, json: { error: { field, message: expect.stringMatching(message) } } });
+    expect(await callApi({ socketPath, path, body })).toEqual({
+      status,
+      json: { error: { field, message: expect.stringMatching(message) } },
+    });
     expect(node.observed()).toEqual(before);
   });
 

@@ -53,7 +53,10 @@ export class WorkerActions {
     const { background, log } = this.#parts;
     switch (action.kind) {
       case 'admit':
-        log.info({ worker: workerKey(action.worker.id), gpus: action.worker.gpus, refused: action.end?.message ?? null }, 'worker admitted');
+        log.info(
+          { worker: workerKey(action.worker.id), gpus: action.worker.gpus, refused: action.end?.message ?? null },
+          'worker admitted',
+        );
         return;
       case 'suspend':
         log.info({ worker: workerKey(action.id), round: action.suspend.round, stage: action.suspend.stage }, 'worker asked to suspend');

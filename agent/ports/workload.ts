@@ -21,7 +21,11 @@ export interface WorkloadDesk {
   /** Answers when the controller has it durable, or with `committed` false after 5 s: the agent has, and goes on trying. */
   checkpoint(from: Caller, checkpoint: ObservedCheckpoint, signal: AbortSignal): Promise<Answer<CheckpointReply>>;
   /** At once when the stop step is decided or the round differs from the one that the caller knows, else when it does, or after `waitMs`. */
-  suspension(from: Caller, known: { readonly round: number; readonly waitMs: number }, signal: AbortSignal): Promise<Answer<SuspensionView>>;
+  suspension(
+    from: Caller,
+    known: { readonly round: number; readonly waitMs: number },
+    signal: AbortSignal,
+  ): Promise<Answer<SuspensionView>>;
 }
 
 export interface Caller {

@@ -18,7 +18,14 @@ export interface ApiCall {
 export async function callApi({ socketPath, path, body, rank, signal }: ApiCall): Promise<ApiAnswer> {
   return new Promise((resolve, reject) => {
     const headers = rank === undefined ? {} : { 'X-Shoal-Rank': String(rank) };
-    const options = { socketPath, path, method: body === undefined ? 'GET' : 'POST', headers, agent: false, ...(signal === undefined ? {} : { signal }) };
+    const options = {
+      socketPath,
+      path,
+      method: body === undefined ? 'GET' : 'POST',
+      headers,
+      agent: false,
+      ...(signal === undefined ? {} : { signal }),
+    };
     const call = request(options, (response) => {
       let text = '';
       response.setEncoding('utf8');

@@ -36,7 +36,11 @@ export async function startControllerDouble(ca: TestCa, port = 0): Promise<Contr
       signal.addEventListener('abort', () => outgoing.put(null), { once: true });
       sessions.put({
         peerCommonName,
-        receive: async () => iterator.next().then(({ done, value }) => (done === true ? null : value), () => null),
+        receive: async () =>
+          iterator.next().then(
+            ({ done, value }) => (done === true ? null : value),
+            () => null,
+          ),
         send: (message) => outgoing.put({ message }),
         end: () => outgoing.put(null),
       });
@@ -52,7 +56,11 @@ export async function startControllerDouble(ca: TestCa, port = 0): Promise<Contr
   const server = createServer();
   addService(server, AgentService, handlers);
   const identity = await ca.issue('controller');
-  const bound = await listen(server, { host: '127.0.0.1', port, credentials: serverCredentials({ ...identity, caPem: ca.pem, requireClientCertificate: true }) });
+  const bound = await listen(server, {
+    host: '127.0.0.1',
+    port,
+    credentials: serverCredentials({ ...identity, caPem: ca.pem, requireClientCertificate: true }),
+  });
   return { port: bound, session: () => sessions.take(), logs: () => logs.take(), close: () => server.forceShutdown() };
 }
 

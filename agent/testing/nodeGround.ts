@@ -53,7 +53,16 @@ export async function openNodeGround(options: MemoryMachineOptions = {}): Promis
       const log = pino({ level: 'silent' });
       let opened: WorkloadSockets | null = null;
       const node = await startNode({
-        inventory: { address: '127.0.0.1', bootId, agentVersion: '0', path: [], cpuMilli: 1000, memoryBytes: 1, os: '', gpus: await gpus.inventory() },
+        inventory: {
+          address: '127.0.0.1',
+          bootId,
+          agentVersion: '0',
+          path: [],
+          cpuMilli: 1000,
+          memoryBytes: 1,
+          os: '',
+          gpus: await gpus.inventory(),
+        },
         labels: {},
         journal: wrap(journal),
         runtime,
@@ -107,7 +116,10 @@ export interface WorkerShape {
   readonly checkpoint?: string;
 }
 
-export function assignedWorker(name: string, { gpus = [0], processes = 1, desire = { kind: 'run' }, checkpoint }: WorkerShape = {}): AssignedWorker {
+export function assignedWorker(
+  name: string,
+  { gpus = [0], processes = 1, desire = { kind: 'run' }, checkpoint }: WorkerShape = {},
+): AssignedWorker {
   return {
     id: { job: jobUid(name), attempt: 1, worker: 0 },
     gpus,

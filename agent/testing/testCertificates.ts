@@ -1,6 +1,12 @@
 /** A cluster CA of a test, and certificates that it signs. */
 import 'reflect-metadata';
-import { BasicConstraintsExtension, Pkcs10CertificateRequest, SubjectAlternativeNameExtension, X509CertificateGenerator, type X509Certificate } from '@peculiar/x509';
+import {
+  BasicConstraintsExtension,
+  Pkcs10CertificateRequest,
+  SubjectAlternativeNameExtension,
+  X509CertificateGenerator,
+  type X509Certificate,
+} from '@peculiar/x509';
 import { webcrypto } from 'node:crypto';
 
 const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
@@ -17,7 +23,14 @@ export interface TestCa {
 export async function createTestCa(): Promise<TestCa> {
   const keys = await webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify']);
   const certificate = await X509CertificateGenerator.createSelfSigned(
-    { name: 'CN=test-ca', keys, signingAlgorithm: algorithm, ...validity, serialNumber: '01', extensions: [new BasicConstraintsExtension(true, undefined, true)] },
+    {
+      name: 'CN=test-ca',
+      keys,
+      signingAlgorithm: algorithm,
+      ...validity,
+      serialNumber: '01',
+      extensions: [new BasicConstraintsExtension(true, undefined, true)],
+    },
     webcrypto,
   );
   const pem = `${certificate.toString('pem')}\n`;
@@ -26,8 +39,14 @@ export async function createTestCa(): Promise<TestCa> {
     serial += 1;
     const made = await X509CertificateGenerator.create(
       {
-        subject, issuer: certificate.subject, publicKey, signingKey: keys.privateKey, signingAlgorithm: algorithm, ...validity,
-        serialNumber: serial.toString(16).padStart(2, '0'), extensions: [new SubjectAlternativeNameExtension([{ type: 'ip', value: '127.0.0.1' }])],
+        subject,
+        issuer: certificate.subject,
+        publicKey,
+        signingKey: keys.privateKey,
+        signingAlgorithm: algorithm,
+        ...validity,
+        serialNumber: serial.toString(16).padStart(2, '0'),
+        extensions: [new SubjectAlternativeNameExtension([{ type: 'ip', value: '127.0.0.1' }])],
       },
       webcrypto,
     );

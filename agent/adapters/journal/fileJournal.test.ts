@@ -45,7 +45,10 @@ describe('the journal', () => {
       const wholeLines = Math.max(0, whole.subarray(0, length).toString('latin1').split('\n').length - 2);
       expect(await readAll(), `cut at ${length}`).toEqual([seen(1), forgotten, seen(2)].slice(0, wholeLines));
       await write([[seen(9)]]);
-      expect(await readAll(), `appended after a cut at ${length}`).toEqual([...[seen(1), forgotten, seen(2)].slice(0, wholeLines), seen(9)]);
+      expect(await readAll(), `appended after a cut at ${length}`).toEqual([
+        ...[seen(1), forgotten, seen(2)].slice(0, wholeLines),
+        seen(9),
+      ]);
     }
   });
 

@@ -136,7 +136,9 @@ function parseLine(path: string, line: string, number: number): unknown {
 
 /** The checksum and the version in the header say that this program wrote the line; its kind is all that is left to see. */
 function isJournalEntry(value: unknown): value is JournalEntry {
-  return typeof value === 'object' && value !== null && 'kind' in value && typeof value.kind === 'string' && journalKinds.includes(value.kind);
+  return (
+    typeof value === 'object' && value !== null && 'kind' in value && typeof value.kind === 'string' && journalKinds.includes(value.kind)
+  );
 }
 
 async function readOrEmpty(path: string): Promise<Buffer> {

@@ -8,7 +8,7 @@ import { createTestCa, type TestCa } from '../../testing/testCertificates.ts';
 import { assignedWorker } from '../../testing/nodeGround.ts';
 import type { Link, NodeSession } from '../../ports/link.ts';
 import type { LogSource } from '../../ports/logs.ts';
-import { systemClock } from '../clock/systemClock.ts';
+import { systemClock } from '../../systemClock.ts';
 import { startGrpcLink } from './grpcLink.ts';
 
 let ca: TestCa;
@@ -33,7 +33,16 @@ class NodeDouble implements NodeSession {
   #onHeard: () => void = () => undefined;
 
   hello() {
-    const inventory = { address: '127.0.0.1', bootId: 'b', agentVersion: '1', path: ['z1', 'b1', 'r1'], cpuMilli: 1000, memoryBytes: 1024, os: 'x', gpus: [] };
+    const inventory = {
+      address: '127.0.0.1',
+      bootId: 'b',
+      agentVersion: '1',
+      path: ['z1', 'b1', 'r1'],
+      cpuMilli: 1000,
+      memoryBytes: 1024,
+      os: 'x',
+      gpus: [],
+    };
     return { inventory, epochSeen: epoch(3), workers: [], gpuHealth: [], labels: { pool: 'blue' } };
   }
   report() {
@@ -57,11 +66,21 @@ class NodeDouble implements NodeSession {
 
 const noLogs: LogSource = { async *readLogs() {} };
 
-async function open(node: NodeDouble, { logs = noLogs, authority = ca, port = controller.port }: { logs?: LogSource; authority?: TestCa; port?: number } = {}): Promise<Link> {
+async function open(
+  node: NodeDouble,
+  { logs = noLogs, authority = ca, port = controller.port }: { logs?: LogSource; authority?: TestCa; port?: number } = {},
+): Promise<Link> {
   const identity = await authority.issue('n1');
   link = startGrpcLink({
-    address: `127.0.0.1:${port}`, node: nodeName('n1'), agentVersion: '1.2.3', tls: { ...identity, caPem: ca.pem },
-    session: node, logs, clock: systemClock, random: () => 0, log: pino({ level: 'warn' }, { write: (line) => onWarning(line) }),
+    address: `127.0.0.1:${port}`,
+    node: nodeName('n1'),
+    agentVersion: '1.2.3',
+    tls: { ...identity, caPem: ca.pem },
+    session: node,
+    logs,
+    clock: systemClock,
+    random: () => 0,
+    log: pino({ level: 'warn' }, { write: (line) => onWarning(line) }),
   });
   return link;
 }
@@ -81,7 +100,13 @@ describe('the link', () => {
     const session = await controller.session();
     expect(session.peerCommonName).toBe('n1');
     const hello = await session.receive();
-    expect(hello?.message.value).toMatchObject({ node: 'n1', protocolVersion: 1, agentVersion: '1.2.3', epochSeen: 3n, labels: { pool: 'blue' } });
+    expect(hello?.message.value).toMatchObject({
+      node: 'n1',
+      protocolVersion: 1,
+      agentVersion: '1.2.3',
+      epochSeen: 3n,
+      labels: { pool: 'blue' },
+    });
     welcome(session);
     expect(await nextReport(session)).toBe(1n);
   });
@@ -152,7 +177,10 @@ describe('the link', () => {
   it('speaks to nobody whose certificate another authority signed', async () => {
     const stranger = await startControllerDouble(await createTestCa());
     let sessions = 0;
-    stranger.session().then(() => (sessions += 1), () => undefined);
+    stranger.session().then(
+      () => (sessions += 1),
+      () => undefined,
+    );
     const why = new Promise<string>((resolve) => (onWarning = resolve));
     await open(new NodeDouble(), { port: stranger.port });
     expect(await why).toContain('certificate');
@@ -171,7 +199,10 @@ describe('the link', () => {
     await open(new NodeDouble(), { logs });
     const session = await controller.session();
     welcome(session);
-    session.send({ case: 'logs', value: { requestId: 'r1', id: { jobUid: 'a', attempt: 1, worker: 0 }, ranks: [0, 1], stream: '', follow: false, tail: 5 } });
+    session.send({
+      case: 'logs',
+      value: { requestId: 'r1', id: { jobUid: 'a', attempt: 1, worker: 0 }, ranks: [0, 1], stream: '', follow: false, tail: 5 },
+    });
     const chunks = await controller.logs();
     expect(chunks.map(({ requestId, rank, data }) => [requestId, rank, Buffer.from(data).toString()])).toEqual([
       ['r1', 0, 'line of 0\n'],

@@ -4,11 +4,13 @@
  * heartbeats, is thrown away whole and opened anew: hello tells everything again.
  */
 import type { Logger } from 'pino';
-import { AgentService, type SessionResponse } from '#gen/shoal/v1/agent_pb.js';
+import type { MessageInitShape } from '@bufbuild/protobuf';
+import { AgentService, type SessionRequestSchema, type SessionResponse } from '#gen/shoal/v1/agent_pb.js';
 import { assignmentFromWire, helloToWire, reportToWire } from '#codec/agentSession.ts';
 import { connect } from '#rpc/connect.ts';
 import type { Client } from '#rpc/call.ts';
 import { clientCredentials, type ClientTls } from '#rpc/credentials.ts';
+import { assertNever } from '#vocabulary/assert.ts';
 import { epoch, type NodeName } from '#vocabulary/ids.ts';
 import { protocolVersion } from '#vocabulary/session.ts';
 import { backoffMs } from '../../core/backoff.ts';
@@ -36,8 +38,7 @@ export interface LinkOptions {
 
 /** Begins to connect; never gives up before `close`. */
 export function startGrpcLink(options: LinkOptions): Link {
-  const link = new GrpcLink(options);
-  return link;
+  return new GrpcLink(options);
 }
 
 class GrpcLink implements Link {
@@ -46,6 +47,7 @@ class GrpcLink implements Link {
   readonly #ended: Promise<void>;
   #outbox: Outbox | null = null;
   #failures = 0;
+  #logStreams = 0;
 
   constructor(options: LinkOptions) {
     this.#options = options;
@@ -99,18 +101,8 @@ class GrpcLink implements Link {
     }
   }
 
-  async *#requests(outbox: Outbox): AsyncGenerator<ReturnType<GrpcLink['toWire']>> {
-    for await (const outgoing of outbox.messages()) yield this.toWire(outgoing);
-  }
-
-  toWire(outgoing: Outgoing) {
-    const { node, agentVersion } = this.#options;
-    if (outgoing.kind === 'hello') {
-      const value = helloToWire({ ...outgoing.hello, node, agentVersion, protocolVersion });
-      return { message: { case: 'hello' as const, value } };
-    }
-    const { version: _, ...report } = outgoing.report;
-    return { message: { case: 'report' as const, value: reportToWire({ ...report, sequence: outgoing.sequence }) } };
+  async *#requests(outbox: Outbox): AsyncGenerator<MessageInitShape<typeof SessionRequestSchema>> {
+    for await (const outgoing of outbox.messages()) yield { message: requestToWire(outgoing, this.#options) };
   }
 
   #onResponse({ message }: SessionResponse, parts: SessionInProgress): void {
@@ -123,7 +115,10 @@ class GrpcLink implements Link {
         this.#failures = 0;
         parts.silence.setLimit(limits.silentHeartbeats * heartbeatMs);
         parts.outbox.onWelcome(heartbeatMs);
-        log.info({ epoch: Number(message.value.epoch), heartbeatMs, controller: message.value.controllerVersion }, 'session with the controller');
+        log.info(
+          { epoch: Number(message.value.epoch), heartbeatMs, controller: message.value.controllerVersion },
+          'session with the controller',
+        );
         return;
       }
       case 'assignment':
@@ -140,11 +135,10 @@ class GrpcLink implements Link {
     }
   }
 
-  #logStreams = 0;
-
   #sendLogs(request: Parameters<typeof sendLogs>[1], { client, signal }: SessionInProgress): void {
     const { logs, log } = this.#options;
-    if (this.#logStreams >= limits.logStreamsMax) return log.warn({ request: request.requestId }, 'too many log streams; one was not served');
+    if (this.#logStreams >= limits.logStreamsMax)
+      return log.warn({ request: request.requestId }, 'too many log streams; one was not served');
     this.#logStreams += 1;
     sendLogs(client, request, logs, signal)
       .catch((error: unknown) => {
@@ -153,6 +147,20 @@ class GrpcLink implements Link {
       .finally(() => {
         this.#logStreams -= 1;
       });
+  }
+}
+
+function requestToWire(
+  outgoing: Outgoing,
+  { node, agentVersion }: LinkOptions,
+): NonNullable<MessageInitShape<typeof SessionRequestSchema>['message']> {
+  switch (outgoing.kind) {
+    case 'hello':
+      return { case: 'hello', value: helloToWire({ ...outgoing.hello, node, agentVersion, protocolVersion }) };
+    case 'report':
+      return { case: 'report', value: reportToWire({ ...outgoing.report, sequence: outgoing.sequence }) };
+    default:
+      return assertNever(outgoing);
   }
 }
 

@@ -17,7 +17,8 @@ function openOutbox() {
   });
   const sent: string[] = [];
   const end = (async () => {
-    for await (const message of outbox.messages()) sent.push(message.kind === 'hello' ? 'hello' : `${message.sequence}:v${message.report.version}`);
+    for await (const message of outbox.messages())
+      sent.push(message.kind === 'hello' ? 'hello' : `${message.sequence}:v${message.report.version}`);
   })();
   const settle = async (): Promise<readonly string[]> => {
     for (let turn = 0; turn < 10; turn++) await Promise.resolve();

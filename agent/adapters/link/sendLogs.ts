@@ -7,7 +7,12 @@ import type { LogQuery, LogSource } from '../../ports/logs.ts';
 type Chunk = MessageInitShape<typeof SendLogsRequestSchema>;
 
 /** Answers one request for logs on a stream of its own, until all is sent or the reader goes away. */
-export async function sendLogs(client: Client<typeof AgentService>, request: LogRequest, logs: LogSource, signal: AbortSignal): Promise<void> {
+export async function sendLogs(
+  client: Client<typeof AgentService>,
+  request: LogRequest,
+  logs: LogSource,
+  signal: AbortSignal,
+): Promise<void> {
   const leaving = new AbortController();
   const reading = AbortSignal.any([signal, leaving.signal]);
   try {

@@ -11,7 +11,11 @@ beforeEach(async () => {
 afterEach(() => rm(folder, { recursive: true, force: true }));
 
 const take = (pid: number, alive: readonly number[]) =>
-  takeDataLock({ path: join(folder, 'lock'), self: { pid, startTime: 1, bootId: 'b' }, isAlive: (holder) => Promise.resolve(alive.includes(holder.pid)) });
+  takeDataLock({
+    path: join(folder, 'lock'),
+    self: { pid, startTime: 1, bootId: 'b' },
+    isAlive: (holder) => Promise.resolve(alive.includes(holder.pid)),
+  });
 
 it('is held by one living agent, named in the refusal', async () => {
   const release = await take(1, [1]);

@@ -39,7 +39,8 @@ async function tryLink(from: string, to: string): Promise<boolean> {
 async function removeStale({ path, self, isAlive }: LockOptions): Promise<void> {
   const before = await readLock(path);
   const holder = parseHolder(before);
-  if (holder !== null && (await isAlive(holder))) throw new Error(`${path} is held by the agent with pid ${holder.pid}; a data folder serves one agent`);
+  if (holder !== null && (await isAlive(holder)))
+    throw new Error(`${path} is held by the agent with pid ${holder.pid}; a data folder serves one agent`);
   // Between reading and moving, another agent may have taken it over: then it is given back.
   const aside = `${path}.stale.${self.pid}`;
   await rename(path, aside).catch(() => undefined);

@@ -44,7 +44,9 @@ export async function answerRequest(request: HttpRequest, desk: WorkloadDesk, si
     case '/v1/progress':
       return await answerPost(request, parseProgress, async (progress) => answered(await desk.progress(from, progress, signal), stepJson));
     default:
-      return await answerPost(request, parseCheckpoint, async (checkpoint) => answered(await desk.checkpoint(from, checkpoint, signal), checkpointJson));
+      return await answerPost(request, parseCheckpoint, async (checkpoint) =>
+        answered(await desk.checkpoint(from, checkpoint, signal), checkpointJson),
+      );
   }
 }
 

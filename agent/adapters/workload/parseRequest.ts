@@ -63,7 +63,8 @@ export function parseRank(text: string | null, ranks: readonly number[]): Parsed
     return problem('X-Shoal-Rank', `missing; this worker has ranks ${ranks.join(', ')}`);
   }
   const rank = Number(text);
-  if (text === '' || !ranks.includes(rank)) return problem('X-Shoal-Rank', `${show(text)} is no rank of this worker; it has ${ranks.join(', ')}`);
+  if (text === '' || !ranks.includes(rank))
+    return problem('X-Shoal-Rank', `${show(text)} is no rank of this worker; it has ${ranks.join(', ')}`);
   return { ok: true, value: rank };
 }
 
@@ -88,12 +89,15 @@ function isFields(value: unknown): value is Fields {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-const problem = (field: string, message: string): { readonly ok: false; readonly field: string; readonly message: string } => ({ ok: false, field, message });
+const problem = (field: string, message: string): { readonly ok: false; readonly field: string; readonly message: string } => ({
+  ok: false,
+  field,
+  message,
+});
 
 const nameOf = (value: unknown): string => (value === null ? 'null' : Array.isArray(value) ? 'a list' : `a ${typeof value}`);
 
 /** The value as it came, short enough for a message. */
 function show(value: unknown): string {
-  if (value === undefined) return 'nothing';
-  return (JSON.stringify(value) ?? String(value)).slice(0, 100);
+  return value === undefined ? 'nothing' : JSON.stringify(value).slice(0, 100);
 }

@@ -29,9 +29,13 @@ export interface SocketOptions {
 /** Throws when the folder's path is too long for a socket in it. */
 export function createUnixSockets(options: SocketOptions): WorkloadSockets {
   const servers = new Map<string, Server>();
-  const pathOf = (id: WorkerId): string => join(options.folder, `${createHash('sha256').update(workerKey(id)).digest('hex').slice(0, 16)}.sock`);
+  const pathOf = (id: WorkerId): string =>
+    join(options.folder, `${createHash('sha256').update(workerKey(id)).digest('hex').slice(0, 16)}.sock`);
   const longest = join(options.folder, '0123456789abcdef.sock');
-  assert(Buffer.byteLength(longest) <= pathBytesMax, `${longest} is longer than the ${pathBytesMax} bytes that a socket's path may have: choose a shorter --data`);
+  assert(
+    Buffer.byteLength(longest) <= pathBytesMax,
+    `${longest} is longer than the ${pathBytesMax} bytes that a socket's path may have: choose a shorter --data`,
+  );
   return {
     pathOf,
     async open(id) {

@@ -1,4 +1,4 @@
-import type { Clock } from '../../ports/clock.ts';
+import type { Clock } from './ports/clock.ts';
 
 /** Longest delay that setTimeout takes, in ms: 2^31 - 1. */
 const timeoutMsMax = 2_147_483_647;
