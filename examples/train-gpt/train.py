@@ -46,7 +46,7 @@ HEARTBEAT_LIMIT_S = 20
 def parse_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Trains a small GPT on the characters of a book.")
     parser.add_argument("--steps", type=int, default=200)
-    parser.add_argument("--batch", type=int, default=32, help="sequences a step, over all ranks")
+    parser.add_argument("--batch", type=int, default=16, help="sequences a step, over all ranks")
     parser.add_argument("--context", type=int, default=64, help="characters a sequence")
     parser.add_argument("--learning-rate", type=float, default=3e-3)
     parser.add_argument("--checkpoint-every", type=int, default=20, help="steps")
@@ -164,7 +164,7 @@ class Trainer:
         parameters = self._state["parameters"]
         shards = (
             f"{name} {array.addressable_shards[0].data.shape} of {array.shape}"
-            for name, array in ((name, parameters[name]) for name in ("embedding", "0.wq", "0.wo", "0.w1", "0.w2"))
+            for name, array in ((name, parameters[name]) for name in ("embedding", "0.wqkv", "0.wo", "0.w1", "0.w2"))
         )
         place = " ".join(f"{axis} {index}" for axis, index in self._context.coordinates.items())
         say(f"rank {self._context.rank} ({place or 'alone'}): {', '.join(shards)}")

@@ -43,6 +43,11 @@ export class Ground {
     return program;
   }
 
+  /** Leaves all that was started here to itself. */
+  release(): void {
+    for (const program of this.#programs) program.release();
+  }
+
   /** Ends all that was started here, and all that these have started. */
   async clear(): Promise<void> {
     await Promise.all(this.#programs.map((program) => program.stop()));

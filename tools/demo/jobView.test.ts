@@ -43,8 +43,8 @@ test('the summary has each attempt with its reason, the steps lost and where GPU
     "Job gpt-tiny: Succeeded
 
     Attempts
-      1  NodeFailure  from the start, reached 97, on n1, n2, 30.0 s
-      2  Succeeded    resumed from step 80, reached 200, on n1, n3, 40.0 s
+      1  NodeFailure · from the start, reached 97, on n1, n2, 30.0 s
+      2  Succeeded · resumed from step 80, reached 200, on n1, n3, 40.0 s
 
     Steps lost       17
     Charged to user  0 of 1 restarts

@@ -91,5 +91,5 @@ function attemptLine(attempt: Attempt): string {
   const from = attempt.resumedFromStep > 0n ? `resumed from step ${attempt.resumedFromStep}` : 'from the start';
   const reason = attempt.stopReasons.join(', ') || attempt.stage;
   const charged = attempt.chargedToUser ? ', charged to the user' : '';
-  return `  ${attempt.number}  ${reason.padEnd(12)} ${from}, reached ${attempt.lastStep}, on ${nodes}${seconds === null ? '' : `, ${seconds.toFixed(1)} s`}${charged}`;
+  return `  ${attempt.number}  ${reason} · ${from}, reached ${attempt.lastStep}, on ${nodes}${seconds === null ? '' : `, ${seconds.toFixed(1)} s`}${charged}`;
 }

@@ -11,6 +11,7 @@ import { makeScreen, type Screen } from './screen.ts';
 import { tellStory } from './story.ts';
 
 const interruptedCode = 130;
+const looks = ['shoal describe job gpt-tiny', 'shoal logs gpt-tiny --all-ranks', 'shoal get gpus -o wide', 'shoal events', 'shoal help'];
 
 const interrupt = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => interrupt.abort());
@@ -60,7 +61,8 @@ async function runDemo(options: DemoOptions, screen: Screen, signal: AbortSignal
     return 1;
   } finally {
     cluster?.client.close();
-    if (!isKept) await ground.clear();
+    if (isKept) ground.release();
+    else await ground.clear();
   }
 }
 
@@ -75,8 +77,6 @@ async function prepare(screen: Screen, signal: AbortSignal): Promise<Ground | un
     return undefined;
   }
 }
-
-const looks = ['shoal describe job gpt-tiny', 'shoal logs gpt-tiny --all-ranks', 'shoal get gpus -o wide', 'shoal events', 'shoal help'];
 
 function farewell(): readonly string[] {
   return ['', 'To look further, keep it running: npm run demo -- --keep', ...looks.map((command) => `  ${command}`)];

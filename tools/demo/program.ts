@@ -13,6 +13,8 @@ export interface Program {
   readonly ended: Promise<string>;
   /** SIGTERM, then SIGKILL when it takes too long. Resolves when it has ended. */
   stop(): Promise<void>;
+  /** Does not hold this process any longer, and lives on when it ends. */
+  release(): void;
 }
 
 export interface ProgramWanted {
@@ -30,7 +32,6 @@ export async function startProgram({ file, words, env, logFile }: ProgramWanted)
   const log = await open(logFile, 'a', 0o600);
   try {
     const child = spawn(process.execPath, [file, ...words], { stdio: ['ignore', log.fd, log.fd], detached: true, env });
-    child.unref();
     const { promise: ended, resolve } = Promise.withResolvers<string>();
     child.once('error', (error) => resolve(`could not be started: ${error.message}`));
     child.once('exit', (code, killedBy) => resolve(killedBy === null ? `ended with code ${code}` : `was ended by ${killedBy}`));
@@ -40,7 +41,7 @@ export async function startProgram({ file, words, env, logFile }: ProgramWanted)
       child.kill('SIGKILL');
       await ended;
     };
-    return { pid: child.pid ?? 0, logFile, ended, stop };
+    return { pid: child.pid ?? 0, logFile, ended, stop, release: () => child.unref() };
   } finally {
     await log.close();
   }
@@ -59,7 +60,7 @@ export async function firstLine<T>(program: Program, read: (line: string) => T |
   }
 }
 
-/** Undefined: not within this time. The timer holds the process, whose child does not. */
+/** Undefined: not within this time. */
 async function within<T>(promise: Promise<T>, ms: number): Promise<T | undefined> {
   const timer = new AbortController();
   const late = sleep(ms, undefined, { signal: timer.signal }).catch(() => undefined);

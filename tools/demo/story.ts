@@ -79,17 +79,16 @@ async function loseNode(cluster: Cluster, job: Seen, watcher: Watcher, signal: A
   killHard([agent.pid, ...ranks.map(({ pid }) => pid)]);
 }
 
+/** Progress may still be that of the attempt before; the attempt's own step is not. */
 function hasResumed({ status }: Seen): boolean {
-  return (
-    status.attempts.length > 1 &&
-    status.phase === 'Running' &&
-    (status.progress?.step ?? 0n) > (status.attempts.at(-1)?.resumedFromStep ?? 0n)
-  );
+  const attempt = status.attempts.at(-1);
+  return status.attempts.length > 1 && status.phase === 'Running' && attempt !== undefined && attempt.lastStep > attempt.resumedFromStep;
 }
 
 function tellResumption({ status }: Seen, watcher: Watcher): void {
-  const [before, after] = status.attempts.slice(-2);
-  if (before === undefined || after === undefined) return;
+  const [before] = status.attempts;
+  const after = status.attempts.at(-1);
+  if (before === undefined || after === undefined || after === before) return;
   watcher.tell(`attempt ${before.number} ended: ${before.stopReasons.join(', ')}; it had reached step ${before.lastStep}`);
   watcher.tell(
     `attempt ${after.number} resumed from step ${after.resumedFromStep} (${stepsLost(before, after)} steps lost); ${movesBetween(before, after).join(', ')}`,
