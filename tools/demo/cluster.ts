@@ -61,7 +61,7 @@ export async function startCluster(ground: Ground, signal: AbortSignal): Promise
 async function readyOf(controller: Program, signal: AbortSignal): Promise<Ready> {
   const ready = await firstLine(controller, parseReady, signal);
   if (ready !== undefined) return ready;
-  throw new Error([`the controller ${await controller.ended}`, ...(await lastLines(controller.logFile, 10))].join('\n'));
+  throw new Error([`the controller ${await controller.ended}`, ...(await lastLines(controller.logFile, 20))].join('\n'));
 }
 
 async function keepContext(ground: Ground, ready: Ready, { caPem, token }: ContextFile): Promise<void> {

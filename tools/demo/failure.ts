@@ -1,4 +1,5 @@
 /** What a person needs when the demo did not end well: the end of every log that may say why. */
+import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { lastLines } from '#cli/cmd/up/lastLines.ts';
@@ -7,13 +8,16 @@ import type { Ground } from './ground.ts';
 import { jobName } from './watchJob.ts';
 
 const callLimitMs = 5000;
+const jobCommands = [
+  ['describe', 'job', jobName],
+  ['logs', jobName, '--all-ranks', '--tail', '8'],
+];
 
 export async function evidenceOf(ground: Ground): Promise<readonly string[]> {
   const lines: string[] = [];
-  for (const words of [
-    ['describe', 'job', jobName],
-    ['logs', jobName, '--all-ranks', '--tail', '8'],
-  ]) {
+  // Without a context the controller did not come so far.
+  const commands = existsSync(join(ground.folder, 'config')) ? jobCommands : [];
+  for (const words of commands) {
     lines.push(`--- shoal ${words.join(' ')}`, ...(await outputOf(words, ground)));
   }
   for (const file of (await readdir(ground.logFolder)).sort()) {
