@@ -16,7 +16,7 @@ import { itemPath, memberPath } from './fieldPath.ts';
 import { excerpt, kindOfValue, pathDeeperThan, Problems, type FieldProblem } from './fieldProblem.ts';
 import { describeShape, messagePlan, type MessagePlan, type Shape, type SingleShape } from './messagePlan.ts';
 
-export const apiVersion = 'shoal.dev/v1';
+const apiVersion = 'shoal.dev/v1';
 /** Deepest nesting of lists and mappings. */
 export const manifestDepthMax = 32;
 
@@ -28,7 +28,7 @@ const schemas = {
 } as const;
 type Schemas = typeof schemas;
 export type ManifestKind = keyof Schemas;
-export const manifestKinds = Object.keys(schemas) as readonly ManifestKind[];
+const manifestKinds = Object.keys(schemas) as readonly ManifestKind[];
 
 export type ManifestResource = {
   readonly [K in ManifestKind]: { readonly kind: K; readonly message: MessageShape<Schemas[K]> };

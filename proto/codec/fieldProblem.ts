@@ -9,7 +9,7 @@ export interface FieldProblem {
 }
 
 /** Most problems told of one manifest. */
-export const problemsMax = 50;
+const problemsMax = 50;
 /** Longest excerpt of a value inside a message, in characters. */
 const excerptCharsMax = 60;
 

@@ -4,9 +4,9 @@ import { meshAxes, type Mesh } from '#vocabulary/job.ts';
 import type { Problems } from './fieldProblem.ts';
 
 /** Most ranks, and most GPUs, of one job. */
-export const worldSizeMax = 131_072;
+const worldSizeMax = 131_072;
 /** Most workers of one job; also the largest that `rules.proto` lets one write. */
-export const workersMax = 16_384;
+const workersMax = 16_384;
 
 export interface GangShape {
   readonly workers: number;

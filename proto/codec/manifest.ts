@@ -25,7 +25,7 @@ export interface RefusedManifest {
 }
 
 /** What manifests may be applied. */
-export const servedKinds = ['TrainingJob', 'Queue'] as const satisfies readonly ManifestKind[];
+const servedKinds = ['TrainingJob', 'Queue'] as const satisfies readonly ManifestKind[];
 
 /** A manifest as the user wrote it (parsed JSON) → checked, with its defaults, or refused with every reason. */
 export function compileManifest(json: unknown): CompiledManifest {

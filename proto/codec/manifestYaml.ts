@@ -28,7 +28,7 @@ import { excerpt, pathDeeperThan } from './fieldProblem.ts';
 /** Largest file, in bytes; also the largest that one Apply takes. */
 export const manifestBytesMax = 8 * 2 ** 20;
 /** Most documents in one file; also the most that one Apply takes. */
-export const manifestDocumentsMax = 5000;
+const manifestDocumentsMax = 5000;
 const textProblemsMax = 50;
 
 export interface ManifestDocument {

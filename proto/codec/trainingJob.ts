@@ -23,7 +23,7 @@ import { excerpt, Problems } from './fieldProblem.ts';
 import { compileGangShape } from './gangShape.ts';
 import { judgeUnserved, withUnserved } from './unserved.ts';
 
-export const defaultQueue = 'default';
+const defaultQueue = 'default';
 const defaultPriority = 20;
 const dayMs = 86_400_000;
 /** Milliseconds travel to agents in 32 bits (49 days); nobody waits a day for a checkpoint. */

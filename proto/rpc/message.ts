@@ -6,7 +6,7 @@ import { create, fromBinary, toBinary, type DescMessage, type MessageInitShape, 
 import { RpcError } from './rpcError.ts';
 
 /** Largest message either way, in bytes. */
-export const messageBytesMax = 16 * 2 ** 20;
+const messageBytesMax = 16 * 2 ** 20;
 
 /** Of servers and channels alike. */
 export const messageLimits = {

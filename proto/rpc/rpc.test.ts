@@ -7,8 +7,8 @@ import { connect } from './connect.ts';
 import { clientCredentials, serverCredentials, type ClientTls } from './credentials.ts';
 import { rpcCodes, RpcError } from './rpcError.ts';
 import { addService, createServer, listen } from './serve.ts';
-import { testAuthority } from './testCertificates.ts';
-import { failure, useTestServer } from './testServer.ts';
+import { testAuthority } from './testing/testCertificates.ts';
+import { failure, useTestServer } from './testing/testServer.ts';
 
 const on = useTestServer();
 
@@ -101,6 +101,18 @@ describe('unary calls', () => {
     await seen;
     expect(await failure(client.info({}, { signal: controller.signal }))).toBe('CANCELLED: the call was cancelled before it started');
     expect(on.faults).toEqual([]);
+  });
+
+  test('are not aborted by ending well', async () => {
+    const signals: AbortSignal[] = [];
+    const client = await on.serveControl({
+      info: async (_, { signal }) => {
+        signals.push(signal);
+        return {};
+      },
+    });
+    for (let call = 0; call < 20; call++) await client.info({});
+    expect(signals.map(({ aborted }) => aborted)).toEqual(signals.map(() => false));
   });
 
   test('are refused by the interceptor before the handler runs', async () => {

@@ -1,4 +1,6 @@
 import type { EventEmitter } from 'node:events';
+import type { Readable } from 'node:stream';
+import { setImmediate } from 'node:timers/promises';
 import * as grpc from '@grpc/grpc-js';
 import type { DescMessage, DescMethod, DescService, MessageInitShape } from '@bufbuild/protobuf';
 import type { CallContext, Handlers } from './call.ts';
@@ -75,27 +77,29 @@ function callHandler(served: Served): grpc.UntypedHandleCall {
         void answerOnce(served, call, () => decodeMessage(served.method.input, call.request), answer);
     case 'client_streaming':
       return (call: grpc.ServerReadableStream<Buffer, Buffer>, answer: grpc.sendUnaryData<Buffer>) =>
-        void answerOnce(served, call, () => incoming(call, (bytes) => decodeMessage(served.method.input, bytes)), answer);
+        void answerOnce(served, call, (signal) => requestsOf(served.method, call, signal), answer);
     case 'server_streaming':
       return (call: grpc.ServerWritableStream<Buffer, Buffer>) =>
         void answerStream(served, call, () => decodeMessage(served.method.input, call.request));
     case 'bidi_streaming':
       return (call: grpc.ServerDuplexStream<Buffer, Buffer>) =>
-        void answerStream(served, call, () => incoming(call, (bytes) => decodeMessage(served.method.input, bytes)));
+        void answerStream(served, call, (signal) => requestsOf(served.method, call, signal));
   }
 }
 
 async function answerOnce(
   served: Served,
   call: grpc.ServerUnaryCall<Buffer, Buffer> | grpc.ServerReadableStream<Buffer, Buffer>,
-  readInput: () => unknown,
+  readInput: (signal: AbortSignal) => unknown,
   answer: grpc.sendUnaryData<Buffer>,
 ): Promise<void> {
-  const context = contextOf(call);
+  const { context, release } = contextOf(call);
   try {
     const allowed = (await served.intercept(served.method.localName, context)) ?? context;
-    const output = await (served.handler(readInput(), allowed) as Promise<Output>);
-    answer(null, encodeMessage(served.method.output, output));
+    const output = await (served.handler(readInput(context.signal), allowed) as Promise<Output>);
+    const bytes = encodeMessage(served.method.output, output);
+    release();
+    answer(null, bytes);
   } catch (error) {
     answer(statusOf(served, error, context.signal));
   }
@@ -104,13 +108,14 @@ async function answerOnce(
 async function answerStream(
   served: Served,
   call: grpc.ServerWritableStream<Buffer, Buffer> | grpc.ServerDuplexStream<Buffer, Buffer>,
-  readInput: () => unknown,
+  readInput: (signal: AbortSignal) => unknown,
 ): Promise<void> {
-  const context = contextOf(call);
+  const { context, release } = contextOf(call);
   try {
     const allowed = (await served.intercept(served.method.localName, context)) ?? context;
-    const outputs = served.handler(readInput(), allowed) as AsyncIterable<Output>;
+    const outputs = served.handler(readInput(context.signal), allowed) as AsyncIterable<Output>;
     for await (const output of outputs) await writeWithRoom(call, encodeMessage(served.method.output, output), context.signal);
+    release();
     call.end();
   } catch (error) {
     const status = statusOf(served, error, context.signal);
@@ -119,28 +124,39 @@ async function answerStream(
   }
 }
 
+/** A cancelled call's requests end as if the caller had sent them all; that it was cancelled is told a turn later. */
+function requestsOf(method: DescMethod, call: Readable, signal: AbortSignal): AsyncIterable<unknown> {
+  const refuseHalf = async (): Promise<void> => {
+    await setImmediate();
+    if (signal.aborted) throw new RpcError('CANCELLED', 'the call was cancelled');
+  };
+  return incoming(call, (bytes) => decodeMessage(method.input, bytes), refuseHalf);
+}
+
 type AnyCall =
   | grpc.ServerUnaryCall<Buffer, Buffer>
   | grpc.ServerReadableStream<Buffer, Buffer>
   | grpc.ServerWritableStream<Buffer, Buffer>
   | grpc.ServerDuplexStream<Buffer, Buffer>;
 
-/** Also listens for cancellation; the listener goes with the call. */
-function contextOf(call: AnyCall): CallContext {
+/** Listens for cancellation until `release`: grpc-js calls it cancelled, too, when a call that ended well is closed. */
+function contextOf(call: AnyCall): { readonly context: CallContext; readonly release: () => void } {
   const controller = new AbortController();
   const emitter: EventEmitter = call;
-  if (call.cancelled) controller.abort();
-  else emitter.once('cancelled', () => controller.abort());
+  const abort = (): void => controller.abort();
+  if (call.cancelled) abort();
+  else emitter.once('cancelled', abort);
   const metadata = new Map<string, string>();
   for (const [name, value] of Object.entries(call.metadata.getMap())) if (typeof value === 'string') metadata.set(name, value);
   // Read now: once the connection is gone, so is the certificate. Costs 80 µs, and next to nothing where none was asked for.
   const commonName: unknown = call.getAuthContext().sslPeerCertificate?.subject?.CN;
-  return {
+  const context: CallContext = {
     signal: controller.signal,
     metadata,
     peer: call.getPeer(),
     peerCommonName: typeof commonName === 'string' ? commonName : null,
   };
+  return { context, release: () => void emitter.off('cancelled', abort) };
 }
 
 /** Whatever breaks once the caller has gone away is normal life, not a fault. */

@@ -4,15 +4,26 @@
  */
 import { once } from 'node:events';
 import type { Readable, Writable } from 'node:stream';
+import { rpcErrorFrom } from './foreignError.ts';
 
 /**
- * Messages as they arrive. Each iteration goes on where the last one stopped, and leaving it early leaves the stream
- * open: a session reads its first message apart from the rest, and a duplex stream must live on to be written to.
+ * Messages as they arrive; fails with `RpcError`. Each iteration goes on where the last one stopped, and leaving it early
+ * leaves the stream open: a session reads its first message apart from the rest, and a duplex stream must live on to be
+ * written to. `atEnd` may still refuse an end that looks like a good one.
  */
-export function incoming<T>(stream: Readable, decode: (bytes: Uint8Array) => T): AsyncIterable<T> {
+export function incoming<T>(
+  stream: Readable,
+  decode: (bytes: Uint8Array) => T,
+  atEnd: () => Promise<void> = async () => undefined,
+): AsyncIterable<T> {
   return {
     async *[Symbol.asyncIterator]() {
-      for await (const bytes of stream.iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array>) yield decode(bytes);
+      try {
+        for await (const bytes of stream.iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array>) yield decode(bytes);
+        await atEnd();
+      } catch (error) {
+        throw rpcErrorFrom(error);
+      }
     },
   };
 }

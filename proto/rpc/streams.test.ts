@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { describe, expect, test } from 'vitest';
 import type { SessionRequest } from '#gen/shoal/v1/agent_pb.js';
 import { RpcError } from './rpcError.ts';
-import { failure, useTestServer } from './testServer.ts';
+import { failure, useTestServer } from './testing/testServer.ts';
 
 const on = useTestServer();
 
@@ -114,11 +114,15 @@ describe('client streams', () => {
 
   test('fail with the error of the sender, and the handler sees a cancellation', async () => {
     const aborted = Promise.withResolvers<string>();
+    const seen = Promise.withResolvers<string>();
     const started = Promise.withResolvers<void>();
     const client = await on.serveAgent({
       sendLogs: async (requests, { signal }) => {
         signal.addEventListener('abort', () => aborted.resolve('aborted'));
-        for await (const _ of requests) started.resolve();
+        const read = async (): Promise<void> => {
+          for await (const _ of requests) started.resolve();
+        };
+        seen.resolve(await failure(read()));
         return {};
       },
     });
@@ -129,6 +133,7 @@ describe('client streams', () => {
     }
     expect(await failure(client.sendLogs(broken()))).toBe('UNKNOWN: log file is gone');
     expect(await aborted.promise).toBe('aborted');
+    expect(await seen.promise).toBe('CANCELLED: the call was cancelled');
     expect(on.faults).toEqual([]);
   });
 });

@@ -3,11 +3,11 @@ import type * as grpc from '@grpc/grpc-js';
 import { afterEach, beforeAll, beforeEach } from 'vitest';
 import { AgentService } from '#gen/shoal/v1/agent_pb.js';
 import { ControlService } from '#gen/shoal/v1/control_pb.js';
-import type { Client, Handlers } from './call.ts';
-import { connect } from './connect.ts';
-import { clientCredentials, serverCredentials, type ClientTls } from './credentials.ts';
-import { RpcError } from './rpcError.ts';
-import { addService, createServer, listen, type Intercept } from './serve.ts';
+import type { Client, Handlers } from '../call.ts';
+import { connect } from '../connect.ts';
+import { clientCredentials, serverCredentials, type ClientTls } from '../credentials.ts';
+import { RpcError } from '../rpcError.ts';
+import { addService, createServer, listen, type Intercept } from '../serve.ts';
 import { testAuthority, type TestAuthority } from './testCertificates.ts';
 
 type Control = typeof ControlService;
