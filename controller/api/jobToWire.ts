@@ -48,7 +48,7 @@ function statusOf(job: JobView, around: JobSurroundings): MessageInitShape<typeo
 }
 
 /** One word: what `get jobs` shows and `wait --for=phase=` compares with. */
-export function phaseOf(job: JobView): string {
+function phaseOf(job: JobView): string {
   switch (job.phase.kind) {
     case 'pending':
       return 'Pending';
@@ -63,7 +63,7 @@ export function phaseOf(job: JobView): string {
   }
 }
 
-export function describePhase(job: JobView, wait: WaitReason | undefined): { readonly reason: string; readonly message: string } {
+function describePhase(job: JobView, wait: WaitReason | undefined): { readonly reason: string; readonly message: string } {
   switch (job.phase.kind) {
     case 'pending':
       return wait === undefined ? { reason: 'NotLookedAtYet', message: 'the next scheduling pass will look at it' } : { reason: wait.kind, message: describeWait(wait) };

@@ -4,7 +4,7 @@ import { RpcError } from '#rpc/rpcError.ts';
 import type { Changes } from '../loop/changes.ts';
 import type { Loop } from '../loop/loop.ts';
 import type { Selection, Sight } from './objects.ts';
-import { nameOf, parseKind, select, tableOf } from './objects.ts';
+import { findObject, nameOf, parseKind, select, tableOf } from './objects.ts';
 
 type WatchResponse = MessageInitShape<typeof WatchResponseSchema>;
 
@@ -65,8 +65,8 @@ function responsesFor(sight: Sight, selection: Selection, table: boolean, shown:
   });
   const there = new Set(found.map((resource) => nameOf(resource)));
   for (const name of changed === null || kind === 'Event' || kind === 'Gpu' ? [] : wanted) {
-    if (there.has(name)) continue;
-    shown.delete(name);
+    // One that was never selected and still exists is no business of this watch.
+    if (there.has(name) || (!shown.delete(name) && findObject(sight, kind, name) !== undefined)) continue;
     responses.push({ type: 'DELETED', object: { kind, name }, revision });
   }
   return responses;

@@ -1,5 +1,4 @@
 import type { StampedEvent } from '#core/events.ts';
-import { currentAttempt } from '#core/state/state.ts';
 import type { StateView } from '#core/state/view.ts';
 import type { JobUid } from '#vocabulary/ids.ts';
 
@@ -30,11 +29,17 @@ export class Changes {
 
   /** `state` is the one right after the last of the events. */
   add(state: StateView, events: readonly StampedEvent[]): void {
-    let revision = state.revision - events.length;
+    const before = state.revision - events.length;
+    let revision = before;
     for (const event of events) {
       revision += 1;
       for (const change of changesOf(state, event)) this.#entries.push({ revision, ...change });
       this.#entries.push({ revision, kind: 'Event', name: String(revision) });
+    }
+    // A node changes with every gang that comes to it or leaves it; it remembers when.
+    for (const node of state.nodes.values()) {
+      if (node.changedAt <= before) continue;
+      this.#entries.push({ revision, kind: 'Node', name: node.name }, { revision, kind: 'Gpu', name: node.name });
     }
     if (this.#entries.length <= this.#max * 2) return;
     const dropped = this.#entries.splice(0, this.#entries.length - this.#max);
@@ -77,10 +82,10 @@ function changesOf(state: StateView, event: StampedEvent): readonly Omit<Change,
     case 'NodeCordoned':
     case 'NodeUncordoned':
     case 'GpuHealthChanged':
-      return [{ kind: 'Node', name: event.node }, { kind: 'Gpu', name: event.node }];
+      return [];
     case 'AttemptPlaced':
     case 'AttemptEnded':
-      return [...jobOf(state, event.uid), ...queueOf(state, event.uid), ...nodesOf(state, event.uid)];
+      return [...jobOf(state, event.uid), ...queueOf(state, event.uid)];
     default:
       return jobOf(state, event.uid);
   }
@@ -94,11 +99,4 @@ function jobOf(state: StateView, uid: JobUid): readonly Omit<Change, 'revision'>
 function queueOf(state: StateView, uid: JobUid): readonly Omit<Change, 'revision'>[] {
   const job = state.jobs.get(uid);
   return job === undefined ? [] : [{ kind: 'Queue', name: job.spec.queue }];
-}
-
-function nodesOf(state: StateView, uid: JobUid): readonly Omit<Change, 'revision'>[] {
-  const job = state.jobs.get(uid);
-  const attempt = job === undefined ? undefined : (currentAttempt(job) ?? job.attempts.at(-1));
-  const nodes = new Set(attempt?.placement.map((place) => place.node) ?? []);
-  return [...nodes].flatMap((name) => [{ kind: 'Node' as const, name }, { kind: 'Gpu' as const, name }]);
 }

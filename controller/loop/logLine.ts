@@ -7,7 +7,7 @@ import { StoreError } from '#controller/ports/store.ts';
  * One event as one line of the log: JSON with the version of the format first. The store vouches for the bytes by
  * checksum; here it is checked that this program knows the kind. An older version would be lifted to this one here.
  */
-export const logVersion = 1;
+const logVersion = 1;
 
 const kinds: Readonly<Record<StampedEvent['kind'], true>> = {
   ClusterCreated: true, LeaderElected: true, TokenIssued: true, TokenUsed: true, TokenRemoved: true,

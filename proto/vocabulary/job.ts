@@ -1,4 +1,4 @@
-import type { JobName, JobUid, NodeName, QueueName } from './ids.ts';
+import type { JobUid, NodeName, QueueName } from './ids.ts';
 
 /** Parallel axes from the slowest varying to the fastest: neighbours in the last one talk most. */
 export const meshAxes = ['pipeline', 'data', 'context', 'expert', 'tensor'] as const;
@@ -69,7 +69,7 @@ export interface WorkerId {
 
 export const workerKey = (id: WorkerId): string => `${id.job}/${id.attempt}/${id.worker}`;
 
-/** Why an attempt ended, gravest cause first when several hold. Only ApplicationFailure is charged to the user. */
+/** Why an attempt ended, gravest cause first when several hold. ApplicationFailure and LaunchFailure (a command that does not exist) are charged to the user. */
 export const stopReasons = [
   'NodeFailure', 'GpuFailure', 'LaunchFailure', 'ApplicationFailure',
   'Deleted', 'MaxRuntime', 'Suspended', 'Drained', 'Succeeded',
@@ -85,10 +85,4 @@ export function meshCoordinates(mesh: Mesh, gpu: number): ReadonlyMap<MeshAxis, 
     rest = Math.floor(rest / size);
   }
   return coordinates;
-}
-
-/** What the user calls it and which one it is. */
-export interface JobIdentity {
-  readonly uid: JobUid;
-  readonly name: JobName;
 }

@@ -1,5 +1,3 @@
-import type { NodeName } from './ids.ts';
-
 /** Levels from the outermost to the node itself; names and depth are cluster configuration. */
 export type Levels = readonly string[];
 export const defaultLevels: Levels = ['zone', 'block', 'rack', 'node'];
@@ -31,8 +29,3 @@ export interface GpuInfo {
 
 /** A domain's identity: its path joined, so that rack r1 of block b1 differs from r1 of b2. */
 export const domainKey = (path: readonly string[], depth: number): string => path.slice(0, depth).join('/');
-
-export interface NodeRecord {
-  readonly name: NodeName;
-  readonly inventory: NodeInventory;
-}

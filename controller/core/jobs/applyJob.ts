@@ -1,5 +1,4 @@
 import { assertNever } from '#vocabulary/assert.ts';
-import type { JobUid } from '#vocabulary/ids.ts';
 import type { JobEvent } from '../events.ts';
 import { noAmounts } from '../ledger/amounts.ts';
 import type { JobRecord, State } from '../state/state.ts';
@@ -63,9 +62,4 @@ export function movePhase(state: State, job: JobRecord, phase: JobRecord['phase'
   removePending(state, job);
   job.phase = phase;
   if (phase.kind === 'pending') insertPending(state, job);
-}
-
-/** For code that already knows that the job is there. */
-export function jobOf(state: State, uid: JobUid): JobRecord | undefined {
-  return state.jobs.get(uid);
 }

@@ -45,6 +45,7 @@ export function applyNodeEvent(state: State, event: NodeEvent & { readonly atMs:
 function register(state: State, event: Extract<NodeEvent, { kind: 'NodeRegistered' }> & { readonly atMs: number }): void {
   const { node: name, inventory, labels, atMs } = event;
   const old = state.nodes.get(name);
+  state.topologyAt = state.revision;
   if (old !== undefined) {
     settleNode(state, old, atMs);
     old.inventory = inventory;

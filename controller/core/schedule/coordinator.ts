@@ -4,8 +4,9 @@ import type { Policy } from '../context.ts';
 import type { StateView } from '../state/view.ts';
 
 /**
- * The rendezvous of an attempt: worker 0's address and a port of its own. A hash of job and attempt picks it, so that a
- * late process of an older attempt finds nobody there, and two clusters on one machine seldom meet.
+ * The rendezvous of an attempt: worker 0's address and a port of its own. A hash of the job picks the first one and each
+ * attempt goes one further, so that a late process of the attempt before finds nobody there; two clusters on one machine
+ * seldom meet.
  */
 export function chooseCoordinator(
   state: StateView,
@@ -15,7 +16,7 @@ export function chooseCoordinator(
   const first = attempt.placement[0];
   const address = (first === undefined ? undefined : state.nodes.get(first.node))?.inventory.address ?? '127.0.0.1';
   const used = state.ports.get(address);
-  const start = fnv1a(`${attempt.uid}/${attempt.attempt}`) % ports.count;
+  const start = (fnv1a(attempt.uid) + attempt.attempt) % ports.count;
   for (let offset = 0; offset < ports.count; offset += 1) {
     const port = ports.first + ((start + offset) % ports.count);
     if (used?.has(port) !== true) return { address, port };

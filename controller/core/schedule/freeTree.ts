@@ -1,6 +1,6 @@
 import type { NodeName } from '#vocabulary/ids.ts';
 import type { WorkerPlace } from '#vocabulary/job.ts';
-import type { Levels } from '#vocabulary/topology.ts';
+import type { GpuInfo, Levels } from '#vocabulary/topology.ts';
 import { domainKey } from '#vocabulary/topology.ts';
 import type { NodeView, StateView } from '../state/view.ts';
 
@@ -75,7 +75,18 @@ export function addSlots(leaf: Domain, change: number): void {
 
 function slotsOf(node: NodeView, shape: WorkerShape): number {
   if (!takesWork(node)) return 0;
-  return shape.gpus === 0 ? Math.max(0, gpulessSlots - node.jobs.size) : Math.floor(freeGpus(node, shape.model).length / shape.gpus);
+  return shape.gpus === 0 ? Math.max(0, gpulessSlots - node.jobs.size) : Math.floor(countFreeGpus(node, shape.model) / shape.gpus);
+}
+
+/** Every node is counted in every pass: no lists here. */
+function countFreeGpus(node: NodeView, model: string | null): number {
+  let free = 0;
+  for (const gpu of node.inventory.gpus) if (isFree(node, gpu, model)) free += 1;
+  return free;
+}
+
+function isFree(node: NodeView, gpu: GpuInfo, model: string | null): boolean {
+  return gpu.model === model && node.owners[gpu.index] === null && node.health[gpu.index]?.healthy === true;
 }
 
 export function takesWork(node: NodeView): boolean {
@@ -83,9 +94,9 @@ export function takesWork(node: NodeView): boolean {
 }
 
 /** Indices of GPUs of the model that are healthy and held by nobody, neighbours over NVLink together. */
-export function freeGpus(node: NodeView, model: string | null): readonly number[] {
+function freeGpus(node: NodeView, model: string | null): readonly number[] {
   return node.inventory.gpus
-    .filter((gpu) => gpu.model === model && node.owners[gpu.index] === null && node.health[gpu.index]?.healthy === true)
+    .filter((gpu) => isFree(node, gpu, model))
     .sort((left, right) => (left.nvlinkDomain ?? -1) - (right.nvlinkDomain ?? -1) || left.index - right.index)
     .map((gpu) => gpu.index);
 }

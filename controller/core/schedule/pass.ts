@@ -6,9 +6,9 @@ import type { JobView, StateView } from '../state/view.ts';
 import type { Turn } from '../turn.ts';
 import { chooseCoordinator } from './coordinator.ts';
 import type { FreeTree, WorkerShape } from './freeTree.ts';
-import { buildFreeTree, recountNode } from './freeTree.ts';
 import { findPlacement } from './place.ts';
-import type { Context } from '../context.ts';
+import type { Room, RoomCache } from './room.ts';
+import { openRoom } from './room.ts';
 
 /**
  * One scheduling pass: waiting jobs in order (priority, then age), each gang whole or not at all. A job that does not
@@ -22,9 +22,9 @@ export interface PassResult {
   readonly more: boolean;
 }
 
-export function runPass(turn: Turn): PassResult {
+export function runPass(turn: Turn, cache: RoomCache): PassResult {
   const waits = new Map<JobUid, WaitReason>();
-  const room = createRoom(turn.state, turn.context);
+  const room = openRoom(turn.state, turn.context.policy.levels, cache);
   let placed = 0;
   for (const uid of [...turn.state.pending]) {
     const job = turn.state.jobs.get(uid);
@@ -106,45 +106,4 @@ function describeShortage(spec: JobSpec, tree: FreeTree, room: Room, shape: Work
     return { kind: 'LevelTooSmall', wanted, level: room.levels[depth - 1] ?? '', best };
   }
   return { kind: 'InsufficientGpus', wanted, free: room.freeGpus(shape.model), slots, model: shape.model };
-}
-
-/** What one pass knows of free room, by shape; and which shapes already failed in it. */
-export interface Room {
-  readonly levels: readonly string[];
-  readonly failed: Map<string, WaitReason>;
-  tree(shape: WorkerShape): FreeTree;
-  /** The wanted models that the cluster has, in the wanted order; all, sorted, when none is named. */
-  models(wanted: readonly string[]): readonly string[];
-  freeGpus(model: string | null): number;
-  /** GPUs of these places were given away. */
-  taken(placement: Placement): void;
-}
-
-export function createRoom(state: StateView, context: Context): Room {
-  const { levels } = context.policy;
-  const trees = new Map<string, { readonly shape: WorkerShape; readonly tree: FreeTree }>();
-  const present = new Set<string>();
-  for (const node of state.nodes.values()) for (const gpu of node.inventory.gpus) present.add(gpu.model);
-  const treeOf = (shape: WorkerShape): FreeTree => {
-    const key = `${shape.model ?? ''} ${shape.gpus}`;
-    const known = trees.get(key);
-    if (known !== undefined) return known.tree;
-    const tree = buildFreeTree(state, shape, levels);
-    trees.set(key, { shape, tree });
-    return tree;
-  };
-  return {
-    levels,
-    failed: new Map(),
-    tree: treeOf,
-    models: (wanted) => (wanted.length === 0 ? [...present].sort() : wanted.filter((model) => present.has(model))),
-    freeGpus: (model) => (model === null ? 0 : treeOf({ model, gpus: 1 }).root.slots),
-    taken: (placement) => {
-      for (const name of new Set(placement.map((place) => place.node))) {
-        const node = state.nodes.get(name);
-        if (node === undefined) continue;
-        for (const { shape, tree } of trees.values()) recountNode(tree, node, shape);
-      }
-    },
-  };
 }

@@ -7,6 +7,8 @@ import type { NodeInventory } from '#vocabulary/topology.ts';
 import type { ExitCodes, JobWanted, Labels, RecordedProgress, StopCause, TokenFacts, WorkerRecordState } from '../events.ts';
 import type { Amounts } from '../ledger/amounts.ts';
 import { noAmounts } from '../ledger/amounts.ts';
+import type { RoomCache } from '../schedule/room.ts';
+import { emptyRoomCache } from '../schedule/room.ts';
 
 /**
  * All that the controller knows, as the fold of the log. Changed in place by `apply` alone, handed out as `StateView`.
@@ -34,6 +36,10 @@ export interface State {
   readonly ledger: ClusterLedger;
   /** Something changed that may let a waiting job start. Derived; true after recovery. */
   scheduleDirty: boolean;
+  /** Revision at which a node last came or changed its inventory. Derived. */
+  topologyAt: Revision;
+  /** Derived. */
+  readonly roomCache: RoomCache;
 }
 
 export interface QueueRecord {
@@ -176,6 +182,8 @@ export function emptyState(): State {
     recent: [],
     ledger: { amounts: noAmounts(), capacity: 0n },
     scheduleDirty: true,
+    topologyAt: revision(0),
+    roomCache: emptyRoomCache(),
   };
 }
 

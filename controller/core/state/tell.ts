@@ -135,7 +135,7 @@ function cluster(reason: string, message: string): Told {
 const isFailure = (reason: string): boolean => reason.endsWith('Failure') || reason === 'MaxRuntime';
 
 /** `n1[0,1] n2[0,1]`; long gangs are cut. */
-export function describePlacement(placement: Placement): string {
+function describePlacement(placement: Placement): string {
   const gpus = new Map<NodeName, number[]>();
   for (const place of placement) gpus.set(place.node, [...(gpus.get(place.node) ?? []), ...place.gpus]);
   const parts = [...gpus].map(([node, indices]) => `${node}[${indices.join(',')}]`);
