@@ -48,7 +48,7 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument("--steps", type=int, default=200)
     parser.add_argument("--batch", type=int, default=16, help="sequences a step, over all ranks")
     parser.add_argument("--context", type=int, default=64, help="characters a sequence")
-    parser.add_argument("--learning-rate", type=float, default=3e-3)
+    parser.add_argument("--learning-rate", type=float, default=2e-3)
     parser.add_argument("--checkpoint-every", type=int, default=20, help="steps")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--text", type=Path, default=HERE / "alice.txt")

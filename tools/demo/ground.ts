@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import type { Python } from '../python.ts';
-import { killHard, processesWithPath } from './processes.ts';
+import { endHard, processesWithPath } from './processes.ts';
 import { startProgram, type Program } from './program.ts';
 
 export type Env = Readonly<Record<string, string | undefined>>;
@@ -64,7 +64,7 @@ export function binFolderOf(folder: string): string {
 export async function clearFolder(folder: string): Promise<void> {
   // Until there are none: a process may start another one between the looking and the killing.
   for (let found = await processesWithPath(binFolderOf(folder)); found.length > 0; found = await processesWithPath(binFolderOf(folder))) {
-    killHard(found.map(({ pid }) => pid));
+    await endHard(found.map(({ pid }) => pid));
   }
   await rm(folder, { recursive: true, force: true, maxRetries: 5 });
 }

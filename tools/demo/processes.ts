@@ -5,6 +5,7 @@
 import { execFile } from 'node:child_process';
 import { readdir, readFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
+import { agentCgroupsOf, removeCgroups } from './leftCgroups.ts';
 
 export interface SeenProcess {
   readonly pid: number;
@@ -53,8 +54,9 @@ export async function processesWithPath(folder: string): Promise<readonly SeenPr
   return (await listProcesses()).filter(({ env }) => (env.get('PATH') ?? '').split(':').includes(folder));
 }
 
-/** SIGKILL; no error for one that is gone. */
-export function killHard(pids: readonly number[]): void {
+/** SIGKILL to all at once, and nothing of them left. No error for one that is gone. */
+export async function endHard(pids: readonly number[]): Promise<void> {
+  const cgroups = (await Promise.all(pids.map(agentCgroupsOf))).flat();
   for (const pid of pids) {
     try {
       process.kill(pid, 'SIGKILL');
@@ -62,4 +64,5 @@ export function killHard(pids: readonly number[]): void {
       // It ended by itself.
     }
   }
+  await removeCgroups([...new Set(cgroups)]);
 }

@@ -7,7 +7,7 @@ import { runShoal } from './command.ts';
 import { binFolderOf } from './ground.ts';
 import { movesBetween, stepsLost, summaryOf } from './jobView.ts';
 import type { DemoOptions } from './options.ts';
-import { killHard, processesWithPath } from './processes.ts';
+import { endHard, processesWithPath } from './processes.ts';
 import type { Screen } from './screen.ts';
 import { Watcher, type Seen } from './watchJob.ts';
 
@@ -76,7 +76,7 @@ async function loseNode(cluster: Cluster, job: Seen, watcher: Watcher, signal: A
   watcher.tell(
     `>>> killing node ${node} at step ${job.status.progress?.step ?? '?'}: its agent and ranks ${held.join(', ')}, as if its power had gone`,
   );
-  killHard([agent.pid, ...ranks.map(({ pid }) => pid)]);
+  await endHard([agent.pid, ...ranks.map(({ pid }) => pid)]);
 }
 
 /** Progress may still be that of the attempt before; the attempt's own step is not. */
