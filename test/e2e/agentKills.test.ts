@@ -19,7 +19,7 @@ const pidsOf = async (cluster: Cluster, name: string): Promise<readonly number[]
 
 test('ranks outlive the kill -9 of their agents: they are adopted, train on, and the job never restarts', async () => {
   await withCluster({ nodes: fourNodes }, async (cluster) => {
-    await create(cluster, training({ name: 'survivor', workers: 4, out: cluster.work, steps: 250 }));
+    await create(cluster, training({ name: 'survivor', workers: 4, gpusPerWorker: 2, out: cluster.work, steps: 180 }));
     await untilStep(cluster, 'survivor', 10);
     const before = await pidsOf(cluster, 'survivor');
     expect(before.length).toBe(4);
@@ -27,7 +27,7 @@ test('ranks outlive the kill -9 of their agents: they are adopted, train on, and
       await cluster.agent(node).kill();
       await cluster.startAgent(node);
     }
-    await untilStep(cluster, 'survivor', 200);
+    await untilStep(cluster, 'survivor', 150);
     expect(await pidsOf(cluster, 'survivor')).toEqual(before);
 
     const { attempts } = await untilFinished(cluster, 'survivor', 'Succeeded');
@@ -60,7 +60,7 @@ test('the exit code of a rank that ended while its agent was dead is kept', asyn
 
 test('a killed rank is noticed within one second, stops its whole gang, and is charged', async () => {
   await withCluster({ nodes: fourNodes }, async (cluster) => {
-    await create(cluster, training({ name: 'victim', workers: 4, out: cluster.work, steps: 10_000 }));
+    await create(cluster, training({ name: 'victim', workers: 4, gpusPerWorker: 2, out: cluster.work, steps: 10_000 }));
     await untilStep(cluster, 'victim', 10);
     const victim = (await cluster.ranksOf('victim')).find(({ env }) => env.get('RANK') === '2');
     assert(victim !== undefined, 'rank 2 runs');

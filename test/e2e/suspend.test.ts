@@ -12,7 +12,7 @@ test('suspended ranks all stop at one step with a checkpoint of it; the next att
   await withCluster({ nodes: fourNodes }, async (cluster) => {
     const steps = 120;
     // No checkpoints but the one that is asked for.
-    await create(cluster, training({ name: 'pause', workers: 4, out: cluster.work, steps, checkpointEvery: 0 }));
+    await create(cluster, training({ name: 'pause', workers: 4, gpusPerWorker: 2, out: cluster.work, steps, checkpointEvery: 0 }));
     await untilStep(cluster, 'pause', 5);
     expect(await cluster.client.suspend({ job: 'pause' })).toMatchObject({ changed: true });
     const suspended = await untilJob(cluster, 'pause', ({ phase }) => phase === 'Suspended', { what: 'is suspended' });
