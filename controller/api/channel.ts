@@ -8,7 +8,7 @@ export class Channel<T> {
   readonly #writers: (() => void)[] = [];
   #reader: (() => void) | null = null;
   #closed = false;
-  #error: unknown = null;
+  #error: Error | null = null;
 
   constructor(max: number) {
     this.#max = max;
@@ -35,7 +35,7 @@ export class Channel<T> {
   }
 
   /** What was written is still read; then the reader ends, or fails with the error. */
-  close(error: unknown = null): void {
+  close(error: Error | null = null): void {
     if (this.#closed) return;
     this.#closed = true;
     this.#error = error;

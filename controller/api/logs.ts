@@ -49,7 +49,7 @@ export class LogDesk {
       ids.push(requestId);
       this.#readers.set(requestId, { node: share.node, attempt, channel, done });
       if (this.#sessions.requestLogs(share.node, { ...share.wanted, requestId })) continue;
-      for (const rank of share.wanted.ranks) void channel.write({ rank, node: share.node, attempt, error: `node ${share.node} is not connected` });
+      for (const rank of share.wanted.ranks) channel.offer({ rank, node: share.node, attempt, error: `node ${share.node} is not connected` }, tooMany);
       this.#finish(requestId);
     }
     try {
@@ -81,7 +81,7 @@ export class LogDesk {
   nodeGone(node: NodeName): void {
     for (const [id, reader] of [...this.#readers]) {
       if (reader.node !== node) continue;
-      void reader.channel.write({ rank: 0, node, attempt: reader.attempt, error: `the connection to node ${node} broke` });
+      reader.channel.offer({ rank: 0, node, attempt: reader.attempt, error: `the connection to node ${node} broke` }, tooMany);
       this.#finish(id);
     }
   }
@@ -92,6 +92,8 @@ export class LogDesk {
     reader?.done();
   }
 }
+
+const tooMany = (): Error => new RpcError('RESOURCE_EXHAUSTED', 'the logs come faster than they are read');
 
 interface Share {
   readonly node: NodeName;

@@ -3,7 +3,7 @@ import type { Reply, Request } from './inputs.ts';
 import { onApplyJob } from './jobs/onRequest.ts';
 import type { PlacementDecision } from './schedule/pass.ts';
 import { decidePlacement } from './schedule/pass.ts';
-import { emptyRoomCache, openRoom } from './schedule/room.ts';
+import { openRoom } from './schedule/room.ts';
 import type { StateView } from './state/view.ts';
 import type { Turn } from './turn.ts';
 
@@ -19,5 +19,5 @@ export function planJob(state: StateView, request: Extract<Request, { kind: 'app
   const reply = onApplyJob(dry, request);
   if (reply.kind !== 'applied' || reply.outcome !== 'created') return { reply, decision: null };
   const candidate = { user: request.user, spec: request.spec, attempts: [] };
-  return { reply, decision: decidePlacement(state, openRoom(state, context.policy.levels, emptyRoomCache()), candidate) };
+  return { reply, decision: decidePlacement(state, openRoom(state, context.policy.levels), candidate) };
 }

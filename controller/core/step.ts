@@ -34,7 +34,7 @@ export function step(state: State, inputs: readonly Input[], context: Context): 
   const { turn, events } = beginTurn(state, context);
   const replies = inputs.map((input) => onInput(turn, input));
   if (!state.scheduleDirty) return { events, replies, waits: null, more: false };
-  const { waits, more } = runPass(turn, state.roomCache);
+  const { waits, more } = runPass(turn);
   state.scheduleDirty = more;
   return { events, replies, waits, more };
 }

@@ -17,7 +17,7 @@ import type { Random } from './random.ts';
 export const policy = { ...defaultPolicy, progressRecordMs: 1_000 };
 
 /** A small job; the fields that a test is about are given. */
-export function jobSpec(changes: Partial<JobSpec> = {}): JobSpec {
+function jobSpec(changes: Partial<JobSpec> = {}): JobSpec {
   return {
     queue: queueName('default'), priority: 20, preemptible: true, gpuModels: [], workers: 1, gpusPerWorker: 1, processesPerWorker: 'worker', mesh: [],
     constraints: [], checkpoint: { directory: '/ckpt', intervalMs: null, graceMs: 30_000, keep: null }, restarts: { max: 0, withinMs: null }, maxRuntimeMs: null,

@@ -5,6 +5,7 @@ import { parseLine, parseSnapshot, printLine } from '#controller/loop/logLine.ts
 import { restoreSnapshot, printSnapshot } from '#core/state/snapshot.ts';
 import { findBrokenPromises } from '#core/invariants.ts';
 import { applyJob, disturb, FakeCluster, policy } from './fakeCluster.ts';
+import { userName } from '#vocabulary/ids.ts';
 import { createRandom } from './random.ts';
 
 /** SHOAL_SEEDS=5000 searches longer. */
@@ -34,7 +35,7 @@ function makePeace(cluster: FakeCluster): void {
   for (const agent of cluster.agents) {
     for (let gpu = 0; gpu < 4; gpu += 1) agent.setHealth(gpu, true);
     cluster.reconnect(agent);
-    cluster.step([{ kind: 'uncordonNode', node: agent.name, user: 'bob' as never }]);
+    cluster.step([{ kind: 'uncordonNode', node: agent.name, user: userName('bob') }]);
   }
   for (const job of cluster.view.jobs.values()) cluster.step([{ kind: 'resumeJob', name: job.name, user: job.user }]);
 }

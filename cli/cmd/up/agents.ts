@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { CliError } from '../../cliError.ts';
 import { exitCodes } from '../../exitCodes.ts';
 import type { Io } from '../../io.ts';
+import { agentNodeFlags } from '../../rooms.ts';
 import { withServer } from '../../server/connection.ts';
 import { startChild, type Child } from './child.ts';
 import { lastLines } from './lastLines.ts';
@@ -46,7 +47,7 @@ export async function startAgent({ options, ready, number, logs }: AgentWanted, 
     '--cgroups',
     'auto',
   ];
-  return startChild({ name: node, program: options.programs.agent, words, env: io.env, logFile });
+  return startChild({ name: node, program: options.programs.agent, nodeFlags: agentNodeFlags, words, env: io.env, logFile });
 }
 
 interface Joining {
@@ -68,6 +69,7 @@ async function joinCluster({ node, data, ready, logFile, options }: Joining, io:
   const join = startChild({
     name: node,
     program: options.programs.agent,
+    nodeFlags: agentNodeFlags,
     words: ['join', '--data', data, '--controller', ready.control, '--node', node],
     env: { ...io.env, SHOAL_JOIN_TOKEN: token },
     logFile,

@@ -22,6 +22,8 @@ export interface Child {
 export interface ChildWanted {
   readonly name: string;
   readonly program: string;
+  /** Of Node itself. */
+  readonly nodeFlags: readonly string[];
   readonly words: readonly string[];
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Gets all that it writes to stdout and stderr. */
@@ -30,8 +32,8 @@ export interface ChildWanted {
 
 const patienceMs = 10_000;
 
-export function startChild({ name, program, words, env, logFile }: ChildWanted): Child {
-  const child = spawn(process.execPath, [program, ...words], { stdio: ['ignore', 'pipe', 'pipe'], detached: true, env });
+export function startChild({ name, program, nodeFlags, words, env, logFile }: ChildWanted): Child {
+  const child = spawn(process.execPath, [...nodeFlags, program, ...words], { stdio: ['ignore', 'pipe', 'pipe'], detached: true, env });
   const log = createWriteStream(logFile, { flags: 'a', mode: 0o600 });
   // A log that cannot be written (disk full) must not take the cluster down.
   log.on('error', () => undefined);

@@ -38,6 +38,7 @@ function startController({ data, listen, agentListen, programs }: UpOptions, log
   return startChild({
     name: 'controller',
     program: programs.controller,
+    nodeFlags: [],
     words: ['--data', data, '--listen', listen, '--agent-listen', agentListen],
     env: io.env,
     logFile: join(logs, 'controller.log'),

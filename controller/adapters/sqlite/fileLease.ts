@@ -14,6 +14,9 @@ export interface FileLeaseOptions {
   readonly waitMs: number;
 }
 
+/** An open database that nobody refers to is closed when memory is collected, and its lock would be gone. */
+const heldLocks = new Set<DatabaseSync>();
+
 /** A controller that ends is followed within this time. */
 const retryMs = 100;
 
@@ -57,6 +60,7 @@ class FileLease implements Leadership {
     if (held === null) return Promise.resolve();
     this.#held = null;
     rmSync(this.#holderFile, { force: true });
+    heldLocks.delete(held);
     held.close();
     return Promise.resolve();
   }
@@ -67,6 +71,7 @@ class FileLease implements Leadership {
       const held = lock(this.#lockFile);
       if (held === null) return false;
       this.#held = held;
+      heldLocks.add(held);
       this.#writeHolder();
       return true;
     } catch (error) {

@@ -7,7 +7,7 @@ import type { Turn } from '../turn.ts';
 import { chooseCoordinator } from './coordinator.ts';
 import type { FreeTree, WorkerShape } from './freeTree.ts';
 import { findPlacement } from './place.ts';
-import type { Room, RoomCache } from './room.ts';
+import type { Room } from './room.ts';
 import { openRoom } from './room.ts';
 
 /**
@@ -22,9 +22,9 @@ export interface PassResult {
   readonly more: boolean;
 }
 
-export function runPass(turn: Turn, cache: RoomCache): PassResult {
+export function runPass(turn: Turn): PassResult {
   const waits = new Map<JobUid, WaitReason>();
-  const room = openRoom(turn.state, turn.context.policy.levels, cache);
+  const room = openRoom(turn.state, turn.context.policy.levels);
   let placed = 0;
   for (const uid of [...turn.state.pending]) {
     const job = turn.state.jobs.get(uid);

@@ -8,9 +8,9 @@ import { buildFreeTree, recountNode } from './freeTree.ts';
 
 /**
  * Free room by worker shape, kept from pass to pass: only nodes that changed since are counted again, so that a pass over
- * a cluster at rest costs a comparison a node. Derived from the state; a snapshot leaves it out.
+ * a cluster at rest costs a comparison a node. It follows from the state alone and goes with it.
  */
-export interface RoomCache {
+interface RoomCache {
   readonly trees: Map<string, { readonly shape: WorkerShape; readonly tree: FreeTree }>;
   models: readonly string[];
   /** Nodes that changed after this revision are not counted yet. */
@@ -19,8 +19,14 @@ export interface RoomCache {
   topologyAt: number;
 }
 
-export function emptyRoomCache(): RoomCache {
-  return { trees: new Map(), models: [], asOf: 0, topologyAt: -1 };
+const caches = new WeakMap<StateView, RoomCache>();
+
+function cacheOf(state: StateView): RoomCache {
+  const known = caches.get(state);
+  if (known !== undefined) return known;
+  const cache: RoomCache = { trees: new Map(), models: [], asOf: 0, topologyAt: -1 };
+  caches.set(state, cache);
+  return cache;
 }
 
 /** What one pass knows of free room, and which shapes already failed in it. */
@@ -35,7 +41,8 @@ export interface Room {
   taken(placement: Placement): void;
 }
 
-export function openRoom(state: StateView, levels: Levels, cache: RoomCache): Room {
+export function openRoom(state: StateView, levels: Levels): Room {
+  const cache = cacheOf(state);
   refresh(state, cache);
   const treeOf = (shape: WorkerShape): FreeTree => {
     const key = `${shape.model ?? ''} ${shape.gpus}`;

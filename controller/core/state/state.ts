@@ -7,8 +7,6 @@ import type { NodeInventory } from '#vocabulary/topology.ts';
 import type { ExitCodes, JobWanted, Labels, RecordedProgress, StopCause, TokenFacts, WorkerRecordState } from '../events.ts';
 import type { Amounts } from '../ledger/amounts.ts';
 import { noAmounts } from '../ledger/amounts.ts';
-import type { RoomCache } from '../schedule/room.ts';
-import { emptyRoomCache } from '../schedule/room.ts';
 
 /**
  * All that the controller knows, as the fold of the log. Changed in place by `apply` alone, handed out as `StateView`.
@@ -38,8 +36,6 @@ export interface State {
   scheduleDirty: boolean;
   /** Revision at which a node last came or changed its inventory. Derived. */
   topologyAt: Revision;
-  /** Derived. */
-  readonly roomCache: RoomCache;
 }
 
 export interface QueueRecord {
@@ -183,7 +179,6 @@ export function emptyState(): State {
     ledger: { amounts: noAmounts(), capacity: 0n },
     scheduleDirty: true,
     topologyAt: revision(0),
-    roomCache: emptyRoomCache(),
   };
 }
 
