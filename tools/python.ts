@@ -5,9 +5,10 @@
  */
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { access, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { access, mkdir, readFile, rename, rm } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
+import { fetchPip } from './pipWheel.ts';
 
 export interface Python {
   /** The interpreter, absolute. */
@@ -42,9 +43,9 @@ export async function ensurePython(log: (line: string) => void, signal?: AbortSi
   await mkdir(cache, { recursive: true });
   const partial = `${folder}.partial-${process.pid}`;
   try {
-    await build(base.path, partial);
+    const pip = await build(base.path, partial);
     signal?.throwIfAborted();
-    await install(partial, signal);
+    await install(partial, pip, signal);
     signal?.throwIfAborted();
     await takeIntoUse(partial, folder);
   } finally {
@@ -95,43 +96,27 @@ function howToGet(): readonly string[] {
   return ['Get it: apt-get install python3 python3-venv python3-pip (Debian, Ubuntu) or brew install python (macOS).'];
 }
 
-/**
- * A virtual environment with pip of its own; where `ensurepip` is missing (Debian without python3-venv) one without, which
- * the machine's pip then fills.
- */
-async function build(base: string, folder: string): Promise<void> {
+/** Answers what Python runs as pip there. Where `ensurepip` is missing (Debian without python3-venv) pip is fetched. */
+async function build(base: string, folder: string): Promise<readonly string[]> {
   const withPip = await runQuietly(base, ['-m', 'venv', folder]);
-  if (withPip.code === 0) return;
+  if (withPip.code === 0) return ['-m', 'pip'];
   await rm(folder, { recursive: true, force: true });
   const bare = await runQuietly(base, ['-m', 'venv', '--without-pip', folder]);
-  const basePip = await runQuietly(base, ['-m', 'pip', '--version']);
-  if (bare.code === 0 && basePip.code === 0) {
-    await writeFile(join(folder, 'pip-of'), base);
-    return;
+  if (bare.code !== 0) throw new PythonMissing([`${base} cannot make a virtual environment:`, ...lastLines(bare.output), ...howToGet()]);
+  try {
+    return [await fetchPip(folder)];
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new PythonMissing([`${base} has no pip, and it could not be fetched: ${why}`, ...howToGet()]);
   }
-  throw new PythonMissing([
-    `${base} has ${bare.code === 0 ? 'no pip' : 'no module venv'}, which a Python environment is made with.`,
-    ...howToGet(),
-    ...lastLines(bare.code === 0 ? withPip.output : bare.output),
-  ]);
 }
 
-async function install(folder: string, signal: AbortSignal | undefined): Promise<void> {
-  const { python } = environmentIn(folder);
+async function install(folder: string, pip: readonly string[], signal: AbortSignal | undefined): Promise<void> {
   const words = ['install', '--quiet', '--disable-pip-version-check', '--no-input', '-r', requirementsFile];
-  const base = await readFile(join(folder, 'pip-of'), 'utf8').catch(() => null);
-  const { code, output } =
-    base === null
-      ? await runQuietly(python, ['-m', 'pip', ...words], signal)
-      : await runQuietly(base, ['-m', 'pip', ...words, '--ignore-installed', '--target', await sitePackages(python)], signal);
+  const { code, output } = await runQuietly(environmentIn(folder).python, [...pip, ...words], signal);
   if (code === 0) return;
   signal?.throwIfAborted();
   throw new PythonMissing(['pip could not install what examples/train-gpt/requirements.txt lists:', ...lastLines(output)]);
-}
-
-async function sitePackages(python: string): Promise<string> {
-  const { stdout } = await runQuietly(python, ['-c', 'import sysconfig; print(sysconfig.get_path("purelib"))']);
-  return stdout.trim();
 }
 
 /** Whoever comes second finds the name taken by an equal environment, and uses that. */
