@@ -14,7 +14,7 @@ export interface SeenProcess {
 }
 
 /** Of this user, except this process. */
-export async function listProcesses(): Promise<readonly SeenProcess[]> {
+async function listProcesses(): Promise<readonly SeenProcess[]> {
   const all = process.platform === 'linux' ? await fromProc() : await fromPs();
   return all.filter(({ pid }) => pid !== process.pid);
 }

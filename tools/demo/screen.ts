@@ -24,6 +24,8 @@ interface Terminal {
 }
 
 const plainPeriodMs = 5000;
+/** Of a terminal that does not say, or says 0. */
+const assumedColumns = 100;
 
 export function makeScreen(out: Terminal, now: () => number): Screen {
   return out.isTTY === true ? terminalScreen(out) : plainScreen(out, now);
@@ -33,7 +35,7 @@ function terminalScreen(out: Terminal): Screen {
   let drawn: readonly string[] = [];
   const erase = (): string => (drawn.length === 0 ? '' : `\x1b[${drawn.length}A\x1b[J`);
   // A line that wraps would take two rows, and the next erasing would miss one.
-  const cut = (line: string): string => line.slice(0, Math.max(20, (out.columns ?? 100) - 1));
+  const cut = (line: string): string => line.slice(0, (out.columns || assumedColumns) - 1);
   const draw = (lines: readonly string[]): string => lines.map((line) => `${cut(line)}\n`).join('');
   return {
     say: (line) => out.write(`${erase()}${line}\n${draw(drawn)}`),
