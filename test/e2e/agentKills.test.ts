@@ -49,7 +49,9 @@ test('the exit code of a rank that ended while its agent was dead is kept', asyn
     expect(pids.length).toBeGreaterThan(0);
     await cluster.agent('n1').kill();
     await writeFile(go, '');
-    await waitUntil(async () => ((await cluster.processesOf('orphan')).length === 0 ? true : undefined), { what: 'the rank and its launcher ended' });
+    await waitUntil(async () => ((await cluster.processesOf('orphan')).length === 0 ? true : undefined), {
+      what: 'the rank and its launcher ended',
+    });
     await cluster.startAgent('n1');
     const { attempts, message, ranks } = await untilFinished(cluster, 'orphan', 'Failed');
     expect(printAttempts(attempts)).toEqual(['1 ApplicationFailure charged']);

@@ -19,7 +19,9 @@ const seed = numberFrom('SHOAL_SEED', 20_261_123);
 const lifeMsMax = 2500;
 const stepsMax = 60;
 
-test(`no acknowledged job is lost and none starts twice over ${kills} kill -9 of the controller (seed ${seed})`, { timeout: 120_000 + kills * 6000 }, async () => {
+test(`no acknowledged job is lost and none starts twice over ${kills} kill -9 of the controller (seed ${seed})`, {
+  timeout: 120_000 + kills * 6000,
+}, async () => {
   await withCluster({ nodes: fourNodes }, async (cluster) => {
     // A stream for each purpose: how long one of them waits does not change what the other one does.
     const wanted = Array.from({ length: jobs }, (_, at) => wantedJob(at, createRandom(seed + at)));
@@ -36,7 +38,9 @@ test(`no acknowledged job is lost and none starts twice over ${kills} kill -9 of
       const history = await readHistory(cluster.work, name);
       expect(history.filter(({ what }) => what === 'start').length).toBe(workers);
       expect(history.filter(({ what }) => what === 'second-start')).toEqual([]);
-      expect(history.filter(({ what }) => what === 'done').map(({ sum }) => sum)).toEqual(Array.from({ length: workers }, () => sumOfSteps(steps)));
+      expect(history.filter(({ what }) => what === 'done').map(({ sum }) => sum)).toEqual(
+        Array.from({ length: workers }, () => sumOfSteps(steps)),
+      );
     }
   });
 });

@@ -43,8 +43,12 @@ test('a GPU that fails under a job moves the job, charges nothing, and is used a
     for (const name of ['left', 'right']) await create(cluster, training({ name, gpusPerWorker: 2, out: cluster.work, steps: 5 }));
     expect((await getNode(cluster, node)).status).toMatchObject({ gpusHealthy: 1 });
     await tellGpus(cluster, node, { gpu: 1, heal: true });
-    await waitUntil(async () => ((await getNode(cluster, node)).status?.gpusHealthy === 2 ? true : undefined), { what: 'the GPU is healthy again' });
-    const places = await Promise.all(['left', 'right'].map(async (name) => (await untilFinished(cluster, name, 'Succeeded')).attempts.map(placesOf)));
+    await waitUntil(async () => ((await getNode(cluster, node)).status?.gpusHealthy === 2 ? true : undefined), {
+      what: 'the GPU is healthy again',
+    });
+    const places = await Promise.all(
+      ['left', 'right'].map(async (name) => (await untilFinished(cluster, name, 'Succeeded')).attempts.map(placesOf)),
+    );
     expect(places.length).toBe(2);
     await create(cluster, training({ name: 'both', workers: 2, gpusPerWorker: 2, out: cluster.work, steps: 5 }));
     const both = await untilFinished(cluster, 'both', 'Succeeded');

@@ -1,6 +1,7 @@
 /** What must hold when a node is lost and comes back, whatever took it away. */
 import { expect } from 'vitest';
 import type { Event } from '#gen/shoal/v1/event_pb.js';
+import type { TrainingJobStatus } from '#gen/shoal/v1/training_job_pb.js';
 import { assert } from '#vocabulary/assert.ts';
 import type { Cluster } from './cluster.ts';
 import { readHistory } from './history.ts';
@@ -33,7 +34,7 @@ export async function readLoss(cluster: Cluster, { node, job }: Named): Promise<
 
 /** The second attempt stands at these places, resumed from the newest checkpoint, and makes steps. */
 export async function untilRunsElsewhere(cluster: Cluster, job: string, places: readonly string[]): Promise<void> {
-  const isGoingOn = ({ attempts, progress }: { readonly attempts: readonly { readonly resumedFromStep: bigint }[]; readonly progress?: { readonly step: bigint } }): boolean =>
+  const isGoingOn = ({ attempts, progress }: TrainingJobStatus): boolean =>
     attempts.length === 2 && (progress?.step ?? 0n) > (attempts[1]?.resumedFromStep ?? 0n);
   const { attempts } = await untilJob(cluster, job, isGoingOn, { what: 'makes steps in its second attempt' });
   const [first, second] = attempts;
@@ -43,7 +44,10 @@ export async function untilRunsElsewhere(cluster: Cluster, job: string, places: 
 }
 
 /** It ends what it still holds before it is ready, and nothing that the old attempt did after the loss counts. */
-export async function expectNodeToReturn(cluster: Cluster, { node, job, pids, loss }: Named & { readonly pids: readonly number[]; readonly loss: Loss }): Promise<void> {
+export async function expectNodeToReturn(
+  cluster: Cluster,
+  { node, job, pids, loss }: Named & { readonly pids: readonly number[]; readonly loss: Loss },
+): Promise<void> {
   const since = async (): Promise<readonly Event[]> => {
     const events = await eventsOf(cluster, 'Node', node);
     return events.slice(events.findIndex(({ reason }) => reason === 'NodeLost'));

@@ -17,7 +17,9 @@ test('a host whose cable is cut is lost within 10 s, what its ranks do alone cou
     const steps = 900;
     await create(cluster, training({ name: 'gang', workers: 2, gpusPerWorker: 2, out: cluster.work, steps }));
     await untilCheckpoint(cluster, 'gang', 20);
-    const there = (await cluster.processesOf('gang')).filter(({ env }) => env.get('SHOAL_SOCKET')?.startsWith(`${cluster.nodeData('n2')}/`));
+    const there = (await cluster.processesOf('gang')).filter(({ env }) =>
+      env.get('SHOAL_SOCKET')?.startsWith(`${cluster.nodeData('n2')}/`),
+    );
     const cutAtMs = Date.now();
     await host.cut();
 

@@ -23,7 +23,10 @@ export async function apply({ client }: Pick<Cluster, 'client'>, manifest: objec
   return result;
 }
 
-export async function getJob({ client }: Pick<Cluster, 'client'>, name: string): Promise<{ readonly job: TrainingJob; readonly status: TrainingJobStatus }> {
+export async function getJob(
+  { client }: Pick<Cluster, 'client'>,
+  name: string,
+): Promise<{ readonly job: TrainingJob; readonly status: TrainingJobStatus }> {
   const { resource } = await client.get({ object: { kind: 'TrainingJob', name } }, { deadlineMs: callDeadlineMs });
   assert(resource?.object.case === 'trainingJob', `${name} is a job`);
   const { value } = resource.object;
@@ -49,7 +52,8 @@ export async function untilEvent(
   about: { readonly kind: 'TrainingJob' | 'Node'; readonly name: string; readonly reason: string },
   deadlineMs?: number,
 ): Promise<Event> {
-  const look = async (): Promise<Event | undefined> => (await eventsOf(cluster, about.kind, about.name)).find(({ reason }) => reason === about.reason);
+  const look = async (): Promise<Event | undefined> =>
+    (await eventsOf(cluster, about.kind, about.name)).find(({ reason }) => reason === about.reason);
   const seen = async (): Promise<string> => printEvents(await eventsOf(cluster, about.kind, about.name));
   return waitUntil(look, { what: `event ${about.reason} of ${about.name}`, seen, ...(deadlineMs === undefined ? {} : { deadlineMs }) });
 }
@@ -88,7 +92,12 @@ export async function untilJob(
 }
 
 /** Fails at once when the job comes to another end. */
-export async function untilFinished(cluster: Pick<Cluster, 'client'>, name: string, want: 'Succeeded' | 'Failed', deadlineMs = 60_000): Promise<TrainingJobStatus> {
+export async function untilFinished(
+  cluster: Pick<Cluster, 'client'>,
+  name: string,
+  want: 'Succeeded' | 'Failed',
+  deadlineMs = 60_000,
+): Promise<TrainingJobStatus> {
   const isOver = ({ phase }: TrainingJobStatus): boolean => phase === 'Succeeded' || phase === 'Failed';
   const status = await untilJob(cluster, name, isOver, { what: 'is over', deadlineMs });
   assert(status.phase === want, `job ${name} ${status.phase}: ${status.message}`);
@@ -100,7 +109,9 @@ export function untilStep(cluster: Pick<Cluster, 'client'>, name: string, step: 
 }
 
 export function untilCheckpoint(cluster: Pick<Cluster, 'client'>, name: string, step: number): Promise<TrainingJobStatus> {
-  return untilJob(cluster, name, ({ checkpoint }) => Number(checkpoint?.step ?? 0) >= step, { what: `has a checkpoint of step ${step} or later` });
+  return untilJob(cluster, name, ({ checkpoint }) => Number(checkpoint?.step ?? 0) >= step, {
+    what: `has a checkpoint of step ${step} or later`,
+  });
 }
 
 /** `Succeeded`, `NodeFailure charged`, one a attempt. */

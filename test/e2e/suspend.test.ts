@@ -35,7 +35,9 @@ test('suspended ranks all stop at one step with a checkpoint of it; the next att
     expect(attempts.map(({ resumedFromStep }) => resumedFromStep)).toEqual([0n, BigInt(stopStep)]);
     expect(restarts).toMatchObject({ application: 0, infrastructure: 0, preemption: 0 });
     const history = await readHistory(cluster.work, 'pause');
-    expect(history.filter(({ what, attempt }) => what === 'start' && attempt === 2).map(({ step }) => step)).toEqual([1, 2, 3, 4].map(() => stopStep));
+    expect(history.filter(({ what, attempt }) => what === 'start' && attempt === 2).map(({ step }) => step)).toEqual(
+      [1, 2, 3, 4].map(() => stopStep),
+    );
     expect(history.filter(({ what }) => what === 'done').map(({ sum }) => sum)).toEqual([1, 2, 3, 4].map(() => sumOfSteps(steps)));
   });
 });
@@ -50,7 +52,13 @@ test('a program that knows nothing of the workload API gets SIGTERM, the grace p
     }
     const heard = async (file: string): Promise<string> => readFile(join(cluster.work, file), 'utf8').catch(() => '');
     for (const name of ['polite', 'deaf']) {
-      await waitUntil(() => readFile(join(cluster.work, `ready-${name}`), 'utf8').then(() => true as const).catch(() => undefined), { what: `${name} has its trap` });
+      await waitUntil(
+        () =>
+          readFile(join(cluster.work, `ready-${name}`), 'utf8')
+            .then(() => true as const)
+            .catch(() => undefined),
+        { what: `${name} has its trap` },
+      );
       await untilJob(cluster, name, ({ phase }) => phase === 'Running', { what: 'runs' });
     }
     const askedAtMs = Date.now();

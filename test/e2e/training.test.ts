@@ -10,7 +10,10 @@ import { create, eventsOf, placesOf, printAttempts, reasonsOf, untilFinished } f
 test('a gang of four trains on four nodes, saves sharded checkpoints and succeeds in one attempt', async () => {
   await withCluster({ nodes: fourNodes }, async (cluster) => {
     const steps = 40;
-    await create(cluster, training({ name: 'gang', workers: 4, gpusPerWorker: 2, out: cluster.work, steps, spec: { mesh: { data: 4, tensor: 2 } } }));
+    await create(
+      cluster,
+      training({ name: 'gang', workers: 4, gpusPerWorker: 2, out: cluster.work, steps, spec: { mesh: { data: 4, tensor: 2 } } }),
+    );
     const { attempts, checkpoint, restarts, ranks } = await untilFinished(cluster, 'gang', 'Succeeded');
 
     expect(printAttempts(attempts)).toEqual(['1 Succeeded']);
@@ -22,13 +25,12 @@ test('a gang of four trains on four nodes, saves sharded checkpoints and succeed
     );
     expect(restarts).toMatchObject({ application: 0, infrastructure: 0, preemption: 0 });
     expect(checkpoint).toMatchObject({ step: 40n, path: join(cluster.work, 'gang', 'attempt-1', 'step-40') });
-    expect((await readdir(join(cluster.work, 'gang', 'attempt-1', 'step-40'))).sort()).toEqual([0, 1, 2, 3].map((rank) => `rank-${rank}.json`));
-    expect(reasonsOf(await eventsOf(cluster, 'TrainingJob', 'gang')).filter((reason) => reason !== 'Checkpointed' && reason !== 'WorkerEnded')).toEqual([
-      'Created',
-      'Placed',
-      'Started',
-      'Succeeded',
-    ]);
+    expect((await readdir(join(cluster.work, 'gang', 'attempt-1', 'step-40'))).sort()).toEqual(
+      [0, 1, 2, 3].map((rank) => `rank-${rank}.json`),
+    );
+    expect(
+      reasonsOf(await eventsOf(cluster, 'TrainingJob', 'gang')).filter((reason) => reason !== 'Checkpointed' && reason !== 'WorkerEnded'),
+    ).toEqual(['Created', 'Placed', 'Started', 'Succeeded']);
 
     const history = await readHistory(cluster.work, 'gang');
     const done = history.filter(({ what }) => what === 'done').sort((left, right) => left.rank - right.rank);

@@ -11,7 +11,10 @@ export interface Patience {
 }
 
 /** Looks again and again until `look` gives a value. Throws when the deadline passes; an error of `look` is thrown at once. */
-export async function waitUntil<T>(look: () => Promise<T | undefined> | T | undefined, { what, deadlineMs = 30_000, seen }: Patience): Promise<T> {
+export async function waitUntil<T>(
+  look: () => Promise<T | undefined> | T | undefined,
+  { what, deadlineMs = 30_000, seen }: Patience,
+): Promise<T> {
   const giveUpAtMs = performance.now() + deadlineMs;
   for (;;) {
     const value = await look();
