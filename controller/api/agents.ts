@@ -36,7 +36,7 @@ export function agentHandlers(parts: AgentsParts): Handlers<typeof AgentService>
 
 async function* session(parts: AgentsParts, requests: AsyncIterable<SessionRequest>, context: CallContext): AsyncGenerator<SessionResponse> {
   const messages = requests[Symbol.asyncIterator]();
-  const hello = await asRpc(() => takeHello(parts, messages, context));
+  const hello = await takeHello(parts, messages, context);
   const channel = new Channel<SessionResponse>(limits.sessionMessagesMax);
   const say = (message: SessionResponse['message']): void => {
     if (message !== undefined) channel.offer({ message }, () => new RpcError('RESOURCE_EXHAUSTED', `node ${hello.node} does not take its messages`));
@@ -48,10 +48,12 @@ async function* session(parts: AgentsParts, requests: AsyncIterable<SessionReque
       say({ case: 'logs', value: { requestId, id: { jobUid: id.job, attempt: id.attempt, worker: id.worker }, ranks: [...ranks], stream, follow, ...(tail === null ? {} : { tail }) } }),
     close: (why) => channel.close(new RpcError('ABORTED', why)),
   };
-  const epoch = await parts.loop.read((state) => state.epoch);
-  say({ case: 'welcome', value: { epoch: BigInt(epoch), controllerVersion: parts.version, heartbeatMs: limits.heartbeatMs, lostAfterMs: limits.nodeLostAfterMs } });
+  parts.sessions.register(open);
   try {
-    await parts.sessions.open(open);
+    accepted(await asRpc(() => parts.loop.offer({ kind: 'hello', hello })));
+    const epoch = await parts.loop.read((state) => state.epoch);
+    say({ case: 'welcome', value: { epoch: BigInt(epoch), controllerVersion: parts.version, heartbeatMs: limits.heartbeatMs, lostAfterMs: limits.nodeLostAfterMs } });
+    await parts.sessions.welcome(open);
     parts.telemetry.info({ node: hello.node, agent: hello.agentVersion, peer: context.peer }, 'agent connected');
     const reading = takeReports(parts, messages, open, (sequence) => say({ case: 'ack', value: { sequence: BigInt(sequence) } }));
     reading.then(
@@ -75,9 +77,7 @@ async function takeHello(parts: AgentsParts, messages: AsyncIterator<SessionRequ
   }
   const node = nodeOf(context);
   if (wire.node !== node) throw new RpcError('PERMISSION_DENIED', `node: the hello names "${wire.node}", the certificate is for "${node}"`);
-  const hello = helloFromWire(wire);
-  accepted(await parts.loop.offer({ kind: 'hello', hello }));
-  return hello;
+  return helloFromWire(wire);
 }
 
 /** One after the other; each is acknowledged when what followed from it is durable. */

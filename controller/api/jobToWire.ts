@@ -31,14 +31,14 @@ export function jobToWire(job: JobView, around: JobSurroundings): MessageInitSha
 
 function statusOf(job: JobView, around: JobSurroundings): MessageInitShape<typeof TrainingJobStatusSchema> {
   const { reason, message } = describePhase(job, around.wait);
-  const { progress, checkpoint, restarts } = job;
+  const { checkpoint, restarts } = job;
   const amounts = Object.entries(readJobLedger(around.state, job, around.nowMs)).filter(([, amount]) => amount > 0n);
   return {
     phase: phaseOf(job), reason, message,
     user: job.user,
     attempts: job.attempts.map(attemptToWire),
     ranks: ranksOf(job),
-    ...(progress === null ? {} : { progress: progressToWire(progress) }),
+    ...progressOf(job),
     ...(checkpoint === null ? {} : { checkpoint: { step: BigInt(checkpoint.step), path: checkpoint.path, at: timestampFromMs(checkpoint.atMs) } }),
     restarts: { application: restarts.applicationAtMs.length, infrastructure: restarts.infrastructure, preemption: restarts.preemption },
     ledger: Object.fromEntries(amounts),
@@ -121,6 +121,13 @@ function ranksOf(job: JobView): MessageInitShape<typeof RankSchema>[] {
       };
     }),
   );
+}
+
+/** A new attempt that has said nothing yet stands where it resumed, not where the one before it broke off. */
+function progressOf(job: JobView): { readonly progress?: MessageInitShape<typeof ProgressSchema> } {
+  const attempt = job.attempts.at(-1);
+  if (job.progress !== null && (attempt === undefined || job.progress.attempt === attempt.number)) return { progress: progressToWire(job.progress) };
+  return attempt?.resume === null || attempt === undefined ? {} : { progress: { step: BigInt(attempt.resume.step), at: timestampFromMs(attempt.placedAtMs) } };
 }
 
 function progressToWire(progress: NonNullable<JobView['progress']>): MessageInitShape<typeof ProgressSchema> {

@@ -27,7 +27,9 @@ export interface WantedLogs {
 }
 
 interface Connection {
-  session: Session;
+  readonly session: Session;
+  /** It has been welcomed: assignments may follow. */
+  welcomed: boolean;
   sentGeneration: number;
   sentEpoch: number;
 }
@@ -53,11 +55,18 @@ export class Sessions {
     loop.onCommit((state) => this.#push(state));
   }
 
-  /** A node has one session: a new one ends the old one. Sends the whole desired set at once. */
-  async open(session: Session): Promise<void> {
+  /** The node is there. It has one session: a new one ends the old one. */
+  register(session: Session): void {
     this.#connections.get(session.node)?.session.close('the node opened another session');
-    this.#connections.set(session.node, { session, sentGeneration: -1, sentEpoch: -1 });
+    this.#connections.set(session.node, { session, welcomed: false, sentGeneration: -1, sentEpoch: -1 });
     this.heard(session.node);
+  }
+
+  /** From now on it is sent its desired set, the whole of it at once. */
+  async welcome(session: Session): Promise<void> {
+    const connection = this.#connections.get(session.node);
+    if (connection?.session !== session) return;
+    connection.welcomed = true;
     await this.#loop.read((state) => this.#push(state));
   }
 
@@ -129,7 +138,7 @@ export class Sessions {
   #push(state: StateView): void {
     for (const [name, connection] of this.#connections) {
       const node = state.nodes.get(name);
-      if (node === undefined || (node.generation === connection.sentGeneration && state.epoch === connection.sentEpoch)) continue;
+      if (node === undefined || !connection.welcomed || (node.generation === connection.sentGeneration && state.epoch === connection.sentEpoch)) continue;
       connection.sentGeneration = node.generation;
       connection.sentEpoch = state.epoch;
       connection.session.send(desiredFor(state, name));

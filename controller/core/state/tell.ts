@@ -84,7 +84,8 @@ function tellAttempt(state: StateView, event: AttemptEvent): Told | null {
       if (event.stage.kind === 'ask') return say('Suspending', `${of} is asked to leave with a checkpoint (${event.reason})`);
       return event.stage.kind === 'decided' ? say('StopStepDecided', `${of}: every rank stops at step ${event.stage.stopStep}`) : null;
     case 'AttemptStopping':
-      return say('Stopping', `${of}: ${event.cause.reason}: ${event.cause.message}`, isFailure(event.cause.reason));
+      // What a rank's end means is judged when all workers are accounted for: its peer's node may be the one that broke.
+      return say('Stopping', `${of}: ${event.cause.message}`, isFailure(event.cause.reason));
     case 'StopCauseAdded':
       return say(event.cause.reason, `${of}: ${event.cause.message}`, isFailure(event.cause.reason));
     case 'AttemptEnded':
