@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { CliError } from '../../cliError.ts';
 import { configPath, loadConfig, saveConfig, withContext } from '../../config/configFile.ts';
 import { exitCodes } from '../../exitCodes.ts';
+import { controllerNodeFlags } from '../../rooms.ts';
 import type { Io } from '../../io.ts';
 import { untilAborted } from '../../untilAborted.ts';
 import { startAgent } from './agents.ts';
@@ -38,7 +39,7 @@ function startController({ data, listen, agentListen, programs }: UpOptions, log
   return startChild({
     name: 'controller',
     program: programs.controller,
-    nodeFlags: [],
+    nodeFlags: controllerNodeFlags,
     words: ['--data', data, '--listen', listen, '--agent-listen', agentListen],
     env: io.env,
     logFile: join(logs, 'controller.log'),
