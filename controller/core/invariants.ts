@@ -41,7 +41,17 @@ function* checkGangs(state: StateView, policy: Pick<Policy, 'levels'>): Generato
     if (attempt === undefined) continue;
     if (attempt.placement.length !== job.spec.workers) yield `job ${job.name}: ${attempt.placement.length} of ${job.spec.workers} workers are placed`;
     if (attempt.placement.some((place) => place.gpus.length !== job.spec.gpusPerWorker)) yield `job ${job.name}: a worker has another number of GPUs than ${job.spec.gpusPerWorker}`;
+    yield* checkModel(state, job, attempt);
     yield* checkLevels(state, policy, job, attempt);
+  }
+}
+
+/** A GPU that has left its node's inventory says nothing of its model. */
+function* checkModel(state: StateView, job: JobView, attempt: AttemptView): Generator<string> {
+  for (const { node: name, gpus } of attempt.placement) {
+    for (const info of state.nodes.get(name)?.inventory.gpus ?? []) {
+      if (gpus.includes(info.index) && info.model !== attempt.model) yield `job ${job.name} runs on ${attempt.model}, and GPU ${info.index} of ${name} is ${info.model}`;
+    }
   }
 }
 

@@ -19,7 +19,7 @@ export function describeWait(wait: WaitReason): string {
     case 'InsufficientGpus':
       return `${gang(wait.wanted)} wanted${wait.model === null ? '' : ` on ${wait.model}`}; ${wait.slots} of ${wait.wanted.workers} workers fit now (${wait.free} GPUs free)`;
     case 'NoSuchGpuModel':
-      return `GPU model ${wait.wanted.join(' or ')} wanted; the cluster has ${wait.present.length === 0 ? 'no GPUs' : wait.present.join(', ')}`;
+      return `${wait.wanted.length === 0 ? 'GPUs' : `GPU model ${wait.wanted.join(' or ')}`} wanted; the cluster has ${wait.present.length === 0 ? 'no GPUs' : wait.present.join(', ')}`;
     case 'LevelTooSmall':
       return `${gang(wait.wanted)} wanted inside one ${wait.level}; the best ${wait.level} has room for ${wait.best} workers now`;
     case 'QueueLimit':

@@ -1,11 +1,21 @@
 import type { AssignedWorker, Assignment, Desire } from '#vocabulary/assignment.ts';
 import type { NodeName } from '#vocabulary/ids.ts';
-import { epoch, generation } from '#vocabulary/ids.ts';
+import { epoch, generation, nodeName } from '#vocabulary/ids.ts';
 import { workerKey } from '#vocabulary/job.ts';
 import type { GpuHealth, ObservedWorker, WorkerEnd } from '#vocabulary/observed.ts';
 import type { Hello, Report } from '#vocabulary/session.ts';
 import { protocolVersion } from '#vocabulary/session.ts';
 import type { GpuInfo } from '#vocabulary/topology.ts';
+
+/** A machine; two GPUs of it share an NVLink domain unless `nvlink` says otherwise, one entry a GPU. */
+export interface NodeShape {
+  readonly name: string;
+  readonly rack: string;
+  readonly gpus: number;
+  readonly block?: string;
+  readonly model?: string;
+  readonly nvlink?: readonly (number | null)[];
+}
 
 interface Held {
   readonly assigned: AssignedWorker;
@@ -34,23 +44,54 @@ export class FakeAgent {
   #generation = 0;
   #sequence = 0;
 
-  constructor(name: NodeName, path: readonly string[], gpus: number) {
-    this.name = name;
-    this.#path = path;
+  constructor(shape: NodeShape) {
+    const { name, block = 'b1', rack, gpus, model = 'H100', nvlink } = shape;
+    this.name = nodeName(name);
+    this.#path = ['z1', block, rack];
     this.#gpus = Array.from({ length: gpus }, (_, index) => ({
-      index, uuid: `GPU-${name}-${index}`, model: 'H100', memoryBytes: 80 * 2 ** 30, pciBusId: `0000:${index}`, numaNode: 0, nvlinkDomain: Math.floor(index / 2),
+      index,
+      uuid: `GPU-${name}-${index}`,
+      model,
+      memoryBytes: 80 * 2 ** 30,
+      pciBusId: `0000:${index}`,
+      numaNode: 0,
+      nvlinkDomain: nvlink === undefined ? Math.floor(index / 2) : (nvlink[index] ?? null),
     }));
     this.#health = this.#gpus.map(({ index }) => ({ index, healthy: true, code: '', message: '' }));
   }
 
   hello(): Hello {
-    const inventory = { address: `10.0.0.${this.name}`, bootId: 'boot', agentVersion: 'fake', path: this.#path, cpuMilli: 64_000, memoryBytes: 2 ** 38, os: 'linux', gpus: this.#gpus };
-    return { node: this.name, protocolVersion, agentVersion: 'fake', inventory, epochSeen: epoch(this.#epochSeen), workers: this.#observe(), gpuHealth: this.#health, labels: {} };
+    const inventory = {
+      address: `10.0.0.${this.name}`,
+      bootId: 'boot',
+      agentVersion: 'fake',
+      path: this.#path,
+      cpuMilli: 64_000,
+      memoryBytes: 2 ** 38,
+      os: 'linux',
+      gpus: this.#gpus,
+    };
+    return {
+      node: this.name,
+      protocolVersion,
+      agentVersion: 'fake',
+      inventory,
+      epochSeen: epoch(this.#epochSeen),
+      workers: this.#observe(),
+      gpuHealth: this.#health,
+      labels: {},
+    };
   }
 
   report(): Report {
     this.#sequence += 1;
-    return { sequence: this.#sequence, generation: generation(this.#generation), workers: this.#observe(), gpuHealth: this.#health, samples: [] };
+    return {
+      sequence: this.#sequence,
+      generation: generation(this.#generation),
+      workers: this.#observe(),
+      gpuHealth: this.#health,
+      samples: [],
+    };
   }
 
   take(assignment: Assignment): void {
@@ -72,7 +113,16 @@ export class FakeAgent {
     const resumed = assigned.launch.checkpoint?.resume?.step ?? 0;
     const runs = assigned.desire.kind === 'run';
     if (runs) this.started.push(key);
-    this.#held.set(key, { assigned, desire: assigned.desire, state: runs ? 'starting' : 'ended', end: 'killed', exitCode: 0, step: resumed, checkpoint: resumed, answered: null });
+    this.#held.set(key, {
+      assigned,
+      desire: assigned.desire,
+      state: runs ? 'starting' : 'ended',
+      end: 'killed',
+      exitCode: 0,
+      step: resumed,
+      checkpoint: resumed,
+      answered: null,
+    });
   }
 
   /** Workers that run, by the attempt that they belong to. */
@@ -145,7 +195,9 @@ export class FakeAgent {
       const isEnded = held.state === 'ended';
       return {
         id: held.assigned.id,
-        state: isEnded ? { kind: 'ended' as const, reason: held.end, message: '' } : { kind: held.state === 'running' ? ('running' as const) : ('starting' as const) },
+        state: isEnded
+          ? { kind: 'ended' as const, reason: held.end, message: '' }
+          : { kind: held.state === 'running' ? ('running' as const) : ('starting' as const) },
         ranks: [
           {
             rank,

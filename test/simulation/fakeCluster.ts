@@ -1,33 +1,81 @@
 import { desiredFor } from '#core/desired.ts';
+import type { Policy } from '#core/context.ts';
 import type { StampedEvent } from '#core/events.ts';
 import type { Input, Reply } from '#core/inputs.ts';
 import { findBrokenPromises } from '#core/invariants.ts';
 import { apply } from '#core/state/apply.ts';
 import { printSnapshot } from '#core/state/snapshot.ts';
 import type { State } from '#core/state/state.ts';
-import { emptyState } from '#core/state/state.ts';
-import type { StateView } from '#core/state/view.ts';
+import { currentAttempt, emptyState } from '#core/state/state.ts';
+import type { JobView, StateView } from '#core/state/view.ts';
 import { step } from '#core/step.ts';
 import { defaultPolicy } from '#controller/limits.ts';
 import type { JobSpec } from '#vocabulary/job.ts';
-import { jobName, jobUid, nodeName, queueName, userName } from '#vocabulary/ids.ts';
+import type { QueueSpec } from '#vocabulary/queue.ts';
+import type { JobUid } from '#vocabulary/ids.ts';
+import { jobName, jobUid, queueName, userName } from '#vocabulary/ids.ts';
+import type { WaitReason } from '#vocabulary/reasons.ts';
+import { describeWait } from '#vocabulary/reasons.ts';
+import type { NodeShape } from './fakeAgent.ts';
 import { FakeAgent } from './fakeAgent.ts';
 import type { Random } from './random.ts';
 
 export const policy = { ...defaultPolicy, progressRecordMs: 1_000 };
 
+interface GridShape {
+  readonly racks: number;
+  readonly nodesPerRack: number;
+  readonly gpus: number;
+}
+
+/** Node n21 is the first one of rack r2. */
+function grid({ racks, nodesPerRack, gpus }: GridShape): readonly NodeShape[] {
+  return Array.from({ length: racks * nodesPerRack }, (_, index) => {
+    const rack = Math.floor(index / nodesPerRack) + 1;
+    return { name: `n${rack}${(index % nodesPerRack) + 1}`, rack: `r${rack}`, gpus };
+  });
+}
+
 /** A small job; the fields that a test is about are given. */
 function jobSpec(changes: Partial<JobSpec> = {}): JobSpec {
   return {
-    queue: queueName('default'), priority: 20, preemptible: true, gpuModels: [], workers: 1, gpusPerWorker: 1, processesPerWorker: 'worker', mesh: [],
-    constraints: [], checkpoint: { directory: '/ckpt', intervalMs: null, graceMs: 30_000, keep: null }, restarts: { max: 0, withinMs: null }, maxRuntimeMs: null,
-    template: { command: ['train'], env: {}, workingDirectory: '', cpuMilli: null, memoryBytes: null }, unserved: {},
+    queue: queueName('default'),
+    priority: 20,
+    preemptible: true,
+    gpuModels: [],
+    workers: 1,
+    gpusPerWorker: 1,
+    processesPerWorker: 'worker',
+    mesh: [],
+    constraints: [],
+    checkpoint: { directory: '/ckpt', intervalMs: null, graceMs: 30_000, keep: null },
+    restarts: { max: 0, withinMs: null },
+    maxRuntimeMs: null,
+    template: { command: ['train'], env: {}, workingDirectory: '', cpuMilli: null, memoryBytes: null },
+    unserved: {},
     ...changes,
   };
 }
 
-export function applyJob(name: string, changes: Partial<JobSpec> = {}): Input {
-  return { kind: 'applyJob', name: jobName(name), uid: jobUid(`uid-${name}`), user: userName('alice'), labels: {}, annotations: {}, spec: jobSpec(changes) };
+export function applyJob(name: string, changes: Partial<JobSpec> = {}, user = 'alice'): Extract<Input, { kind: 'applyJob' }> {
+  return {
+    kind: 'applyJob',
+    name: jobName(name),
+    uid: jobUid(`uid-${name}`),
+    user: userName(user),
+    labels: {},
+    annotations: {},
+    spec: jobSpec(changes),
+  };
+}
+
+export function applyQueue(name: string, changes: Partial<QueueSpec> = {}): Extract<Input, { kind: 'applyQueue' }> {
+  return {
+    kind: 'applyQueue',
+    name: queueName(name),
+    labels: {},
+    spec: { parent: null, limit: {}, perUser: { limit: {}, maxRunning: null }, unserved: {}, ...changes },
+  };
 }
 
 /**
@@ -40,26 +88,44 @@ export class FakeCluster {
   readonly state: State = emptyState();
   /** Nodes that cannot be heard. */
   readonly cut = new Set<FakeAgent>();
+  /** Why each waiting job waits, as the last pass said. */
+  waits: ReadonlyMap<JobUid, WaitReason> = new Map();
+  /** The last step said that another one is due at once. */
+  more = false;
   nowMs = 1_000_000;
+  readonly #policy: Policy;
   readonly #silentSinceMs = new Map<FakeAgent, number>();
 
-  constructor(shape: { readonly racks: number; readonly nodesPerRack: number; readonly gpus: number }) {
-    this.step([
-      { kind: 'createCluster', clusterId: 'test' },
-      { kind: 'electLeader', version: 'test' },
-      { kind: 'applyQueue', name: queueName('default'), labels: {}, spec: { parent: null, limit: {}, perUser: { limit: {}, maxRunning: null }, unserved: {} } },
-    ]);
-    for (let rack = 1; rack <= shape.racks; rack += 1) {
-      for (let node = 1; node <= shape.nodesPerRack; node += 1) {
-        const agent = new FakeAgent(nodeName(`n${rack}${node}`), ['z1', 'b1', `r${rack}`], shape.gpus);
-        this.agents.push(agent);
-        this.step([{ kind: 'hello', hello: agent.hello() }]);
-      }
-    }
+  constructor(shape: GridShape | readonly NodeShape[], changes: Partial<Policy> = {}) {
+    this.#policy = { ...policy, ...changes };
+    this.step([{ kind: 'createCluster', clusterId: 'test' }, { kind: 'electLeader', version: 'test' }, applyQueue('default')]);
+    for (const one of 'racks' in shape ? grid(shape) : shape) this.join(one);
+  }
+
+  join(shape: NodeShape): void {
+    const agent = new FakeAgent(shape);
+    this.agents.push(agent);
+    this.step([{ kind: 'hello', hello: agent.hello() }]);
   }
 
   get view(): StateView {
     return this.state;
+  }
+
+  /** One line a job, by name: `a n11:0,1 n12:0,1` (node and GPUs in worker order), or why it waits, or what it is instead. */
+  placements(): readonly string[] {
+    return [...this.view.jobs.values()].sort((left, right) => (left.name < right.name ? -1 : 1)).map((job) => this.#describe(job));
+  }
+
+  #describe(job: JobView): string {
+    const wait = this.waits.get(job.uid);
+    if (job.phase.kind === 'pending') return `${job.name} waits: ${wait === undefined ? 'for a pass' : describeWait(wait)}`;
+    const attempt = currentAttempt(job);
+    if (attempt === undefined) return `${job.name} ${job.phase.kind}`;
+    return [
+      job.name,
+      ...attempt.placement.map((place) => [place.node, ...(place.gpus.length === 0 ? [] : [place.gpus.join(',')])].join(':')),
+    ].join(' ');
   }
 
   job(name: string): StateView['jobs'] extends ReadonlyMap<infer _K, infer J> ? J : never {
@@ -74,10 +140,16 @@ export class FakeCluster {
     return agent;
   }
 
+  limit(queue: string, limit: QueueSpec['limit']): void {
+    this.step([applyQueue(queue, { limit })]);
+  }
+
   /** One step of the core, and the promises after it. */
   step(inputs: readonly Input[]): readonly Reply[] {
-    const result = step(this.state, inputs, { nowMs: this.nowMs, policy });
+    const result = step(this.state, inputs, { nowMs: this.nowMs, policy: this.#policy });
     this.log.push(...result.events);
+    if (result.waits !== null) this.waits = result.waits;
+    this.more = result.more;
     const broken = findBrokenPromises(this.state, policy);
     if (broken.length > 0) throw new Error(`after ${JSON.stringify(inputs.map((input) => input.kind))}: ${broken.join('; ')}`);
     return result.replies;
@@ -152,7 +224,10 @@ export function disturb(cluster: FakeCluster, random: Random): string {
     () => (agent.setHealth(0, random.chance(0.5)), `health of ${agent.name}`),
     () => (name === undefined ? 'nothing' : (cluster.step([{ kind: 'suspendJob', name, user: userName('bob') }]), `suspend ${name}`)),
     () => (name === undefined ? 'nothing' : (cluster.step([{ kind: 'resumeJob', name, user: userName('bob') }]), `resume ${name}`)),
-    () => (cluster.step([{ kind: 'cordonNode', node: agent.name, user: userName('bob'), reason: '', drain: random.chance(0.5) }]), `cordon ${agent.name}`),
+    () => (
+      cluster.step([{ kind: 'cordonNode', node: agent.name, user: userName('bob'), reason: '', drain: random.chance(0.5) }]),
+      `cordon ${agent.name}`
+    ),
     () => (cluster.step([{ kind: 'uncordonNode', node: agent.name, user: userName('bob') }]), `uncordon ${agent.name}`),
   ];
   return random.pick(deeds)?.() ?? 'nothing';

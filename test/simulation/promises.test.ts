@@ -20,7 +20,9 @@ function live(seed: number): { readonly cluster: FakeCluster; readonly story: st
     if (random.chance(0.15)) {
       const name = `j${second}`;
       const workers = 1 + random.below(4);
-      cluster.step([applyJob(name, { workers, gpusPerWorker: random.below(4), priority: random.below(100), restarts: { max: 50, withinMs: null } })]);
+      cluster.step([
+        applyJob(name, { workers, gpusPerWorker: random.below(4), priority: random.below(100), restarts: { max: 50, withinMs: null } }),
+      ]);
       story.push(`${second}: apply ${name} of ${workers}`);
     }
     if (random.chance(0.2)) story.push(`${second}: ${disturb(cluster, random)}`);
@@ -44,7 +46,10 @@ describe('whatever goes wrong', () => {
   test.each(seeds)('seed %i: no promise is broken, every job ends, and nothing starts twice', (seed) => {
     const { cluster, story } = live(seed);
     const failed = [...cluster.view.jobs.values()].filter((job) => job.phase.kind === 'finished' && job.phase.outcome === 'Failed');
-    expect(failed.map((job) => job.name), story.join('\n')).toEqual([]);
+    expect(
+      failed.map((job) => job.name),
+      story.join('\n'),
+    ).toEqual([]);
     for (const agent of cluster.agents) expect(new Set(agent.started).size).toBe(agent.started.length);
   });
 

@@ -17,6 +17,8 @@ export function applyNodeEvent(state: State, event: NodeEvent & { readonly atMs:
   switch (event.kind) {
     case 'NodeLost':
       node.availability = { kind: 'lost', message: event.message, atMs: event.atMs };
+      // Nothing can start by it, but waiting jobs are told another number of free GPUs.
+      state.scheduleDirty = true;
       return;
     case 'NodeReturned':
       node.availability = { kind: 'returning', held: event.held, atMs: event.atMs };
@@ -27,6 +29,7 @@ export function applyNodeEvent(state: State, event: NodeEvent & { readonly atMs:
       return;
     case 'NodeCordoned':
       node.cordon = { by: event.by, reason: event.reason, atMs: event.atMs, drain: event.drain };
+      state.scheduleDirty = true;
       return;
     case 'NodeUncordoned':
       node.cordon = null;

@@ -85,7 +85,7 @@ function countFreeGpus(node: NodeView, model: string | null): number {
   return free;
 }
 
-function isFree(node: NodeView, gpu: GpuInfo, model: string | null): boolean {
+export function isFree(node: NodeView, gpu: GpuInfo, model: string | null): boolean {
   return gpu.model === model && node.owners[gpu.index] === null && node.health[gpu.index]?.healthy === true;
 }
 

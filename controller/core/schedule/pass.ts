@@ -66,7 +66,7 @@ export function decidePlacement(state: StateView, room: Room, job: Candidate): P
   const shapeKey = `${spec.workers}x${spec.gpusPerWorker} ${spec.gpuModels.join(',')} ${requiredDepth(spec, room.levels)}`;
   const remembered = keep.length === 0 ? room.failed.get(shapeKey) : undefined;
   if (remembered !== undefined) return { ok: false, wait: remembered };
-  const models = spec.gpusPerWorker === 0 ? [null] : room.models(spec.gpuModels);
+  const models = spec.gpusPerWorker === 0 ? [null] : keptFirst(room.models(spec.gpuModels), keep.length === 0 ? null : (job.attempts.at(-1)?.model ?? null));
   let wait: WaitReason = { kind: 'NoSuchGpuModel', wanted: spec.gpuModels, present: room.models([]) };
   let limited = false;
   for (const model of models) {
@@ -91,6 +91,11 @@ function placesToKeep(job: Candidate): Placement {
   const last = job.attempts.at(-1);
   const reason = last?.end?.reasons[0];
   return last !== undefined && (reason === 'NodeFailure' || reason === 'GpuFailure') ? last.placement : [];
+}
+
+/** Kept places are of one model: on another one nobody could stay. */
+function keptFirst(models: readonly string[], kept: string | null): readonly string[] {
+  return kept !== null && models.includes(kept) ? [kept, ...models.filter((model) => model !== kept)] : models;
 }
 
 function requiredDepth(spec: Pick<JobSpec, 'constraints'>, levels: readonly string[]): number {

@@ -2,7 +2,7 @@ import type { NodeName } from '#vocabulary/ids.ts';
 import type { Placement, WorkerPlace } from '#vocabulary/job.ts';
 import type { StateView } from '../state/view.ts';
 import type { Domain, FreeTree, WorkerShape } from './freeTree.ts';
-import { addSlots, takeGpus, takesWork } from './freeTree.ts';
+import { addSlots, isFree, takeGpus, takesWork } from './freeTree.ts';
 
 /**
  * A place for a whole gang, or none.
@@ -22,7 +22,7 @@ export interface GangRequest {
 }
 
 export function findPlacement(state: StateView, tree: FreeTree, request: GangRequest): Placement | null {
-  const kept = request.keep.map((place) => (isSound(state, place) ? place : null));
+  const kept = request.keep.map((place) => (isSound(state, request.shape, place) ? place : null));
   if (kept.some((place) => place !== null)) {
     const placement = placeAround(state, tree, request, kept);
     if (placement !== null) return placement;
@@ -118,8 +118,8 @@ function merge(state: StateView, shape: WorkerShape, kept: readonly (WorkerPlace
   });
 }
 
-/** The node takes work, and the very GPUs are healthy and free. */
-function isSound(state: StateView, place: WorkerPlace): boolean {
+/** The node takes work, and the very GPUs are of the model, healthy and free. */
+function isSound(state: StateView, shape: WorkerShape, place: WorkerPlace): boolean {
   const node = state.nodes.get(place.node);
-  return node !== undefined && takesWork(node) && place.gpus.every((gpu) => node.owners[gpu] === null && node.health[gpu]?.healthy === true);
+  return node !== undefined && takesWork(node) && place.gpus.every((index) => node.inventory.gpus.some((gpu) => gpu.index === index && isFree(node, gpu, shape.model)));
 }
