@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import type { ClientTls } from '#rpc/credentials.ts';
 import { identityFiles } from './join/identityFiles.ts';
@@ -19,6 +20,7 @@ export async function readIdentity(dataFolder: string): Promise<NodeIdentity> {
       readFile(files.certificate, 'utf8'),
       readFile(files.ca, 'utf8'),
     ]);
+    checkIssuer({ certificatePem, caPem }, files);
     const told: unknown = JSON.parse(await readFile(files.controller, 'utf8').catch(() => '{}'));
     return { tls: { keyPem, certificatePem, caPem }, node: textOf(told, 'node'), agentAddress: textOf(told, 'agentAddress') };
   } catch (error) {
@@ -26,6 +28,17 @@ export async function readIdentity(dataFolder: string): Promise<NodeIdentity> {
       `this node has not joined a cluster (${error instanceof Error ? error.message : String(error)}); run the join command first`,
     );
   }
+}
+
+/** The controller could only break off the handshake, without a word why. Throws. */
+function checkIssuer(
+  { certificatePem, caPem }: { readonly certificatePem: string; readonly caPem: string },
+  files: ReturnType<typeof identityFiles>,
+): void {
+  const own = new X509Certificate(certificatePem);
+  const authority = new X509Certificate(caPem);
+  if (own.checkIssued(authority) && own.verify(authority.publicKey)) return;
+  throw new Error(`${files.certificate} was not signed by ${files.ca}: they are of different clusters`);
 }
 
 function textOf(value: unknown, name: string): string | null {

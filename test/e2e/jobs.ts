@@ -9,12 +9,13 @@ export interface JobWanted {
   readonly gpusPerWorker?: number;
   readonly command: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
+  readonly workingDirectory?: string;
   /** More fields of the spec. */
   readonly spec?: Readonly<Record<string, unknown>>;
 }
 
-export function job({ name, workers = 1, gpusPerWorker = 1, command, env = {}, spec = {} }: JobWanted): object {
-  const template = { command, env };
+export function job({ name, workers = 1, gpusPerWorker = 1, command, env = {}, workingDirectory, spec = {} }: JobWanted): object {
+  const template = { command, env, ...(workingDirectory === undefined ? {} : { workingDirectory }) };
   return { apiVersion: 'shoal.dev/v1', kind: 'TrainingJob', metadata: { name }, spec: { workers, gpusPerWorker, ...spec, template } };
 }
 
