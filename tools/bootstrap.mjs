@@ -8,6 +8,7 @@ import { createHash } from 'node:crypto';
 import { accessSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { ensureLibrary, lacksLibrary, libraryMissing } from './nodeLibrary.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const modules = join(root, 'node_modules');
@@ -46,6 +47,11 @@ async function main([name, ...words]) {
       'Get it: https://nodejs.org, or your package manager. Node 26 itself comes with npm ci.',
     ]);
   }
+  if (lacksLibrary()) {
+    const folder = ensureLibrary();
+    if (folder === undefined) return fail(libraryMissing);
+    process.env.LD_LIBRARY_PATH = [folder, process.env.LD_LIBRARY_PATH].filter(Boolean).join(delimiter);
+  }
   if (!isInstalled()) {
     const code = await install();
     if (code !== 0) return code;
@@ -72,7 +78,8 @@ function isInstalled() {
 
 async function install() {
   console.error('Installing the dependencies (npm ci) …');
-  const words = ['ci', '--no-audit', '--no-fund'];
+  // Quiet, because the Node that runs npm here is older than what some packages ask for; they run on Node 26.
+  const words = ['ci', '--no-audit', '--no-fund', '--loglevel=error'];
   const npm = process.env.npm_execpath;
   const step = npm === undefined ? { program: 'npm', words } : { program: process.execPath, words: [npm, ...words] };
   const code = await run({
