@@ -1,5 +1,5 @@
-export const backoffFirstMs = 100;
-export const backoffMaxMs = 5000;
+const backoffFirstMs = 100;
+const backoffMaxMs = 5000;
 
 /**
  * How long to wait before the next try, after `failures` ≥ 1 in a row: uniform between 0 and a bound that doubles from

@@ -3,7 +3,7 @@ import type { Launch } from '#vocabulary/assignment.ts';
 import { meshCoordinates, type MeshAxis } from '#vocabulary/job.ts';
 
 /** GPUs of one rank; a job without GPUs counts one place a rank. */
-export function gpusPerRank({ gpusPerWorker, processes }: Launch): number {
+function gpusPerRank({ gpusPerWorker, processes }: Launch): number {
   return Math.max(1, Math.floor(gpusPerWorker / Math.max(1, processes)));
 }
 

@@ -53,7 +53,7 @@ export function onTreeSeen(state: NodeState, id: WorkerId, seen: { readonly aliv
 const withoutWait = (rank: RankRecord): RankRecord => (rank.pendingStep === null ? rank : { ...rank, pendingStep: null });
 
 /** Why the worker ended: the first cause in time, as far as it is known. */
-export function judgeEnd({ ranks, leaving }: WorkerRecord): { readonly reason: WorkerEnd; readonly message: string } {
+function judgeEnd({ ranks, leaving }: WorkerRecord): { readonly reason: WorkerEnd; readonly message: string } {
   for (const { rank, life } of ranks) {
     if (life.kind === 'never-ran') return { reason: 'launch-failed', message: `rank ${rank}: ${life.message}` };
   }

@@ -113,7 +113,7 @@ function encodeLine(value: object): string {
 const checksum = (text: string): string => crc32(text).toString(16).padStart(8, '0');
 
 /** Entries of the file's text, and how many bytes of it are good. Throws `JournalDamaged`. */
-export function parseJournal(path: string, bytes: Buffer): { readonly entries: readonly JournalEntry[]; readonly goodBytes: number } {
+function parseJournal(path: string, bytes: Buffer): { readonly entries: readonly JournalEntry[]; readonly goodBytes: number } {
   const goodBytes = bytes.lastIndexOf('\n') + 1;
   if (goodBytes === 0) return { entries: [], goodBytes };
   const [first = '', ...lines] = bytes.toString('utf8', 0, goodBytes - 1).split('\n');
