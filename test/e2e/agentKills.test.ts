@@ -1,10 +1,11 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { expect } from 'vitest';
 import { assert } from '#vocabulary/assert.ts';
 import { fourNodes, withCluster, type Cluster } from './cluster.ts';
 import { readHistory } from './history.ts';
 import { job, training } from './jobs.ts';
+import { test } from './linuxTest.ts';
 import { isAlive, signalAll } from './processes.ts';
 import { create, eventsOf, printAttempts, reasonsOf, timeOf, untilEvent, untilFinished, untilJob, untilStep } from './questions.ts';
 import { waitUntil } from './waitUntil.ts';

@@ -1,7 +1,7 @@
 /** Who may not come in, and what it is told. Nothing changes when it tries. */
 import { copyFile, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect } from 'vitest';
 import { identityFiles } from '#agent/join/identityFiles.ts';
 import { createTestCa } from '#agent/testing/testCertificates.ts';
 import { agentProgram } from '#cli/rooms.ts';
@@ -12,6 +12,7 @@ import { clientCredentials, type ClientTls } from '#rpc/credentials.ts';
 import { assert } from '#vocabulary/assert.ts';
 import { runCli } from './cli.ts';
 import { Cluster } from './cluster.ts';
+import { test } from './linuxTest.ts';
 import { tail, type Program } from './program.ts';
 import { waitUntil } from './waitUntil.ts';
 
@@ -67,7 +68,7 @@ test('a join token that is wrong, used, of another cluster, or none at all lets 
   const words = ['join', '--data', ground().nodeData('friend'), '--controller', ground().ready.control, '--node', 'friend'];
   const joining = await ground().run('friend', [process.execPath, agentProgram, ...words], { SHOAL_JOIN_TOKEN: token });
   expect(await joining.ended).toBe('ended with code 0');
-  expect(await joinWith('thief', token)).toBe('5');
+  expect(await joinWith('thief', token)).toBe('shoal agent: the join token was used by another node\n');
   expect(await nodeNames()).toEqual(['n1']);
 });
 

@@ -2,11 +2,12 @@
 import { rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect } from 'vitest';
 import { assert } from '#vocabulary/assert.ts';
 import { runCli, type Said } from './cli.ts';
 import { Cluster } from './cluster.ts';
 import { job, training } from './jobs.ts';
+import { test } from './linuxTest.ts';
 import { apply, create, printAttempts, untilCheckpoint, untilFinished } from './questions.ts';
 
 let cluster: Cluster | null = null;

@@ -3,17 +3,18 @@ import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdtemp, open, readFile, rm, stat, statfs, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, onTestFinished } from 'vitest';
 import { controllerProgram } from '#cli/rooms.ts';
 import { RpcError } from '#rpc/rpcError.ts';
 import { runCli } from './cli.ts';
 import { withCluster, type Cluster } from './cluster.ts';
 import { readHistory } from './history.ts';
 import { job, training } from './jobs.ts';
+import { test } from './linuxTest.ts';
 import { apply, create, printAttempts, untilFinished, untilStep } from './questions.ts';
 import { waitUntil } from './waitUntil.ts';
-import { setTimeout as sleep } from 'node:timers/promises';
 
 const run = promisify(execFile);
 const oneNode = [{ name: 'n1' }];
@@ -77,7 +78,7 @@ test('with a full disk the controller acknowledges nothing, says why, answers re
   const disk = await smallDisk();
   if (!disk.ok) return context.skip(disk.reason);
   await withCluster({ nodes: oneNode, controllerData: join(disk.folder, 'controller') }, async (cluster) => {
-    await create(cluster, training({ name: 'running', out: cluster.work, steps: 600 }));
+    await create(cluster, training({ name: 'running', out: cluster.work, steps: 200 }));
     await untilStep(cluster, 'running', 5);
     const filler = await fill(disk.folder);
     const why =

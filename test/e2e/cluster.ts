@@ -10,16 +10,13 @@ import { parseReady, readContextFile, type ContextFile, type Ready } from '#cli/
 import { saveConfig } from '#cli/config/configFile.ts';
 import { agentProgram, controllerProgram } from '#cli/rooms.ts';
 import { ControlService } from '#gen/shoal/v1/control_pb.js';
-import type { Client } from '#rpc/call.ts';
 import { connect } from '#rpc/connect.ts';
 import { clientCredentials } from '#rpc/credentials.ts';
 import { assert } from '#vocabulary/assert.ts';
 import { processesWithPath, signalAll, type SeenProcess } from './processes.ts';
 import { firstLine, startProgram, tail, type Env, type Program } from './program.ts';
-import { isAnsweredByReadyNodes } from './questions.ts';
+import { isAnsweredByReadyNodes, type ControlClient } from './questions.ts';
 import { waitUntil } from './waitUntil.ts';
-
-export type ControlClient = Client<typeof ControlService> & { close(): void };
 
 export interface NodeWanted {
   readonly name: string;

@@ -3,12 +3,13 @@
  * while it places. SHOAL_KILLS and SHOAL_JOBS set how much of it (the full run is 200 and 50), SHOAL_SEED which one.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { expect, test } from 'vitest';
+import { expect } from 'vitest';
 import { RpcError } from '#rpc/rpcError.ts';
 import { createRandom, type Random } from '../simulation/random.ts';
 import { fourNodes, withCluster, type Cluster } from './cluster.ts';
 import { readHistory, sumOfSteps } from './history.ts';
 import { training } from './jobs.ts';
+import { test } from './linuxTest.ts';
 import { apply, printAttempts, untilFinished } from './questions.ts';
 
 const numberFrom = (name: string, other: number): number => Number(process.env[name] ?? other);

@@ -1,10 +1,11 @@
 import { request } from 'node:http';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { expect } from 'vitest';
 import { assert } from '#vocabulary/assert.ts';
 import { fourNodes, withCluster, type Cluster } from './cluster.ts';
 import { readHistory, sumOfSteps } from './history.ts';
 import { training } from './jobs.ts';
+import { test } from './linuxTest.ts';
 import { create, getNode, placesOf, printAttempts, untilCheckpoint, untilEvent, untilFinished } from './questions.ts';
 import { waitUntil } from './waitUntil.ts';
 

@@ -1,7 +1,8 @@
-import { expect, test } from 'vitest';
+import { expect } from 'vitest';
 import { withCluster, type Cluster } from './cluster.ts';
 import { readHistory, sumOfSteps } from './history.ts';
 import { training } from './jobs.ts';
+import { test } from './linuxTest.ts';
 import { expectNodeToReturn, readLoss, untilRunsElsewhere } from './lossChecks.ts';
 import { signalAll } from './processes.ts';
 import { create, printAttempts, untilCheckpoint, untilFinished } from './questions.ts';

@@ -1,7 +1,8 @@
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, onTestFinished } from 'vitest';
 import { withCluster } from './cluster.ts';
 import { readHistory, sumOfSteps } from './history.ts';
 import { training } from './jobs.ts';
+import { test } from './linuxTest.ts';
 import { expectNodeToReturn, readLoss, untilRunsElsewhere } from './lossChecks.ts';
 import { create, printAttempts, untilCheckpoint, untilFinished } from './questions.ts';
 import { makeSecondHost } from './twoHosts.ts';

@@ -1,32 +1,36 @@
 /** What tests ask the controller, as values that are easy to compare. */
 import type { Event } from '#gen/shoal/v1/event_pb.js';
 import type { Node } from '#gen/shoal/v1/node_pb.js';
-import type { ApplyResult } from '#gen/shoal/v1/control_pb.js';
+import type { ApplyResult, ControlService } from '#gen/shoal/v1/control_pb.js';
 import type { Attempt, TrainingJob, TrainingJobStatus } from '#gen/shoal/v1/training_job_pb.js';
+import type { Client } from '#rpc/call.ts';
 import { assert } from '#vocabulary/assert.ts';
-import type { Cluster, ControlClient } from './cluster.ts';
 import { waitUntil } from './waitUntil.ts';
+
+export type ControlClient = Client<typeof ControlService> & { close(): void };
+
+/** A cluster, or whatever else has a client of a controller. */
+export interface Asked {
+  readonly client: ControlClient;
+}
 
 const callDeadlineMs = 10_000;
 
 /** One document. Throws when it is not created. */
-export async function create({ client }: Pick<Cluster, 'client'>, manifest: object): Promise<string> {
+export async function create({ client }: Asked, manifest: object): Promise<string> {
   const result = await apply({ client }, manifest);
   assert(result.outcome === 'created', `apply: ${result.outcome} ${JSON.stringify(result.problems)}`);
   return result.uid;
 }
 
-export async function apply({ client }: Pick<Cluster, 'client'>, manifest: object): Promise<ApplyResult> {
+export async function apply({ client }: Asked, manifest: object): Promise<ApplyResult> {
   const { results } = await client.apply({ documents: [{ json: JSON.stringify(manifest) }] }, { deadlineMs: callDeadlineMs });
   const [result] = results;
   assert(result !== undefined, 'one document has one result');
   return result;
 }
 
-export async function getJob(
-  { client }: Pick<Cluster, 'client'>,
-  name: string,
-): Promise<{ readonly job: TrainingJob; readonly status: TrainingJobStatus }> {
+export async function getJob({ client }: Asked, name: string): Promise<{ readonly job: TrainingJob; readonly status: TrainingJobStatus }> {
   const { resource } = await client.get({ object: { kind: 'TrainingJob', name } }, { deadlineMs: callDeadlineMs });
   assert(resource?.object.case === 'trainingJob', `${name} is a job`);
   const { value } = resource.object;
@@ -34,21 +38,21 @@ export async function getJob(
   return { job: value, status: value.status };
 }
 
-export async function getNode({ client }: Pick<Cluster, 'client'>, name: string): Promise<Node> {
+export async function getNode({ client }: Asked, name: string): Promise<Node> {
   const { resource } = await client.get({ object: { kind: 'Node', name } }, { deadlineMs: callDeadlineMs });
   assert(resource?.object.case === 'node', `${name} is a node`);
   return resource.object.value;
 }
 
 /** Oldest first. */
-export async function eventsOf({ client }: Pick<Cluster, 'client'>, kind: 'TrainingJob' | 'Node', name: string): Promise<readonly Event[]> {
+export async function eventsOf({ client }: Asked, kind: 'TrainingJob' | 'Node', name: string): Promise<readonly Event[]> {
   const { resources } = await client.list({ kind: 'Event', about: { kind, name } }, { deadlineMs: callDeadlineMs });
   return resources.flatMap(({ object }) => (object.case === 'event' ? [object.value] : []));
 }
 
 /** The first of this reason, once there is one. */
 export async function untilEvent(
-  cluster: Pick<Cluster, 'client'>,
+  cluster: Asked,
   about: { readonly kind: 'TrainingJob' | 'Node'; readonly name: string; readonly reason: string },
   deadlineMs?: number,
 ): Promise<Event> {
@@ -75,7 +79,7 @@ export interface JobPatience {
 
 /** The status, once `isSo`. */
 export async function untilJob(
-  cluster: Pick<Cluster, 'client'>,
+  cluster: Asked,
   name: string,
   isSo: (status: TrainingJobStatus) => boolean,
   patience: JobPatience,
@@ -93,7 +97,7 @@ export async function untilJob(
 
 /** Fails at once when the job comes to another end. */
 export async function untilFinished(
-  cluster: Pick<Cluster, 'client'>,
+  cluster: Asked,
   name: string,
   want: 'Succeeded' | 'Failed',
   deadlineMs = 60_000,
@@ -104,11 +108,11 @@ export async function untilFinished(
   return status;
 }
 
-export function untilStep(cluster: Pick<Cluster, 'client'>, name: string, step: number): Promise<TrainingJobStatus> {
+export function untilStep(cluster: Asked, name: string, step: number): Promise<TrainingJobStatus> {
   return untilJob(cluster, name, ({ progress }) => Number(progress?.step ?? 0) >= step, { what: `is at step ${step}` });
 }
 
-export function untilCheckpoint(cluster: Pick<Cluster, 'client'>, name: string, step: number): Promise<TrainingJobStatus> {
+export function untilCheckpoint(cluster: Asked, name: string, step: number): Promise<TrainingJobStatus> {
   return untilJob(cluster, name, ({ checkpoint }) => Number(checkpoint?.step ?? 0) >= step, {
     what: `has a checkpoint of step ${step} or later`,
   });

@@ -1,7 +1,8 @@
 /** The stored log of a run folds to the state that the controller had, by any way there is to fold it. */
 import { cp, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { expect } from 'vitest';
+import { test } from './linuxTest.ts';
 import { apply as applyEvent } from '#core/state/apply.ts';
 import { printSnapshot } from '#core/state/snapshot.ts';
 import { emptyState } from '#core/state/state.ts';
@@ -20,9 +21,7 @@ import { create, untilFinished, untilJob, untilStep } from './questions.ts';
 const { recentEventsMax } = defaultPolicy;
 
 /** All that a stopped controller left: read and closed again. */
-async function readStore(
-  folder: string,
-): Promise<{
+async function readStore(folder: string): Promise<{
   readonly lines: readonly StoredLine[];
   readonly snapshot: Snapshot | null;
   readonly recovered: string;

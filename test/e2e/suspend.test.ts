@@ -1,10 +1,11 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { expect } from 'vitest';
 import { assert } from '#vocabulary/assert.ts';
 import { fourNodes, withCluster } from './cluster.ts';
 import { readHistory, sumOfSteps } from './history.ts';
 import { job, training } from './jobs.ts';
+import { test } from './linuxTest.ts';
 import { create, eventsOf, placesOf, printAttempts, reasonsOf, untilFinished, untilJob, untilStep } from './questions.ts';
 import { waitUntil } from './waitUntil.ts';
 

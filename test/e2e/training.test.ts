@@ -1,10 +1,11 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { expect } from 'vitest';
 import { assert } from '#vocabulary/assert.ts';
 import { fourNodes, withCluster } from './cluster.ts';
 import { readHistory, sumOfSteps } from './history.ts';
 import { job, training } from './jobs.ts';
+import { test } from './linuxTest.ts';
 import { create, eventsOf, placesOf, printAttempts, reasonsOf, untilFinished } from './questions.ts';
 
 test('a gang of four trains on four nodes, saves sharded checkpoints and succeeds in one attempt', async () => {
