@@ -48,7 +48,8 @@ export class Loop {
   #waits: ReadonlyMap<JobUid, WaitReason> = new Map();
   #committed: Revision;
   #snapshotAt: Revision;
-  #commitWaiters: { readonly revision: Revision; readonly settle: () => void; readonly fail: (error: Error) => void }[] = [];
+  /** Reads that came while a batch was under way. */
+  readonly #readers: { readonly look: () => void; readonly fail: (error: Error) => void }[] = [];
 
   private constructor(options: LoopOptions, state: State) {
     this.#options = options;
@@ -68,11 +69,21 @@ export class Loop {
     return this.#inbox.offer(input);
   }
 
-  /** A value of the state, told only when what it saw is durable. */
-  async read<T>(look: (state: StateView, waits: ReadonlyMap<JobUid, WaitReason>) => T): Promise<T> {
-    const value = look(this.#state, this.#waits);
-    if (this.#state.revision > this.#committed) await this.#untilCommitted(this.#state.revision);
-    return value;
+  /** Looks at the state when all of it is durable: at once, or after the batch under way. What looks may act on what it sees. */
+  read<T>(look: (state: StateView, waits: ReadonlyMap<JobUid, WaitReason>) => T): Promise<T> {
+    return new Promise((settle, fail) => {
+      const lookNow = (): void => {
+        try {
+          settle(look(this.#state, this.#waits));
+        } catch (error) {
+          fail(error);
+        }
+      };
+      const { refusal } = this.#inbox;
+      if (this.#state.revision === this.#committed) lookNow();
+      else if (refusal?.why === 'closed') fail(refusal);
+      else this.#readers.push({ look: lookNow, fail });
+    });
   }
 
   onCommit(listener: CommitListener): () => void {
@@ -102,7 +113,9 @@ export class Loop {
       }
     } finally {
       signal.removeEventListener('abort', wake);
-      this.#inbox.refuse(new NotTaken('closed', 'the controller is stopping'));
+      const closed = new NotTaken('closed', 'the controller is stopping');
+      this.#inbox.refuse(closed);
+      for (const reader of this.#readers.splice(0)) reader.fail(closed);
     }
   }
 
@@ -144,16 +157,13 @@ export class Loop {
   #tell(result: StepResult): void {
     if (result.waits !== null) this.#waits = result.waits;
     this.#committed = this.#state.revision;
-    const ready = this.#commitWaiters.filter((waiter) => waiter.revision <= this.#committed);
-    this.#commitWaiters = this.#commitWaiters.filter((waiter) => waiter.revision > this.#committed);
-    for (const waiter of ready) waiter.settle();
     if (result.events.length > 0) for (const listener of this.#listeners) listener(this.#state, result.events);
+    // After the listeners: whoever reads a state may ask them what changed up to it.
+    this.#answerReaders();
   }
 
-  #untilCommitted(wanted: Revision): Promise<void> {
-    return new Promise((settle, fail) => {
-      this.#commitWaiters.push({ revision: wanted, settle, fail });
-    });
+  #answerReaders(): void {
+    for (const reader of this.#readers.splice(0)) reader.look();
   }
 
   async #snapshotIfDue(): Promise<void> {
@@ -182,11 +192,9 @@ export class Loop {
     const reason = isStore ? `the store cannot be written: ${error.message}` : 'an internal check failed; the request was dropped';
     this.#options.telemetry.error({ err: error, inputs: entries.map((entry) => entry.input.kind) }, isStore ? 'store cannot be written' : 'step failed');
     const refusal = new NotTaken(isStore ? 'degraded' : 'unknown', reason);
-    for (const waiter of this.#commitWaiters.splice(0)) waiter.fail(refusal);
     for (const entry of entries) entry.fail(refusal);
     if (isStore) this.#inbox.refuse(refusal);
-    this.#state = await recover(this.#options.store, this.#options.policy.recentEventsMax);
-    this.#committed = this.#state.revision;
+    await this.#restore();
     if (isStore) await this.#probeUntilWritable(signal);
   }
 
@@ -201,10 +209,16 @@ export class Loop {
         return;
       } catch (error) {
         if (!(error instanceof StoreError) || error.code === 'conflict' || error.code === 'corrupt') throw error;
-        this.#state = await recover(this.#options.store, this.#options.policy.recentEventsMax);
-        this.#committed = this.#state.revision;
+        await this.#restore();
       }
     }
+  }
+
+  /** Back to what the store has. Until then nobody looks: the state holds what was lost. */
+  async #restore(): Promise<void> {
+    this.#state = await recover(this.#options.store, this.#options.policy.recentEventsMax);
+    this.#committed = this.#state.revision;
+    this.#answerReaders();
   }
 
   #pause(ms: number, signal: AbortSignal): Promise<void> {
