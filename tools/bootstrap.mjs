@@ -5,10 +5,10 @@
  */
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { accessSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { accessSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { ensureLibrary, lacksLibrary, libraryMissing } from './nodeLibrary.mjs';
+import { fetchLibrary, keepLibrary, lacksLibrary, libraryMissing } from './nodeLibrary.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const modules = join(root, 'node_modules');
@@ -47,11 +47,6 @@ async function main([name, ...words]) {
       'Get it: https://nodejs.org, or your package manager. Node 26 itself comes with npm ci.',
     ]);
   }
-  if (lacksLibrary()) {
-    const folder = ensureLibrary();
-    if (folder === undefined) return fail(libraryMissing);
-    process.env.LD_LIBRARY_PATH = [folder, process.env.LD_LIBRARY_PATH].filter(Boolean).join(delimiter);
-  }
   if (!isInstalled()) {
     const code = await install();
     if (code !== 0) return code;
@@ -77,6 +72,20 @@ function isInstalled() {
 }
 
 async function install() {
+  if (!lacksLibrary()) return installDependencies();
+  const folder = fetchLibrary();
+  if (folder === undefined) return fail(libraryMissing);
+  try {
+    process.env.LD_LIBRARY_PATH = [folder, process.env.LD_LIBRARY_PATH].filter(Boolean).join(delimiter);
+    const code = await installDependencies();
+    if (code === 0) keepLibrary(folder, modules);
+    return code;
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+async function installDependencies() {
   console.error('Installing the dependencies (npm ci) …');
   // Quiet, because the Node that runs npm here is older than what some packages ask for; they run on Node 26.
   const words = ['ci', '--no-audit', '--no-fund', '--loglevel=error'];

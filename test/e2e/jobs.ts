@@ -38,6 +38,7 @@ export function training({ name, out, steps, stepMs = 30, checkpointEvery = 10, 
     name,
     command: [process.execPath, trainer],
     env: {
+      ...librariesOfNode(),
       TRAINER_OUT: out,
       TRAINER_STEPS: String(steps),
       TRAINER_STEP_MS: String(stepMs),
@@ -45,4 +46,10 @@ export function training({ name, out, steps, stepMs = 30, checkpointEvery = 10, 
     },
     spec: { checkpoint: { directory: `${out}/${name}` }, ...spec },
   });
+}
+
+/** A rank inherits little of its agent; a Node that needs a library from elsewhere (tools/nodeLibrary.mjs) has to be told. */
+function librariesOfNode(): Readonly<Record<string, string>> {
+  const folders = process.env['LD_LIBRARY_PATH'];
+  return folders === undefined ? {} : { LD_LIBRARY_PATH: folders };
 }
