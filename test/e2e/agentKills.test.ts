@@ -20,7 +20,7 @@ const pidsOf = async (cluster: Cluster, name: string): Promise<readonly number[]
 
 test('ranks outlive the kill -9 of their agents: they are adopted, train on, and the job never restarts', async () => {
   await withCluster({ nodes: fourNodes }, async (cluster) => {
-    await create(cluster, training({ name: 'survivor', workers: 4, gpusPerWorker: 2, out: cluster.work, steps: 180 }));
+    await create(cluster, training({ name: 'survivor', workers: 4, gpusPerWorker: 2, out: cluster.work, steps: 300 }));
     await untilStep(cluster, 'survivor', 10);
     const before = await pidsOf(cluster, 'survivor');
     expect(before.length).toBe(4);
@@ -28,7 +28,7 @@ test('ranks outlive the kill -9 of their agents: they are adopted, train on, and
       await cluster.agent(node).kill();
       await cluster.startAgent(node);
     }
-    await untilStep(cluster, 'survivor', 150);
+    await cluster.untilNodesReady();
     expect(await pidsOf(cluster, 'survivor')).toEqual(before);
 
     const { attempts } = await untilFinished(cluster, 'survivor', 'Succeeded');

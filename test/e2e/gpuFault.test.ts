@@ -24,7 +24,7 @@ async function tellGpus(cluster: Cluster, node: string, command: object): Promis
 
 test('a GPU that fails under a job moves the job, charges nothing, and is used again only after it has healed', async () => {
   await withCluster({ nodes: fourNodes.slice(0, 2) }, async (cluster) => {
-    const steps = 150;
+    const steps = 300;
     await create(cluster, training({ name: 'unlucky', gpusPerWorker: 2, out: cluster.work, steps }));
     const { attempts: first } = await untilCheckpoint(cluster, 'unlucky', 20);
     const node = first[0]?.placement[0]?.node ?? '';

@@ -11,7 +11,7 @@ import { waitUntil } from './waitUntil.ts';
 
 test('suspended ranks all stop at one step with a checkpoint of it; the next attempt goes on from there and nothing is charged', async () => {
   await withCluster({ nodes: fourNodes }, async (cluster) => {
-    const steps = 120;
+    const steps = 250;
     // No checkpoints but the one that is asked for.
     await create(cluster, training({ name: 'pause', workers: 4, gpusPerWorker: 2, out: cluster.work, steps, checkpointEvery: 0 }));
     await untilStep(cluster, 'pause', 5);
@@ -76,7 +76,7 @@ test('a program that knows nothing of the workload API gets SIGTERM, the grace p
 
 test('a drained node is left with a checkpoint, and the job goes on elsewhere without a charge', async () => {
   await withCluster({ nodes: fourNodes.slice(0, 2) }, async (cluster) => {
-    await create(cluster, training({ name: 'mover', out: cluster.work, steps: 150 }));
+    await create(cluster, training({ name: 'mover', out: cluster.work, steps: 300 }));
     const running = await untilStep(cluster, 'mover', 5);
     const node = running.attempts[0]?.placement[0]?.node ?? '';
     expect(await cluster.client.drain({ node, reason: 'new fan' })).toMatchObject({ jobs: ['mover'] });
@@ -85,6 +85,6 @@ test('a drained node is left with a checkpoint, and the job goes on elsewhere wi
     expect(attempts.map(placesOf)).toEqual([[`${node}[0]`], [`${node === 'n1' ? 'n2' : 'n1'}[0]`]]);
     expect(restarts).toMatchObject({ application: 0, infrastructure: 0, preemption: 1 });
     expect(reasonsOf(await eventsOf(cluster, 'Node', node))).toContain('Draining');
-    expect((await readHistory(cluster.work, 'mover')).findLast(({ what }) => what === 'done')?.sum).toBe(sumOfSteps(150));
+    expect((await readHistory(cluster.work, 'mover')).findLast(({ what }) => what === 'done')?.sum).toBe(sumOfSteps(300));
   });
 });
