@@ -1,6 +1,6 @@
 import { CliError } from './cliError.ts';
 import { exitCodes } from './exitCodes.ts';
-import { didYouMean } from '#codec/didYouMean.ts';
+import { didYouMean } from '#vocabulary/didYouMean.ts';
 
 /** What people may name, and how: kubectl's plural, singular and short names. */
 export interface Kind {

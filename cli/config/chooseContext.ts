@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { CliError } from '../cliError.ts';
 import { exitCodes } from '../exitCodes.ts';
 import { type Flags, numberFlag, textFlag } from '../flags.ts';
-import { didYouMean } from '#codec/didYouMean.ts';
+import { didYouMean } from '#vocabulary/didYouMean.ts';
 import { configPath, loadConfig, reasonOf, type Config, type Context } from './configFile.ts';
 
 /** Which cluster a command speaks to, from the flags that every command has. */

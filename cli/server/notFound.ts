@@ -1,7 +1,7 @@
 import { CliError } from '../cliError.ts';
 import { exitCodes } from '../exitCodes.ts';
 import type { Kind } from '../kinds.ts';
-import { didYouMean } from '#codec/didYouMean.ts';
+import { didYouMean } from '#vocabulary/didYouMean.ts';
 import { RpcError } from '#rpc/rpcError.ts';
 import type { Server } from './connection.ts';
 import { serverSays } from './failure.ts';

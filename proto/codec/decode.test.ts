@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { decodeManifest } from './decode.ts';
-import { didYouMean, editDistance } from './didYouMean.ts';
+import { didYouMean, editDistance } from '#vocabulary/didYouMean.ts';
 import { memberPath, parseFieldPath } from './fieldPath.ts';
 import { describeProblem } from './fieldProblem.ts';
 

@@ -11,7 +11,7 @@ import { PriceBookSchema } from '#gen/shoal/v1/price_book_pb.js';
 import { QueueSchema } from '#gen/shoal/v1/queue_pb.js';
 import { TrainingJobSchema } from '#gen/shoal/v1/training_job_pb.js';
 import { assertNever } from '#vocabulary/assert.ts';
-import { didYouMean } from './didYouMean.ts';
+import { didYouMean } from '#vocabulary/didYouMean.ts';
 import { itemPath, memberPath } from './fieldPath.ts';
 import { excerpt, kindOfValue, pathDeeperThan, Problems, type FieldProblem } from './fieldProblem.ts';
 import { describeShape, messagePlan, type MessagePlan, type Shape, type SingleShape } from './messagePlan.ts';

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { CliError } from '../../cliError.ts';
 import { exitCodeMeanings, exitCodes } from '../../exitCodes.ts';
-import { didYouMean } from '#codec/didYouMean.ts';
+import { didYouMean } from '#vocabulary/didYouMean.ts';
 import { helpGroups, type Act } from '../../command.ts';
 
 const topics = ['exit-codes'];

@@ -1,7 +1,7 @@
 import type { Resource } from '#gen/shoal/v1/control_pb.js';
 import { CliError } from '../../cliError.ts';
 import { exitCodes } from '../../exitCodes.ts';
-import { didYouMean } from '#codec/didYouMean.ts';
+import { didYouMean } from '#vocabulary/didYouMean.ts';
 
 /** What is waited for. Phases of jobs and states of nodes are one list of words: no word means two things. */
 export type Goal =

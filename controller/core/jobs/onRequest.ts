@@ -3,7 +3,7 @@ import type { JobSpec } from '#vocabulary/job.ts';
 import { defaultGraceMs } from '#vocabulary/job.ts';
 import type { JobWanted } from '../events.ts';
 import type { Reply, Request } from '../inputs.ts';
-import { closestName } from '../closestName.ts';
+import { suggest } from '../suggest.ts';
 import { currentAttempt } from '../state/state.ts';
 import type { JobView } from '../state/view.ts';
 import type { Turn } from '../turn.ts';
@@ -106,8 +106,7 @@ function refuseIfOver(job: JobView, verb: string): Reply | null {
 function findRefusal(turn: Turn, spec: JobSpec): Reply | null {
   const { queues } = turn.state;
   if (!queues.has(spec.queue)) {
-    const close = closestName(spec.queue, [...queues.keys()]);
-    return { kind: 'refused', code: 'INVALID_ARGUMENT', field: 'spec.queue', message: `queue "${spec.queue}" does not exist${close === null ? '' : `; did you mean "${close}"?`} (queues: ${[...queues.keys()].sort().slice(0, 10).join(', ')})` };
+    return { kind: 'refused', code: 'INVALID_ARGUMENT', field: 'spec.queue', message: `queue "${spec.queue}" does not exist${suggest(spec.queue, queues.keys())} (queues: ${[...queues.keys()].sort().slice(0, 10).join(', ')})` };
   }
   const { levels } = turn.context.policy;
   const unknown = spec.constraints.findIndex((constraint) => !levels.includes(constraint.level));
@@ -132,8 +131,7 @@ function findJob(turn: Turn, name: JobName): JobView | undefined {
 }
 
 function notFound(turn: Turn, name: JobName): Reply {
-  const close = closestName(name, [...turn.state.jobsByName.keys()]);
-  return { kind: 'refused', code: 'NOT_FOUND', field: '', message: `jobs "${name}" not found${close === null ? '' : `; did you mean "${close}"?`}` };
+  return { kind: 'refused', code: 'NOT_FOUND', field: '', message: `jobs "${name}" not found${suggest(name, turn.state.jobsByName.keys())}` };
 }
 
 function changed(job: JobView, isNew: boolean): Reply {

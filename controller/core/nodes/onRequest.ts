@@ -1,6 +1,6 @@
 import type { JobName, NodeName } from '#vocabulary/ids.ts';
 import type { Reply, Request } from '../inputs.ts';
-import { closestName } from '../closestName.ts';
+import { suggest } from '../suggest.ts';
 import { askToLeave } from '../jobs/stop.ts';
 import type { Turn } from '../turn.ts';
 
@@ -30,6 +30,5 @@ export function onUncordonNode(turn: Turn, request: Extract<Request, { kind: 'un
 }
 
 function notFound(turn: Turn, name: NodeName): Reply {
-  const close = closestName(name, [...turn.state.nodes.keys()]);
-  return { kind: 'refused', code: 'NOT_FOUND', field: '', message: `nodes "${name}" not found${close === null ? '' : `; did you mean "${close}"?`}` };
+  return { kind: 'refused', code: 'NOT_FOUND', field: '', message: `nodes "${name}" not found${suggest(name, turn.state.nodes.keys())}` };
 }

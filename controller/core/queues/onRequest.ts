@@ -1,6 +1,6 @@
 import type { QueueName } from '#vocabulary/ids.ts';
 import type { Reply, Request } from '../inputs.ts';
-import { closestName } from '../closestName.ts';
+import { suggest } from '../suggest.ts';
 import type { Turn } from '../turn.ts';
 import { withAncestors } from './usage.ts';
 
@@ -11,8 +11,7 @@ export function onApplyQueue(turn: Turn, request: Extract<Request, { kind: 'appl
   const old = queues.get(name);
   const { parent } = spec;
   if (parent !== null && !queues.has(parent)) {
-    const close = closestName(parent, [...queues.keys()]);
-    return refuse('INVALID_ARGUMENT', 'spec.parent', `queue "${parent}" does not exist${close === null ? '; apply the parent first' : `; did you mean "${close}"?`}`);
+    return refuse('INVALID_ARGUMENT', 'spec.parent', `queue "${parent}" does not exist${suggest(parent, queues.keys()) || '; apply the parent first'}`);
   }
   if (parent !== null && withAncestors(queues, parent).includes(name)) return refuse('INVALID_ARGUMENT', 'spec.parent', `"${parent}" is "${name}" itself or below it`);
   if (old !== undefined && old.spec.parent !== parent) {
@@ -26,8 +25,7 @@ export function onApplyQueue(turn: Turn, request: Extract<Request, { kind: 'appl
 export function onDeleteQueue(turn: Turn, name: QueueName): Reply {
   const { queues, jobs } = turn.state;
   if (!queues.has(name)) {
-    const close = closestName(name, [...queues.keys()]);
-    return refuse('NOT_FOUND', '', `queues "${name}" not found${close === null ? '' : `; did you mean "${close}"?`}`);
+    return refuse('NOT_FOUND', '', `queues "${name}" not found${suggest(name, queues.keys())}`);
   }
   const child = [...queues.values()].find((queue) => queue.spec.parent === name);
   if (child !== undefined) return refuse('FAILED_PRECONDITION', '', `queue ${name} has a queue below it: ${child.name}`);
