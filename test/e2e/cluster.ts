@@ -3,9 +3,10 @@
  * which a test may kill, freeze and start again. `withCluster` ends all of it, ranks too, and says in the message of a
  * failed test what the logs said last.
  */
-import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { removeCgroups } from '#agent/adapters/process/cgroupMembers.ts';
 import { parseReady, readContextFile, type ContextFile, type Ready } from '#cli/cmd/up/ready.ts';
 import { saveConfig } from '#cli/config/configFile.ts';
 import { agentProgram, controllerProgram } from '#cli/rooms.ts';
@@ -238,6 +239,15 @@ export class Cluster {
       );
     }
     await Promise.all(this.#programs.map(({ ended }) => ended));
+    for (const { name } of this.#options.nodes) await removeLeftCgroups(join(this.nodeData(name), 'workers'));
     await rm(this.folder, { recursive: true, force: true, maxRetries: 5 });
+  }
+}
+
+/** Of workers whose agents cannot tidy up any more. */
+async function removeLeftCgroups(workers: string): Promise<void> {
+  for (const name of await readdir(workers).catch(() => [])) {
+    const folders = await readFile(join(workers, name, 'cgroups'), 'utf8').catch(() => '');
+    await removeCgroups(folders.split('\n').filter((folder) => folder !== ''));
   }
 }
