@@ -4,7 +4,7 @@ import type { CompiledManifest } from '#codec/manifest.ts';
 import { compileManifest } from '#codec/manifest.ts';
 import type { Context } from '#core/context.ts';
 import type { Reply, Request } from '#core/inputs.ts';
-import { planJob } from '#core/plan.ts';
+import { planJob, planQueue } from '#core/plan.ts';
 import type { ApplyResultSchema, Document, PlanResultSchema } from '#gen/shoal/v1/control_pb.js';
 import { RpcError } from '#rpc/rpcError.ts';
 import { jobUid } from '#vocabulary/ids.ts';
@@ -38,10 +38,7 @@ async function planDocument(loop: Loop, user: UserName, document: Document, cont
   const manifest = compile(document);
   if (!manifest.ok) return { apply: refusal(manifest) };
   const request = requestOf(manifest, user);
-  if (request.kind !== 'applyJob') {
-    const exists = await loop.read((state) => request.kind === 'applyQueue' && state.queues.has(request.name));
-    return { apply: resultOf(manifest, { kind: 'applied', outcome: exists ? 'configured' : 'created', uid: '' }) };
-  }
+  if (request.kind !== 'applyJob') return { apply: resultOf(manifest, await loop.read((state) => planQueue(state, request, context))) };
   const { reply, decision } = await loop.read((state) => planJob(state, request, context));
   const apply = resultOf(manifest, reply);
   if (decision === null) return { apply };
@@ -53,7 +50,7 @@ function checkSize(documents: readonly Document[]): void {
   if (documents.length > limits.documentsPerApplyMax) {
     throw new RpcError('INVALID_ARGUMENT', `documents: ${documents.length} are given; at most ${limits.documentsPerApplyMax} a call`);
   }
-  const bytes = documents.reduce((sum, document) => sum + document.json.length, 0);
+  const bytes = documents.reduce((sum, document) => sum + Buffer.byteLength(document.json), 0);
   if (bytes > limits.manifestBytesMax) throw new RpcError('INVALID_ARGUMENT', `documents: ${bytes} bytes are given; at most ${limits.manifestBytesMax} a call`);
 }
 

@@ -46,6 +46,8 @@ export class Channel<T> {
   async *read(signal: AbortSignal): AsyncGenerator<T> {
     const stop = (): void => this.close();
     signal.addEventListener('abort', stop);
+    // One that is over already says so to nobody.
+    if (signal.aborted) stop();
     try {
       for (;;) {
         while (this.#items.length > 0) {

@@ -52,7 +52,7 @@ export async function* watch(source: WatchSource, request: WatchRequest, signal:
 /** `changed` null: everything is new. A name that changed and is not selected any more was deleted. */
 function responsesFor(sight: Sight, selection: Selection, table: boolean, shown: Set<string>, changed: readonly string[] | null): WatchResponse[] {
   const { kind } = selection;
-  const wanted = changed === null ? selection.names : changed.filter((name) => selection.names.length === 0 || selection.names.includes(name));
+  const wanted = changed === null ? selection.names : wantedOf(selection, changed);
   if (changed !== null && wanted.length === 0) return [];
   const found = select(sight, { ...selection, names: wanted });
   const revision = BigInt(sight.state.revision);
@@ -70,6 +70,12 @@ function responsesFor(sight: Sight, selection: Selection, table: boolean, shown:
     responses.push({ type: 'DELETED', object: { kind, name }, revision });
   }
   return responses;
+}
+
+/** Of the names that changed, those that are watched. A GPU (`node/index`) changes with its node, under the node's name. */
+function wantedOf({ kind, names }: Selection, changed: readonly string[]): readonly string[] {
+  if (names.length === 0) return changed;
+  return kind === 'Gpu' ? names.filter((name) => changed.includes(name.split('/')[0] ?? '')) : changed.filter((name) => names.includes(name));
 }
 
 /** Wakes when something beyond a revision was committed. */

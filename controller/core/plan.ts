@@ -1,6 +1,7 @@
 import type { Context } from './context.ts';
 import type { Reply, Request } from './inputs.ts';
 import { onApplyJob } from './jobs/onRequest.ts';
+import { onApplyQueue } from './queues/onRequest.ts';
 import type { PlacementDecision } from './schedule/pass.ts';
 import { decidePlacement } from './schedule/pass.ts';
 import { openRoom } from './schedule/room.ts';
@@ -20,4 +21,9 @@ export function planJob(state: StateView, request: Extract<Request, { kind: 'app
   if (reply.kind !== 'applied' || reply.outcome !== 'created') return { reply, decision: null };
   const candidate = { user: request.user, spec: request.spec, attempts: [] };
   return { reply, decision: decidePlacement(state, openRoom(state, context.policy.levels), candidate) };
+}
+
+/** What applying a queue would be answered now. */
+export function planQueue(state: StateView, request: Extract<Request, { kind: 'applyQueue' }>, context: Context): Reply {
+  return onApplyQueue({ state, context, emit: () => undefined }, request);
 }
