@@ -123,7 +123,7 @@ fi
 arguments=("$@")
 while [ $# -gt 0 ]; do
   case $1 in
-    --user) user=tester home=/home/tester userspec=tester:tester ;;
+    --user) user=tester && home="/home/$user" userspec=$user:$user ;;
     --no-cgroups) cgroups=no ;;
     --without) packages=$(tr ',' '\n' <<<"$packages" | grep -vx "$2" | paste -sd,) && shift ;;
     --base) base=$2 && shift ;;

@@ -5,7 +5,7 @@
  */
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { access, mkdir, readFile, rename, rm } from 'node:fs/promises';
+import { access, mkdir, readFile, readdir, rename, rm } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { fetchPip } from './pipWheel.ts';
@@ -35,12 +35,13 @@ export async function ensurePython(log: (line: string) => void, signal?: AbortSi
   const requirements = await readFile(requirementsFile, 'utf8');
   const base = await findPython();
   const name = createHash('sha256').update(`${requirements}\n${base.path}\n${base.version}`).digest('hex').slice(0, 16);
-  const cache = join(process.env['XDG_CACHE_HOME'] || join(process.env['HOME'] || homedir(), '.cache'), 'shoal');
+  const cache = cacheFolder();
   const folder = join(cache, `python-${name}`);
   const found = environmentIn(folder);
   if (await works(found)) return found;
   log(`Making a Python environment with JAX in ${folder} (once; some 300 MB) …`);
   await mkdir(cache, { recursive: true });
+  await removeAbandoned(cache);
   const partial = `${folder}.partial-${process.pid}`;
   try {
     const pip = await build(base.path, partial);
@@ -52,6 +53,27 @@ export async function ensurePython(log: (line: string) => void, signal?: AbortSi
     await rm(partial, { recursive: true, force: true });
   }
   return found;
+}
+
+/** What Shoal keeps for this user between runs. */
+export function cacheFolder(): string {
+  return join(process.env['XDG_CACHE_HOME'] || join(process.env['HOME'] || homedir(), '.cache'), 'shoal');
+}
+
+/** What was half made by processes that are gone: killed, they could not remove it. */
+async function removeAbandoned(cache: string): Promise<void> {
+  for (const name of await readdir(cache)) {
+    const pid = Number(/^python-[0-9a-f]+\.partial-(\d+)$/.exec(name)?.[1]);
+    if (Number.isSafeInteger(pid) && !isAlive(pid)) await rm(join(cache, name), { recursive: true, force: true });
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    return error instanceof Error && 'code' in error && error.code === 'EPERM';
+  }
 }
 
 function environmentIn(folder: string): Python {

@@ -35,7 +35,7 @@ const base = {
   networkInterface: null,
 };
 const environment = (change: Partial<Launch> = {}, rank = 1) =>
-  environmentOf({ ...base, rank, launch: resolveLaunch({ ...launch, ...change }, '/work') });
+  environmentOf({ ...base, rank, launch: resolveLaunch({ ...launch, ...change }, '/srv') });
 
 describe('the environment of a rank', () => {
   it('is all that torch, torchrun, JAX and the SDK look for, and of the agent’s own only PATH, HOME and LANG', () => {
@@ -71,8 +71,8 @@ describe('the environment of a rank', () => {
       SHOAL_MESH_DATA: '1',
       SHOAL_MESH_TENSOR: '0',
       SHOAL_SOCKET: '/s/x.sock',
-      SHOAL_CHECKPOINT_DIR: '/work/ck/attempt-2',
-      SHOAL_CHECKPOINT_ROOT: '/work/ck',
+      SHOAL_CHECKPOINT_DIR: '/srv/ck/attempt-2',
+      SHOAL_CHECKPOINT_ROOT: '/srv/ck',
       SHOAL_CHECKPOINT_KEEP: '3',
       SHOAL_CHECKPOINT_INTERVAL_S: '90',
       SHOAL_RESUME_STEP: '40',
@@ -99,12 +99,12 @@ describe('the environment of a rank', () => {
 
 describe('folders', () => {
   it.each([
-    ['', '/work'],
-    ['job', '/work/job'],
+    ['', '/srv'],
+    ['job', '/srv/job'],
     ['/data/./x/', '/data/x'],
     ['../..', '/'],
   ])('working directory "%s" is %s', (given, want) => {
-    expect(resolveLaunch({ ...launch, workingDirectory: given }, '/work').workingDirectory).toBe(want);
+    expect(resolveLaunch({ ...launch, workingDirectory: given }, '/srv').workingDirectory).toBe(want);
   });
 
   it('a job without checkpoints has no attempt folder', () => {

@@ -5,7 +5,7 @@ import { ControlService } from '#gen/shoal/v1/control_pb.js';
 import { lastLines } from '#cli/cmd/up/lastLines.ts';
 import { parseReady, readContextFile, type ContextFile, type Ready } from '#cli/cmd/up/ready.ts';
 import { saveConfig } from '#cli/config/configFile.ts';
-import { agentProgram, controllerProgram } from '#cli/rooms.ts';
+import { agentNodeFlags, agentProgram, controllerNodeFlags, controllerProgram } from '#cli/rooms.ts';
 import type { Client } from '#rpc/call.ts';
 import { connect } from '#rpc/connect.ts';
 import { clientCredentials } from '#rpc/credentials.ts';
@@ -36,11 +36,8 @@ const nodes: readonly NodeWanted[] = [
 
 export async function startCluster(ground: Ground, signal: AbortSignal): Promise<Cluster> {
   const data = join(ground.folder, 'controller');
-  const controller = await ground.start('controller', controllerProgram, [
-    ...['--data', data],
-    ...['--listen', '127.0.0.1:0'],
-    ...['--agent-listen', '127.0.0.1:0'],
-  ]);
+  const words = [...['--data', data], ...['--listen', '127.0.0.1:0'], ...['--agent-listen', '127.0.0.1:0']];
+  const controller = await ground.start({ name: 'controller', file: controllerProgram, nodeFlags: controllerNodeFlags, words });
   const ready = await readyOf(controller, signal);
   const context = await readContextFile(ready.contextFile);
   await keepContext(ground, ready, context);
@@ -82,7 +79,8 @@ async function joinNode({ ground, ready, client, node: { name } }: Joining, sign
   await mkdir(data, { mode: 0o700 });
   const { token } = await client.createJoinToken({}, { signal, deadlineMs: 30_000 });
   const words = ['join', '--data', data, '--controller', ready.control, '--node', name];
-  const joining = await ground.start(name, agentProgram, words, { SHOAL_JOIN_TOKEN: token });
+  const env = { SHOAL_JOIN_TOKEN: token };
+  const joining = await ground.start({ name, file: agentProgram, nodeFlags: agentNodeFlags, words, env });
   const how = await joining.ended;
   signal.throwIfAborted();
   if (how === 'ended with code 0') return;
@@ -90,7 +88,7 @@ async function joinNode({ ground, ready, client, node: { name } }: Joining, sign
 }
 
 function startAgent(ground: Ground, { name, rack }: NodeWanted): Promise<Program> {
-  return ground.start(name, agentProgram, [
+  const words = [
     'run',
     ...['--data', dataOf(ground, name)],
     ...['--node', name],
@@ -98,7 +96,8 @@ function startAgent(ground: Ground, { name, rack }: NodeWanted): Promise<Program
     ...['--topology', `zone=z1,block=b1,rack=${rack}`],
     ...['--gpus', '2', '--gpu-model', 'H100'],
     ...['--work-dir', ground.workFolder],
-  ]);
+  ];
+  return ground.start({ name, file: agentProgram, nodeFlags: agentNodeFlags, words });
 }
 
 function dataOf(ground: Ground, node: string): string {

@@ -1,14 +1,25 @@
 /** The folder of one demo and all that was started for it: what there is to take down, at any moment. */
-import { mkdir, mkdtemp, rm, symlink } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
-import type { Python } from '../python.ts';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { cacheFolder, type Python } from '../python.ts';
+import { startGuard, type Guard } from './guard.ts';
+import { clearCgroups } from './leftCgroups.ts';
 import { endHard, processesWithPath } from './processes.ts';
-import { startProgram, type Program } from './program.ts';
+import { startProgram, type Program, type ProgramWanted } from './program.ts';
 
 export type Env = Readonly<Record<string, string | undefined>>;
 
+const killedPeriodMs = 20;
 const repository = join(import.meta.dirname, '..', '..');
+
+export interface Starting extends Pick<ProgramWanted, 'file' | 'nodeFlags' | 'words'> {
+  /** Names its log. */
+  readonly name: string;
+  /** Added to that of the demo. */
+  readonly env?: Env;
+}
 
 export class Ground {
   readonly folder: string;
@@ -17,19 +28,21 @@ export class Ground {
   /** Of every process of the demo; ranks inherit its PATH. */
   readonly env: Env;
   readonly #programs: Program[] = [];
+  readonly #guard: Guard;
 
-  private constructor(folder: string, python: Python) {
+  private constructor(folder: string, guard: Guard, python: Python) {
     this.folder = folder;
+    this.#guard = guard;
     this.workFolder = join(folder, 'work');
     this.logFolder = join(folder, 'logs');
     const path = [python.binFolder, process.env['PATH'] ?? '', binFolderOf(folder)].join(delimiter);
-    this.env = { ...process.env, PATH: path, SHOAL_CONFIG: join(folder, 'config') };
+    this.env = { ...process.env, PATH: path, SHOAL_CONFIG: join(folder, 'config'), NODE_COMPILE_CACHE: compileCache() };
   }
 
   /** A fresh folder. Short, because sockets in it may have paths of 103 bytes at most; macOS's own temporary folder is long. */
   static async make(python: Python): Promise<Ground> {
     const folder = await mkdtemp('/tmp/shoal-demo-').catch(() => mkdtemp(join(tmpdir(), 'shoal-')));
-    const ground = new Ground(folder, python);
+    const ground = new Ground(folder, startGuard(folder), python);
     for (const each of [binFolderOf(folder), ground.workFolder, ground.logFolder]) await mkdir(each);
     await symlink(join(repository, 'bin', 'shoal'), join(binFolderOf(folder), 'shoal'));
     // The work folder stands for a file system that all nodes share: the program is there, and checkpoints go there.
@@ -37,22 +50,29 @@ export class Ground {
     return ground;
   }
 
-  async start(name: string, file: string, words: readonly string[], env: Env = {}): Promise<Program> {
-    const program = await startProgram({ file, words, env: { ...this.env, ...env }, logFile: join(this.logFolder, `${name}.log`) });
-    this.#programs.push(program);
-    return program;
+  async start({ name, env = {}, ...program }: Starting): Promise<Program> {
+    const started = await startProgram({ ...program, env: { ...this.env, ...env }, logFile: join(this.logFolder, `${name}.log`) });
+    this.#programs.push(started);
+    return started;
   }
 
   /** Leaves all that was started here to itself. */
   release(): void {
     for (const program of this.#programs) program.release();
+    this.#guard.dismiss();
   }
 
   /** Ends all that was started here, and all that these have started. */
   async clear(): Promise<void> {
     await Promise.all(this.#programs.map((program) => program.stop()));
     await clearFolder(this.folder);
+    this.#guard.dismiss();
   }
+}
+
+/** Where bin/shoal keeps it: without compiled sources each start of a program strips the types of every file again. */
+function compileCache(): string {
+  return process.env['NODE_COMPILE_CACHE'] || join(cacheFolder(), 'compile');
 }
 
 /** Holds `shoal`; in the PATH of every process of this demo, by which they are found again. */
@@ -64,7 +84,9 @@ export function binFolderOf(folder: string): string {
 export async function clearFolder(folder: string): Promise<void> {
   // Until there are none: a process may start another one between the looking and the killing.
   for (let found = await processesWithPath(binFolderOf(folder)); found.length > 0; found = await processesWithPath(binFolderOf(folder))) {
-    await endHard(found.map(({ pid }) => pid));
+    endHard(found.map(({ pid }) => pid));
+    await sleep(killedPeriodMs);
   }
+  await clearCgroups((await readdir(folder).catch(() => [])).map((name) => join(folder, name)));
   await rm(folder, { recursive: true, force: true, maxRetries: 5 });
 }

@@ -15,7 +15,7 @@ function interrupted(): TrainingJob {
       attempts: [
         {
           number: 1,
-          stopReasons: ['NodeFailure'],
+          stopReasons: ['NodeFailure', 'ApplicationFailure'],
           lastStep: 97n,
           lastCheckpointStep: 80n,
           placedAt: at(100),
@@ -42,9 +42,9 @@ test('the summary has each attempt with its reason, the steps lost and where GPU
   expect(summaryOf(interrupted()).join('\n')).toMatchInlineSnapshot(`
     "Job gpt-tiny: Succeeded
 
-    Attempts
-      1  NodeFailure · from the start, reached 97, on n1, n2, 30.0 s
-      2  Succeeded · resumed from step 80, reached 200, on n1, n3, 40.0 s
+    Attempt   Steps    Nodes   Seconds   Charged   Reasons
+    1         0-97     n1,n2   30.0      no        NodeFailure, ApplicationFailure
+    2         80-200   n1,n3   40.0      no        Succeeded
 
     Steps lost       17
     Charged to user  0 of 1 restarts

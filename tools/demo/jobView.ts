@@ -2,6 +2,7 @@
 import type { Node } from '#gen/shoal/v1/node_pb.js';
 import type { Attempt, Rank, TrainingJob, TrainingJobStatus } from '#gen/shoal/v1/training_job_pb.js';
 import { formatGpuSeconds, timeMs } from '#cli/print/format.ts';
+import { formatColumns } from '#cli/print/table.ts';
 import type { Block } from './screen.ts';
 
 export function blockOf(job: TrainingJob, nodes: readonly Node[]): Block {
@@ -73,8 +74,7 @@ export function summaryOf(job: TrainingJob): readonly string[] {
   return [
     `Job ${job.metadata?.name ?? ''}: ${job.status?.phase ?? ''}`,
     '',
-    'Attempts',
-    ...attempts.map(attemptLine),
+    ...attemptLines(attempts),
     '',
     `Steps lost       ${lost}`,
     `Charged to user  ${application} of ${application + infrastructure} restarts`,
@@ -84,12 +84,22 @@ export function summaryOf(job: TrainingJob): readonly string[] {
   ];
 }
 
-function attemptLine(attempt: Attempt): string {
-  const nodes = [...new Set(attempt.placement.map(({ node }) => node))].join(', ');
-  const seconds =
-    attempt.placedAt === undefined || attempt.endedAt === undefined ? null : (timeMs(attempt.endedAt) - timeMs(attempt.placedAt)) / 1000;
-  const from = attempt.resumedFromStep > 0n ? `resumed from step ${attempt.resumedFromStep}` : 'from the start';
-  const reason = attempt.stopReasons.join(', ') || attempt.stage;
-  const charged = attempt.chargedToUser ? ', charged to the user' : '';
-  return `  ${attempt.number}  ${reason} · ${from}, reached ${attempt.lastStep}, on ${nodes}${seconds === null ? '' : `, ${seconds.toFixed(1)} s`}${charged}`;
+/** Reasons last: there may be several, e.g. that of the node and that of a rank which noticed it first. */
+function attemptLines(attempts: readonly Attempt[]): readonly string[] {
+  const heads = ['Attempt', 'Steps', 'Nodes', 'Seconds', 'Charged', 'Reasons'];
+  return formatColumns([heads, ...attempts.map(attemptCells)])
+    .trimEnd()
+    .split('\n');
+}
+
+function attemptCells(attempt: Attempt): readonly string[] {
+  const { number, placedAt, endedAt, resumedFromStep, lastStep, placement, stopReasons, stage, chargedToUser } = attempt;
+  return [
+    String(number),
+    `${resumedFromStep}-${lastStep}`,
+    [...new Set(placement.map(({ node }) => node))].join(','),
+    placedAt === undefined || endedAt === undefined ? '-' : ((timeMs(endedAt) - timeMs(placedAt)) / 1000).toFixed(1),
+    chargedToUser ? 'yes' : 'no',
+    stopReasons.join(', ') || stage,
+  ];
 }

@@ -1,10 +1,21 @@
+import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { parseCgroups } from './leftCgroups.ts';
+import { cgroupNameOf } from '#agent/adapters/process/cgroups.ts';
+import { clearCgroups } from './leftCgroups.ts';
 
-test('cgroups of both versions become folders', () => {
-  expect(parseCgroups('5:memory:/a/shoal-0ba4c9dc/w1\n1:name=systemd:/\n0::/shoal.slice/shoal-0ba4c9dc/w1\n')).toEqual([
-    '/sys/fs/cgroup/memory/a/shoal-0ba4c9dc/w1',
-    '/sys/fs/cgroup/systemd/',
-    '/sys/fs/cgroup/shoal.slice/shoal-0ba4c9dc/w1',
-  ]);
+test('only the cgroups of these agents go, in every tree, with those of their workers', async () => {
+  const mount = await mkdtemp(join(tmpdir(), 'shoal-cgroups-'));
+  try {
+    const [ours, theirs] = [cgroupNameOf('/demo/n1'), cgroupNameOf('/other/n1')];
+    for (const path of [`memory/a/${ours}/w1`, `memory/a/${theirs}/w1`, `cpu/a/${ours}/w2`]) {
+      await mkdir(join(mount, path), { recursive: true });
+    }
+    await clearCgroups(['/demo/n1', '/demo/n2'], mount);
+    const left = await readdir(mount, { recursive: true });
+    expect(left.filter((name) => name.includes('shoal-')).sort()).toEqual([`memory/a/${theirs}`, `memory/a/${theirs}/w1`]);
+  } finally {
+    await rm(mount, { recursive: true });
+  }
 });

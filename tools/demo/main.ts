@@ -15,6 +15,8 @@ const looks = ['shoal describe job gpt-tiny', 'shoal logs gpt-tiny --all-ranks',
 
 const interrupt = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => interrupt.abort());
+// Nobody reads any more, e.g. `npm run demo | head`.
+process.stdout.on('error', () => interrupt.abort());
 process.exitCode = await main(process.argv.slice(2), interrupt.signal);
 
 async function main(words: readonly string[], signal: AbortSignal): Promise<number> {

@@ -49,6 +49,6 @@ export function parseOptions(words: readonly string[]): ParsedOptions {
 
 /** Only a folder that a demo made: its contents are removed. */
 function parseEnd(folder: string): ParsedOptions {
-  if (existsSync(join(folder, 'bin', 'shoal')) && existsSync(join(folder, 'controller'))) return { kind: 'end', folder: resolve(folder) };
+  if (existsSync(join(folder, 'bin', 'shoal')) && existsSync(join(folder, 'logs'))) return { kind: 'end', folder: resolve(folder) };
   return { kind: 'wrong', message: `--end ${folder}: not the folder of a demo` };
 }

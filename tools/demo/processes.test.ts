@@ -6,7 +6,7 @@ import { endHard, processesWithPath } from './processes.ts';
 test('a process is found by a folder of its PATH, with its environment, until it is killed', async () => {
   const folder = `/nowhere/shoal-demo-test-${process.pid}`;
   const child = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)'], {
-    env: { PATH: `${process.env['PATH'] ?? ''}:${folder}`, SHOAL_RANK: '2' },
+    env: { ...process.env, PATH: `${process.env['PATH'] ?? ''}:${folder}`, SHOAL_RANK: '2' },
     stdio: 'ignore',
   });
   try {
@@ -15,9 +15,9 @@ test('a process is found by a folder of its PATH, with its environment, until it
     expect(found.map(({ pid, env }) => [pid, env.get('SHOAL_RANK')])).toEqual([[child.pid, '2']]);
   } finally {
     const ended = once(child, 'exit');
-    await endHard([child.pid ?? 0]);
+    endHard([child.pid ?? 0]);
     await ended;
   }
   expect(await processesWithPath(folder)).toEqual([]);
-  await endHard([child.pid ?? 0]);
+  endHard([child.pid ?? 0]);
 });

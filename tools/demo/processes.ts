@@ -5,7 +5,6 @@
 import { execFile } from 'node:child_process';
 import { readdir, readFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
-import { agentCgroupsOf, removeCgroups } from './leftCgroups.ts';
 
 export interface SeenProcess {
   readonly pid: number;
@@ -54,9 +53,8 @@ export async function processesWithPath(folder: string): Promise<readonly SeenPr
   return (await listProcesses()).filter(({ env }) => (env.get('PATH') ?? '').split(':').includes(folder));
 }
 
-/** SIGKILL to all at once, and nothing of them left. No error for one that is gone. */
-export async function endHard(pids: readonly number[]): Promise<void> {
-  const cgroups = (await Promise.all(pids.map(agentCgroupsOf))).flat();
+/** SIGKILL to all at once. No error for one that is gone. */
+export function endHard(pids: readonly number[]): void {
   for (const pid of pids) {
     try {
       process.kill(pid, 'SIGKILL');
@@ -64,5 +62,4 @@ export async function endHard(pids: readonly number[]): Promise<void> {
       // It ended by itself.
     }
   }
-  await removeCgroups([...new Set(cgroups)]);
 }

@@ -20,6 +20,8 @@ export interface Program {
 export interface ProgramWanted {
   /** A source file that Node runs. */
   readonly file: string;
+  /** Of Node itself. */
+  readonly nodeFlags: readonly string[];
   readonly words: readonly string[];
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly logFile: string;
@@ -28,10 +30,10 @@ export interface ProgramWanted {
 const patienceMs = 5000;
 const lookPeriodMs = 50;
 
-export async function startProgram({ file, words, env, logFile }: ProgramWanted): Promise<Program> {
+export async function startProgram({ file, nodeFlags, words, env, logFile }: ProgramWanted): Promise<Program> {
   const log = await open(logFile, 'a', 0o600);
   try {
-    const child = spawn(process.execPath, [file, ...words], { stdio: ['ignore', log.fd, log.fd], detached: true, env });
+    const child = spawn(process.execPath, [...nodeFlags, file, ...words], { stdio: ['ignore', log.fd, log.fd], detached: true, env });
     const { promise: ended, resolve } = Promise.withResolvers<string>();
     child.once('error', (error) => resolve(`could not be started: ${error.message}`));
     child.once('exit', (code, killedBy) => resolve(killedBy === null ? `ended with code ${code}` : `was ended by ${killedBy}`));

@@ -76,7 +76,7 @@ async function loseNode(cluster: Cluster, job: Seen, watcher: Watcher, signal: A
   watcher.tell(
     `>>> killing node ${node} at step ${job.status.progress?.step ?? '?'}: its agent and ranks ${held.join(', ')}, as if its power had gone`,
   );
-  await endHard([agent.pid, ...ranks.map(({ pid }) => pid)]);
+  endHard([agent.pid, ...ranks.map(({ pid }) => pid)]);
 }
 
 /** Progress may still be that of the attempt before; the attempt's own step is not. */

@@ -196,6 +196,9 @@ describe(`the cgroups of this machine${keepsMemory ? '' : ` (not usable, their l
     const ends = new EndLog(runtime);
     const [greedy, modest] = [freshWorker(), freshWorker()];
     const take = (mebibytes: number): readonly string[] => [
+      // A rank inherits little; this Node may need a library from elsewhere.
+      'env',
+      `LD_LIBRARY_PATH=${process.env['LD_LIBRARY_PATH'] ?? ''}`,
       process.execPath,
       '-e',
       `const all = []; for (let i = 0; i < ${mebibytes}; i += 1) all.push(Buffer.alloc(1 << 20, 1));`,

@@ -48,8 +48,13 @@ const cpuQuotaUsMin = 1000;
 export async function detectCgroups(places: CgroupPlaces, root: string): Promise<Detected> {
   const own = await readIfThere(places.own);
   if (own === null) return { kind: 'none', why: 'this system has no cgroups' };
-  const name = `shoal-${createHash('sha256').update(root).digest('hex').slice(0, 8)}`;
+  const name = cgroupNameOf(root);
   return (await exists(join(places.mount, 'cgroup.controllers'))) ? detectV2(places.mount, own, name) : detectV1(places.mount, own, name);
+}
+
+/** Of the agent with this folder, absolute: the same again after a restart. */
+export function cgroupNameOf(root: string): string {
+  return `shoal-${createHash('sha256').update(root).digest('hex').slice(0, 8)}`;
 }
 
 /** Writes a control file; false where the kernel does not have it or does not let us. */
