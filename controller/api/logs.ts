@@ -64,10 +64,10 @@ export class LogDesk {
     let requestId = '';
     try {
       for await (const piece of pieces) {
-        requestId = piece.requestId;
-        const reader = this.#readers.get(requestId);
-        // A node answers only what it was asked: another node's request is no business of its.
+        const reader = this.#readers.get(piece.requestId);
+        // A node answers only what it was asked: another node's request is no business of its, and not its to end.
         if (reader === undefined || reader.node !== node) return;
+        requestId = piece.requestId;
         const { rank, stream, data, error } = piece;
         if (data.length === 0 && error === '') continue;
         if (!(await reader.channel.write({ rank, node, attempt: reader.attempt, stream, data, error }))) return;
