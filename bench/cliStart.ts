@@ -27,4 +27,6 @@ for (let run = -3; run < runs; run += 1) {
   }
 }
 printMachine();
-console.log(`bare node ${quantile(bare, 0.5).toFixed(0)} ms, shoal version --client ${quantile(cli, 0.5).toFixed(0)} ms: + ${(quantile(cli, 0.5) - quantile(bare, 0.5)).toFixed(0)} ms (medians of ${runs})`);
+console.log(
+  `bare node ${quantile(bare, 0.5).toFixed(0)} ms, shoal version --client ${quantile(cli, 0.5).toFixed(0)} ms: + ${(quantile(cli, 0.5) - quantile(bare, 0.5)).toFixed(0)} ms (medians of ${runs})`,
+);

@@ -19,9 +19,16 @@ const agentProgram = new URL('../agent/main.ts', import.meta.url).pathname;
 async function startAgent(controller: BenchController, client: ControlClient, folder: string): Promise<{ stop(): void }> {
   const { token } = await client.createJoinToken({});
   const env = { ...process.env, SHOAL_JOIN_TOKEN: token };
-  const joining = spawn(process.execPath, [agentProgram, 'join', '--data', folder, '--controller', controller.control, '--node', 'n1'], { env, stdio: 'ignore' });
+  const joining = spawn(process.execPath, [agentProgram, 'join', '--data', folder, '--controller', controller.control, '--node', 'n1'], {
+    env,
+    stdio: 'ignore',
+  });
   await new Promise((resolve) => joining.once('exit', resolve));
-  const agent = spawn(process.execPath, ['--max-semi-space-size=1', agentProgram, 'run', '--data', folder, '--node', 'n1', '--gpus', '8', '--log-level', 'warn'], { stdio: 'inherit' });
+  const agent = spawn(
+    process.execPath,
+    ['--max-semi-space-size=1', agentProgram, 'run', '--data', folder, '--node', 'n1', '--gpus', '8', '--log-level', 'warn'],
+    { stdio: 'inherit' },
+  );
   for (;;) {
     const { resources } = await client.list({ kind: 'Node' });
     const [node] = resources;
@@ -33,7 +40,12 @@ async function startAgent(controller: BenchController, client: ControlClient, fo
 async function measureOne(client: ControlClient, folder: string, index: number): Promise<number> {
   const file = join(folder, `first-${index}`);
   const command = ['/bin/sh', '-c', `date +%s%N > ${file}.new; mv ${file}.new ${file}`];
-  const manifest = { apiVersion: 'shoal.dev/v1', kind: 'TrainingJob', metadata: { name: `first-${index}` }, spec: { template: { command } } };
+  const manifest = {
+    apiVersion: 'shoal.dev/v1',
+    kind: 'TrainingJob',
+    metadata: { name: `first-${index}` },
+    spec: { template: { command } },
+  };
   const submittedMs = Date.now();
   await client.apply({ documents: [{ json: JSON.stringify(manifest) }] });
   for (;;) {
@@ -55,7 +67,9 @@ try {
     times.push(await measureOne(client, folder, index));
     await sleep(200);
   }
-  console.log(`submit to first line of user code, ${jobs} jobs: p50 ${quantile(times, 0.5).toFixed(0)} ms, p90 ${quantile(times, 0.9).toFixed(0)} ms, max ${Math.max(...times).toFixed(0)} ms`);
+  console.log(
+    `submit to first line of user code, ${jobs} jobs: p50 ${quantile(times, 0.5).toFixed(0)} ms, p90 ${quantile(times, 0.9).toFixed(0)} ms, max ${Math.max(...times).toFixed(0)} ms`,
+  );
   agent.stop();
   await sleep(500);
 } finally {

@@ -21,7 +21,8 @@ async function findPrograms(): Promise<readonly { readonly pid: number; readonly
     if (!line.includes(folder)) continue;
     const words = line.split('\0');
     if (words.some((word) => word.endsWith('controller/main.ts'))) found.push({ pid: Number(entry), name: 'controller' });
-    else if (words.some((word) => word.endsWith('agent/main.ts')) && words.includes('run')) found.push({ pid: Number(entry), name: 'agent' });
+    else if (words.some((word) => word.endsWith('agent/main.ts')) && words.includes('run'))
+      found.push({ pid: Number(entry), name: 'agent' });
   }
   return found;
 }
@@ -29,7 +30,19 @@ async function findPrograms(): Promise<readonly { readonly pid: number; readonly
 const folder = await mkdtemp(join(tmpdir(), 'shoal-idle-'));
 const shoal = new URL('../bin/shoal', import.meta.url).pathname;
 const env = { ...process.env, SHOAL_CONFIG: join(folder, 'config') };
-const words = ['up', '--data', join(folder, 'd'), '--listen', '127.0.0.1:0', '--agent-listen', '127.0.0.1:0', '--agents', '4', '--gpus-per-agent', '2'];
+const words = [
+  'up',
+  '--data',
+  join(folder, 'd'),
+  '--listen',
+  '127.0.0.1:0',
+  '--agent-listen',
+  '127.0.0.1:0',
+  '--agents',
+  '4',
+  '--gpus-per-agent',
+  '2',
+];
 const up = spawn(shoal, words, { env, stdio: ['ignore', 'ignore', 'inherit'] });
 try {
   while ((await findPrograms()).filter(({ name }) => name === 'agent').length < 4) await sleep(500);

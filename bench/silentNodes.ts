@@ -15,7 +15,11 @@ import type { BenchController, ControlClient } from './controllerProcess.ts';
  * Nodes that are there and start nothing: real sessions over mutual TLS, which take assignments, never answer them and
  * keep the heartbeat. For figures of the control plane alone.
  */
-export async function openSilentNodes(controller: BenchController, client: ControlClient, shape: { readonly nodes: number; readonly gpus: number }): Promise<() => void> {
+export async function openSilentNodes(
+  controller: BenchController,
+  client: ControlClient,
+  shape: { readonly nodes: number; readonly gpus: number },
+): Promise<() => void> {
   const closers: (() => void)[] = [];
   for (let index = 0; index < shape.nodes; index += 1) closers.push(await openNode(controller, client, index, shape.gpus));
   return () => {
@@ -51,12 +55,40 @@ async function drain(answers: AsyncIterable<unknown>, onFirst: () => void): Prom
   for await (const _ of answers) onFirst();
 }
 
-async function* heartbeats(name: string, index: number, gpus: number, signal: AbortSignal): AsyncGenerator<MessageInitShape<typeof SessionRequestSchema>> {
+async function* heartbeats(
+  name: string,
+  index: number,
+  gpus: number,
+  signal: AbortSignal,
+): AsyncGenerator<MessageInitShape<typeof SessionRequestSchema>> {
   const inventory = {
-    address: `10.0.${index >> 8}.${index & 255}`, bootId: 'bench', agentVersion: 'bench', path: ['z1', 'b1', `r${Math.floor(index / 16)}`], cpuMilli: 64_000, memoryBytes: 2 ** 38, os: 'linux',
-    gpus: Array.from({ length: gpus }, (_, gpu) => ({ index: gpu, uuid: `GPU-${name}-${gpu}`, model: 'H100', memoryBytes: 80 * 2 ** 30, pciBusId: `0000:${gpu}`, numaNode: 0, nvlinkDomain: 0 })),
+    address: `10.0.${index >> 8}.${index & 255}`,
+    bootId: 'bench',
+    agentVersion: 'bench',
+    path: ['z1', 'b1', `r${Math.floor(index / 16)}`],
+    cpuMilli: 64_000,
+    memoryBytes: 2 ** 38,
+    os: 'linux',
+    gpus: Array.from({ length: gpus }, (_, gpu) => ({
+      index: gpu,
+      uuid: `GPU-${name}-${gpu}`,
+      model: 'H100',
+      memoryBytes: 80 * 2 ** 30,
+      pciBusId: `0000:${gpu}`,
+      numaNode: 0,
+      nvlinkDomain: 0,
+    })),
   };
-  const hello = helloToWire({ node: nodeName(name), protocolVersion, agentVersion: 'bench', inventory, epochSeen: epoch(0), workers: [], gpuHealth: [], labels: {} });
+  const hello = helloToWire({
+    node: nodeName(name),
+    protocolVersion,
+    agentVersion: 'bench',
+    inventory,
+    epochSeen: epoch(0),
+    workers: [],
+    gpuHealth: [],
+    labels: {},
+  });
   yield { message: { case: 'hello', value: hello } };
   for (let sequence = 1; !signal.aborted; sequence += 1) {
     await new Promise((resolve) => setTimeout(resolve, 2_000));

@@ -14,8 +14,14 @@ const clients = 16;
 function manifest(name: string): { readonly json: string } {
   return {
     json: JSON.stringify({
-      apiVersion: 'shoal.dev/v1', kind: 'TrainingJob', metadata: { name },
-      spec: { workers: 1, gpusPerWorker: 1, template: { command: ['python', 'train.py', '--config', 'configs/base.yaml'], resources: { cpu: '4', memory: '16Gi' } } },
+      apiVersion: 'shoal.dev/v1',
+      kind: 'TrainingJob',
+      metadata: { name },
+      spec: {
+        workers: 1,
+        gpusPerWorker: 1,
+        template: { command: ['python', 'train.py', '--config', 'configs/base.yaml'], resources: { cpu: '4', memory: '16Gi' } },
+      },
     }),
   };
 }
@@ -36,7 +42,9 @@ async function measureOneByOne(connections: readonly ControlClient[]): Promise<v
     }),
   );
   const seconds = (performance.now() - startMs) / 1000;
-  console.log(`one call a job, ${clients} clients   ${Math.round(jobs / seconds)} jobs/s   p50 ${quantile(latenciesMs, 0.5).toFixed(1)} ms   p99 ${quantile(latenciesMs, 0.99).toFixed(1)} ms`);
+  console.log(
+    `one call a job, ${clients} clients   ${Math.round(jobs / seconds)} jobs/s   p50 ${quantile(latenciesMs, 0.5).toFixed(1)} ms   p99 ${quantile(latenciesMs, 0.99).toFixed(1)} ms`,
+  );
 }
 
 async function measureOneApply(client: ControlClient, prefix: string): Promise<void> {

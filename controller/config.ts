@@ -73,7 +73,8 @@ function parseLevels(text: string | undefined): Levels {
   const levels = splitList(text);
   const wrong = levels.find((level) => !namePattern.test(level));
   if (wrong !== undefined) throw new ConfigError(`--levels: "${wrong}" is no name`);
-  if (levels.length < 1 || new Set(levels).size !== levels.length) throw new ConfigError(`--levels: "${text}" must name each level once, outermost first`);
+  if (levels.length < 1 || new Set(levels).size !== levels.length)
+    throw new ConfigError(`--levels: "${text}" must name each level once, outermost first`);
   return levels;
 }
 

@@ -42,7 +42,17 @@ async function main(args: readonly string[]): Promise<void> {
   const pki = await openPki({ folder: join(config.dataFolder, 'pki'), names: config.names });
   const policy: Policy = { ...defaultPolicy, levels: config.levels };
   const { inboxMax, batchMax, snapshotEvery, storeProbeMs: probeMs } = limits;
-  const loop = await Loop.open({ store, clock: systemClock, telemetry: log.child({ room: 'loop' }), policy, version, inboxMax, batchMax, snapshotEvery, probeMs });
+  const loop = await Loop.open({
+    store,
+    clock: systemClock,
+    telemetry: log.child({ room: 'loop' }),
+    policy,
+    version,
+    inboxMax,
+    batchMax,
+    snapshotEvery,
+    probeMs,
+  });
   log.info({ revision: loop.revision }, 'state recovered');
 
   const servers = createServers({ config, loop, pki, policy, log, stop: stop.signal });
@@ -89,10 +99,21 @@ function createServers({ config, loop, pki, policy, log, stop }: Parts): Servers
   const control = createServer();
   const parts = { loop, sessions, changes, logs, access, clock: systemClock, policy, version, caHash: pki.caHash, agentAddress };
   addService(control, ControlService, controlHandlers(parts), access.intercept, onFault);
-  const enrollment = enrollmentHandlers({ loop, caPem: pki.caCertificatePem, agentAddress, sign: (csrPem, node) => pki.signNodeCertificate(csrPem, node) });
+  const enrollment = enrollmentHandlers({
+    loop,
+    caPem: pki.caCertificatePem,
+    agentAddress,
+    sign: (csrPem, node) => pki.signNodeCertificate(csrPem, node),
+  });
   addService(control, EnrollmentService, enrollment, undefined, onFault);
   const agents = createServer({ 'grpc.keepalive_time_ms': limits.heartbeatMs * 5, 'grpc.keepalive_timeout_ms': limits.heartbeatMs });
-  addService(agents, AgentService, agentHandlers({ loop, sessions, logs, telemetry: log.child({ room: 'agents' }), version }), undefined, onFault);
+  addService(
+    agents,
+    AgentService,
+    agentHandlers({ loop, sessions, logs, telemetry: log.child({ room: 'agents' }), version }),
+    undefined,
+    onFault,
+  );
 
   const onLoopError = (error: unknown): void => log.warn({ err: error }, 'the loop did not take a timer');
   sessions.watchSilence(limits.silencePeriodMs, stop, onLoopError);
@@ -100,8 +121,14 @@ function createServers({ config, loop, pki, policy, log, stop }: Parts): Servers
   const tls = { certificatePem: pki.serverChainPem, keyPem: pki.serverKeyPem, caPem: pki.caCertificatePem };
   return {
     listen: async () => {
-      const agentsPort = await listen(agents, { ...config.agents, credentials: serverCredentials({ ...tls, requireClientCertificate: true }) });
-      const controlPort = await listen(control, { ...config.control, credentials: serverCredentials({ ...tls, requireClientCertificate: false }) });
+      const agentsPort = await listen(agents, {
+        ...config.agents,
+        credentials: serverCredentials({ ...tls, requireClientCertificate: true }),
+      });
+      const controlPort = await listen(control, {
+        ...config.control,
+        credentials: serverCredentials({ ...tls, requireClientCertificate: false }),
+      });
       bound = { control: print(config.control, controlPort), agents: print(config.agents, agentsPort) };
       return bound;
     },
@@ -113,7 +140,12 @@ function createServers({ config, loop, pki, policy, log, stop }: Parts): Servers
 }
 
 /** What a first start makes: the queue `default`, and a token for who started it. */
-async function openForBusiness(servers: Servers, config: Config, loop: Loop, pki: Pki): Promise<{ readonly control: string; readonly agents: string }> {
+async function openForBusiness(
+  servers: Servers,
+  config: Config,
+  loop: Loop,
+  pki: Pki,
+): Promise<{ readonly control: string; readonly agents: string }> {
   const hasQueues = await loop.read((state) => state.queues.size > 0);
   const spec = { parent: null, limit: {}, perUser: { limit: {}, maxRunning: null }, unserved: {} };
   if (!hasQueues) await loop.offer({ kind: 'applyQueue', name: queueName('default'), labels: {}, spec });

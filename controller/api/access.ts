@@ -31,10 +31,17 @@ export class Access {
     const parts = (token ?? '').split('.');
     const [prefix, id, secret] = parts;
     if (scheme?.toLowerCase() !== 'bearer' || parts.length !== 3 || prefix !== 'shoal' || id === undefined || secret === undefined) {
-      throw new RpcError('UNAUTHENTICATED', 'no token, or not one of the form `shoal.<id>.<secret>`; run `shoal up`, or `shoal config set-context` with a token');
+      throw new RpcError(
+        'UNAUTHENTICATED',
+        'no token, or not one of the form `shoal.<id>.<secret>`; run `shoal up`, or `shoal config set-context` with a token',
+      );
     }
     const known = await this.#loop.read((state) => state.tokens.get(id));
-    const isValid = known !== undefined && known.purpose === 'user' && sameHash(known.secretHash, hashSecret(secret)) && (known.expiresAtMs === null || known.expiresAtMs > this.#clock.nowMs());
+    const isValid =
+      known !== undefined &&
+      known.purpose === 'user' &&
+      sameHash(known.secretHash, hashSecret(secret)) &&
+      (known.expiresAtMs === null || known.expiresAtMs > this.#clock.nowMs());
     if (!isValid) throw new RpcError('UNAUTHENTICATED', 'the token is not valid, or has run out');
     this.#callers.set(context, { user: known.user, role: 'cluster-admin' });
   };
@@ -47,7 +54,11 @@ export class Access {
 }
 
 /** A new secret, and what is kept of it. */
-export function makeToken(purpose: TokenFacts['purpose'], user: UserName, expiresAtMs: number | null): { readonly secret: string; readonly facts: TokenFacts } {
+export function makeToken(
+  purpose: TokenFacts['purpose'],
+  user: UserName,
+  expiresAtMs: number | null,
+): { readonly secret: string; readonly facts: TokenFacts } {
   const id = randomBytes(6).toString('hex');
   const secret = randomBytes(32).toString('base64url');
   return { secret, facts: { id, purpose, secretHash: hashSecret(secret), user, expiresAtMs } };

@@ -34,25 +34,48 @@ export function agentHandlers(parts: AgentsParts): Handlers<typeof AgentService>
   };
 }
 
-async function* session(parts: AgentsParts, requests: AsyncIterable<SessionRequest>, context: CallContext): AsyncGenerator<SessionResponse> {
+async function* session(
+  parts: AgentsParts,
+  requests: AsyncIterable<SessionRequest>,
+  context: CallContext,
+): AsyncGenerator<SessionResponse> {
   const messages = requests[Symbol.asyncIterator]();
   const hello = await takeHello(parts, messages, context);
   const channel = new Channel<SessionResponse>(limits.sessionMessagesMax);
   const say = (message: SessionResponse['message']): void => {
-    if (message !== undefined) channel.offer({ message }, () => new RpcError('RESOURCE_EXHAUSTED', `node ${hello.node} does not take its messages`));
+    if (message !== undefined)
+      channel.offer({ message }, () => new RpcError('RESOURCE_EXHAUSTED', `node ${hello.node} does not take its messages`));
   };
   const open: Session = {
     node: hello.node,
     send: (assignment) => say({ case: 'assignment', value: assignmentToWire(assignment) }),
     requestLogs: ({ requestId, id, ranks, stream, follow, tail }) =>
-      say({ case: 'logs', value: { requestId, id: { jobUid: id.job, attempt: id.attempt, worker: id.worker }, ranks: [...ranks], stream, follow, ...(tail === null ? {} : { tail }) } }),
+      say({
+        case: 'logs',
+        value: {
+          requestId,
+          id: { jobUid: id.job, attempt: id.attempt, worker: id.worker },
+          ranks: [...ranks],
+          stream,
+          follow,
+          ...(tail === null ? {} : { tail }),
+        },
+      }),
     close: (why) => channel.close(new RpcError('ABORTED', why)),
   };
   parts.sessions.register(open);
   try {
     accepted(await asRpc(() => parts.loop.offer({ kind: 'hello', hello })));
     const epoch = await parts.loop.read((state) => state.epoch);
-    say({ case: 'welcome', value: { epoch: BigInt(epoch), controllerVersion: parts.version, heartbeatMs: limits.heartbeatMs, lostAfterMs: limits.nodeLostAfterMs } });
+    say({
+      case: 'welcome',
+      value: {
+        epoch: BigInt(epoch),
+        controllerVersion: parts.version,
+        heartbeatMs: limits.heartbeatMs,
+        lostAfterMs: limits.nodeLostAfterMs,
+      },
+    });
     await parts.sessions.welcome(open);
     parts.telemetry.info({ node: hello.node, agent: hello.agentVersion, peer: context.peer }, 'agent connected');
     const reading = takeReports(parts, messages, open, (sequence) => say({ case: 'ack', value: { sequence: BigInt(sequence) } }));
@@ -70,10 +93,14 @@ async function* session(parts: AgentsParts, requests: AsyncIterable<SessionReque
 
 async function takeHello(parts: AgentsParts, messages: AsyncIterator<SessionRequest>, context: CallContext): Promise<Hello> {
   const first = await messages.next();
-  if (first.done === true || first.value.message.case !== 'hello') throw new RpcError('INVALID_ARGUMENT', 'message: a session begins with hello');
+  if (first.done === true || first.value.message.case !== 'hello')
+    throw new RpcError('INVALID_ARGUMENT', 'message: a session begins with hello');
   const wire = first.value.message.value;
   if (wire.protocolVersion !== protocolVersion) {
-    throw new RpcError('FAILED_PRECONDITION', `agent ${wire.agentVersion} of node ${wire.node} speaks protocol ${wire.protocolVersion}; this controller (${parts.version}) speaks ${protocolVersion}: install an agent of the controller's version`);
+    throw new RpcError(
+      'FAILED_PRECONDITION',
+      `agent ${wire.agentVersion} of node ${wire.node} speaks protocol ${wire.protocolVersion}; this controller (${parts.version}) speaks ${protocolVersion}: install an agent of the controller's version`,
+    );
   }
   const node = nodeOf(context);
   if (wire.node !== node) throw new RpcError('PERMISSION_DENIED', `node: the hello names "${wire.node}", the certificate is for "${node}"`);
@@ -81,7 +108,12 @@ async function takeHello(parts: AgentsParts, messages: AsyncIterator<SessionRequ
 }
 
 /** One after the other; each is acknowledged when what followed from it is durable. */
-async function takeReports(parts: AgentsParts, messages: AsyncIterator<SessionRequest>, open: Session, acknowledge: (sequence: number) => void): Promise<void> {
+async function takeReports(
+  parts: AgentsParts,
+  messages: AsyncIterator<SessionRequest>,
+  open: Session,
+  acknowledge: (sequence: number) => void,
+): Promise<void> {
   let lastSeen = '';
   for (let next = await messages.next(); next.done !== true; next = await messages.next()) {
     if (next.value.message.case !== 'report') throw new RpcError('INVALID_ARGUMENT', 'message: after hello come reports');
@@ -108,6 +140,7 @@ function printObserved({ generation, workers, gpuHealth }: Report): string {
 }
 
 function nodeOf(context: CallContext): string {
-  if (context.peerCommonName === null) throw new RpcError('UNAUTHENTICATED', 'an agent shows a certificate of the cluster; run `shoal agent join`');
+  if (context.peerCommonName === null)
+    throw new RpcError('UNAUTHENTICATED', 'an agent shows a certificate of the cluster; run `shoal agent join`');
   return context.peerCommonName;
 }

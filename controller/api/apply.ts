@@ -43,7 +43,10 @@ async function planDocument(loop: Loop, user: UserName, document: Document, cont
   const apply = resultOf(manifest, reply);
   if (decision === null) return { apply };
   if (!decision.ok) return { apply, waitReason: decision.wait.kind, waitMessage: describeWait(decision.wait) };
-  return { apply, placement: decision.placement.map((place, worker) => ({ role: 'worker', worker, node: place.node, gpus: [...place.gpus] })) };
+  return {
+    apply,
+    placement: decision.placement.map((place, worker) => ({ role: 'worker', worker, node: place.node, gpus: [...place.gpus] })),
+  };
 }
 
 function checkSize(documents: readonly Document[]): void {
@@ -51,7 +54,8 @@ function checkSize(documents: readonly Document[]): void {
     throw new RpcError('INVALID_ARGUMENT', `documents: ${documents.length} are given; at most ${limits.documentsPerApplyMax} a call`);
   }
   const bytes = documents.reduce((sum, document) => sum + Buffer.byteLength(document.json), 0);
-  if (bytes > limits.manifestBytesMax) throw new RpcError('INVALID_ARGUMENT', `documents: ${bytes} bytes are given; at most ${limits.manifestBytesMax} a call`);
+  if (bytes > limits.manifestBytesMax)
+    throw new RpcError('INVALID_ARGUMENT', `documents: ${bytes} bytes are given; at most ${limits.manifestBytesMax} a call`);
 }
 
 function compile(document: Document): CompiledManifest {
@@ -65,7 +69,10 @@ function compile(document: Document): CompiledManifest {
   return compileManifest(json);
 }
 
-function requestOf(manifest: Extract<CompiledManifest, { ok: true }>, user: UserName): Extract<Request, { kind: 'applyJob' | 'applyQueue' }> {
+function requestOf(
+  manifest: Extract<CompiledManifest, { ok: true }>,
+  user: UserName,
+): Extract<Request, { kind: 'applyJob' | 'applyQueue' }> {
   if (manifest.kind === 'Queue') {
     const { name, labels, spec } = manifest;
     return { kind: 'applyQueue', name, labels, spec };
@@ -78,7 +85,8 @@ function resultOf(manifest: Extract<CompiledManifest, { ok: true }>, reply: Repl
   const object = { kind: manifest.kind, name: manifest.name };
   const warnings = [...manifest.warnings];
   if (reply.kind === 'applied') return { object, outcome: reply.outcome, uid: reply.uid, warnings };
-  if (reply.kind === 'refused') return { object, outcome: 'refused', warnings, code: reply.code, problems: [{ field: reply.field, message: reply.message }] };
+  if (reply.kind === 'refused')
+    return { object, outcome: 'refused', warnings, code: reply.code, problems: [{ field: reply.field, message: reply.message }] };
   throw new RpcError('INTERNAL', 'the core answered an apply with something else');
 }
 

@@ -40,7 +40,8 @@ type Reading = 'get' | 'list' | 'watch' | 'logs' | 'plan' | 'info';
 
 function readingHandlers(parts: ControlParts): Pick<Handlers<typeof ControlService>, Reading> {
   const { loop, sessions, changes, clock, access } = parts;
-  const look = <T>(read: (sight: Sight) => T): Promise<T> => asRpc(() => loop.read((state, waits) => read({ state, waits, sessions, nowMs: clock.nowMs() })));
+  const look = <T>(read: (sight: Sight) => T): Promise<T> =>
+    asRpc(() => loop.read((state, waits) => read({ state, waits, sessions, nowMs: clock.nowMs() })));
   return {
     get: async ({ object }) => {
       const kind = parseKind(object?.kind ?? '');
@@ -71,8 +72,15 @@ function readingHandlers(parts: ControlParts): Pick<Handlers<typeof ControlServi
       const { user, role } = access.callerOf(context);
       const { clusterId, epoch } = await look(({ state }) => ({ clusterId: state.clusterId, epoch: BigInt(state.epoch) }));
       return {
-        user, role, clusterId, epoch, revision: BigInt(loop.revision),
-        serverVersion: parts.version, caHash: parts.caHash, degraded: loop.degraded ?? '', agentAddress: parts.agentAddress(),
+        user,
+        role,
+        clusterId,
+        epoch,
+        revision: BigInt(loop.revision),
+        serverVersion: parts.version,
+        caHash: parts.caHash,
+        degraded: loop.degraded ?? '',
+        agentAddress: parts.agentAddress(),
       };
     },
   };
@@ -85,7 +93,9 @@ function changingHandlers(parts: ControlParts): Omit<Handlers<typeof ControlServ
     return reply.kind === 'changed' ? reply : { changed: false, jobs: [], uid: '' };
   };
   return {
-    apply: async ({ documents }, context) => ({ results: await asRpc(() => applyDocuments(loop, access.callerOf(context).user, documents)) }),
+    apply: async ({ documents }, context) => ({
+      results: await asRpc(() => applyDocuments(loop, access.callerOf(context).user, documents)),
+    }),
     delete: async ({ object, now }, context) => {
       const { user } = access.callerOf(context);
       const name = object?.name ?? '';
@@ -93,18 +103,28 @@ function changingHandlers(parts: ControlParts): Omit<Handlers<typeof ControlServ
       if (object?.kind === 'Queue') return { uid: (await change({ kind: 'deleteQueue', name: queueName(name) })).uid };
       throw new RpcError('INVALID_ARGUMENT', `object.kind: "${object?.kind ?? ''}" cannot be deleted; TrainingJob and Queue can`);
     },
-    suspend: async ({ job }, context) => ({ changed: (await change({ kind: 'suspendJob', name: jobName(job), user: access.callerOf(context).user })).changed }),
-    resume: async ({ job }, context) => ({ changed: (await change({ kind: 'resumeJob', name: jobName(job), user: access.callerOf(context).user })).changed }),
-    cordon: async ({ node, reason }, context) => ({
-      changed: (await change({ kind: 'cordonNode', node: nodeName(node), user: access.callerOf(context).user, reason, drain: false })).changed,
+    suspend: async ({ job }, context) => ({
+      changed: (await change({ kind: 'suspendJob', name: jobName(job), user: access.callerOf(context).user })).changed,
     }),
-    uncordon: async ({ node }, context) => ({ changed: (await change({ kind: 'uncordonNode', node: nodeName(node), user: access.callerOf(context).user })).changed }),
+    resume: async ({ job }, context) => ({
+      changed: (await change({ kind: 'resumeJob', name: jobName(job), user: access.callerOf(context).user })).changed,
+    }),
+    cordon: async ({ node, reason }, context) => ({
+      changed: (await change({ kind: 'cordonNode', node: nodeName(node), user: access.callerOf(context).user, reason, drain: false }))
+        .changed,
+    }),
+    uncordon: async ({ node }, context) => ({
+      changed: (await change({ kind: 'uncordonNode', node: nodeName(node), user: access.callerOf(context).user })).changed,
+    }),
     drain: async ({ node, reason }, context) => ({
-      jobs: [...(await change({ kind: 'cordonNode', node: nodeName(node), user: access.callerOf(context).user, reason, drain: true })).jobs],
+      jobs: [
+        ...(await change({ kind: 'cordonNode', node: nodeName(node), user: access.callerOf(context).user, reason, drain: true })).jobs,
+      ],
     }),
     createJoinToken: async ({ ttlSeconds }, context) => {
       const seconds = ttlSeconds === 0 ? limits.joinTokenSecondsDefault : ttlSeconds;
-      if (seconds > limits.joinTokenSecondsMax) throw new RpcError('INVALID_ARGUMENT', `ttl_seconds: ${seconds} is given; at most ${limits.joinTokenSecondsMax} (one day)`);
+      if (seconds > limits.joinTokenSecondsMax)
+        throw new RpcError('INVALID_ARGUMENT', `ttl_seconds: ${seconds} is given; at most ${limits.joinTokenSecondsMax} (one day)`);
       const { secret, facts } = makeToken('join', access.callerOf(context).user, clock.nowMs() + seconds * 1000);
       await change({ kind: 'issueToken', token: facts });
       return { token: `shoal-join.${facts.id}.${secret}.${parts.caHash}`, ttlSeconds: seconds };

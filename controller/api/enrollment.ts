@@ -19,9 +19,14 @@ export interface EnrollmentParts {
 export function enrollmentHandlers({ loop, caPem, agentAddress, sign }: EnrollmentParts): Handlers<typeof EnrollmentService> {
   return {
     join: async ({ token, csrPem, node }) => {
-      if (!namePattern.test(node)) throw new RpcError('INVALID_ARGUMENT', `node: "${node.slice(0, 80)}" is no name: lower-case letters, digits, '-' and '.', at most 63`);
+      if (!namePattern.test(node))
+        throw new RpcError(
+          'INVALID_ARGUMENT',
+          `node: "${node.slice(0, 80)}" is no name: lower-case letters, digits, '-' and '.', at most 63`,
+        );
       const [prefix, id, secret] = token.split('.');
-      if (prefix !== 'shoal-join' || id === undefined || secret === undefined) throw new RpcError('UNAUTHENTICATED', 'token: not a join token (shoal-join.…); make one with `shoal agent token`');
+      if (prefix !== 'shoal-join' || id === undefined || secret === undefined)
+        throw new RpcError('UNAUTHENTICATED', 'token: not a join token (shoal-join.…); make one with `shoal agent token`');
       const certificatePem = await sign(csrPem, nodeName(node)).catch((error: unknown) => {
         throw new RpcError('INVALID_ARGUMENT', `csr_pem: ${error instanceof Error ? error.message : 'cannot be signed'}`);
       });

@@ -6,7 +6,12 @@ import { RpcError } from '#rpc/rpcError.ts';
 /** Why the loop did not take something, as callers are told it: the one place where its errors become statuses. */
 export function rpcErrorOf(error: unknown): Error {
   if (!(error instanceof NotTaken)) return error instanceof Error ? error : new Error(String(error));
-  const codes: Readonly<Record<NotTaken['why'], RpcCode>> = { full: 'RESOURCE_EXHAUSTED', degraded: 'UNAVAILABLE', closed: 'UNAVAILABLE', unknown: 'ABORTED' };
+  const codes: Readonly<Record<NotTaken['why'], RpcCode>> = {
+    full: 'RESOURCE_EXHAUSTED',
+    degraded: 'UNAVAILABLE',
+    closed: 'UNAVAILABLE',
+    unknown: 'ABORTED',
+  };
   return new RpcError(codes[error.why], error.message);
 }
 

@@ -4,7 +4,13 @@ import { jobSpecToWire } from '#codec/trainingJob.ts';
 import { readJobLedger } from '#core/ledger/settle.ts';
 import { currentAttempt } from '#core/state/state.ts';
 import type { AttemptView, JobView, StateView } from '#core/state/view.ts';
-import type { AttemptSchema, ProgressSchema, RankSchema, TrainingJobSchema, TrainingJobStatusSchema } from '#gen/shoal/v1/training_job_pb.js';
+import type {
+  AttemptSchema,
+  ProgressSchema,
+  RankSchema,
+  TrainingJobSchema,
+  TrainingJobStatusSchema,
+} from '#gen/shoal/v1/training_job_pb.js';
 import { meshCoordinates, processesOf } from '#vocabulary/job.ts';
 import { describeWait } from '#vocabulary/reasons.ts';
 import type { WaitReason } from '#vocabulary/reasons.ts';
@@ -21,8 +27,12 @@ export function jobToWire(job: JobView, around: JobSurroundings): MessageInitSha
     apiVersion: 'shoal.dev/v1',
     kind: 'TrainingJob',
     metadata: {
-      name: job.name, uid: job.uid, labels: { ...job.labels }, annotations: { ...job.annotations },
-      resourceVersion: BigInt(job.changedAt), creationTimestamp: timestampFromMs(job.createdAtMs),
+      name: job.name,
+      uid: job.uid,
+      labels: { ...job.labels },
+      annotations: { ...job.annotations },
+      resourceVersion: BigInt(job.changedAt),
+      creationTimestamp: timestampFromMs(job.createdAtMs),
     },
     spec: jobSpecToWire(job.spec),
     status: statusOf(job, around),
@@ -34,12 +44,16 @@ function statusOf(job: JobView, around: JobSurroundings): MessageInitShape<typeo
   const { checkpoint, restarts } = job;
   const amounts = Object.entries(readJobLedger(around.state, job, around.nowMs)).filter(([, amount]) => amount > 0n);
   return {
-    phase: phaseOf(job), reason, message,
+    phase: phaseOf(job),
+    reason,
+    message,
     user: job.user,
     attempts: job.attempts.map(attemptToWire),
     ranks: ranksOf(job),
     ...progressOf(job),
-    ...(checkpoint === null ? {} : { checkpoint: { step: BigInt(checkpoint.step), path: checkpoint.path, at: timestampFromMs(checkpoint.atMs) } }),
+    ...(checkpoint === null
+      ? {}
+      : { checkpoint: { step: BigInt(checkpoint.step), path: checkpoint.path, at: timestampFromMs(checkpoint.atMs) } }),
     restarts: { application: restarts.applicationAtMs.length, infrastructure: restarts.infrastructure, preemption: restarts.preemption },
     ledger: Object.fromEntries(amounts),
     ...(job.phase.kind === 'finished' ? { finishedAt: timestampFromMs(job.phase.atMs) } : {}),
@@ -66,7 +80,9 @@ function phaseOf(job: JobView): string {
 function describePhase(job: JobView, wait: WaitReason | undefined): { readonly reason: string; readonly message: string } {
   switch (job.phase.kind) {
     case 'pending':
-      return wait === undefined ? { reason: 'NotLookedAtYet', message: 'the next scheduling pass will look at it' } : { reason: wait.kind, message: describeWait(wait) };
+      return wait === undefined
+        ? { reason: 'NotLookedAtYet', message: 'the next scheduling pass will look at it' }
+        : { reason: wait.kind, message: describeWait(wait) };
     case 'suspended':
       return { reason: 'Suspended', message: `waits until somebody resumes it (\`shoal resume ${job.name}\`)` };
     case 'finished':
@@ -74,7 +90,11 @@ function describePhase(job: JobView, wait: WaitReason | undefined): { readonly r
     case 'active': {
       const stage = currentAttempt(job)?.stage;
       if (stage?.kind === 'stopping') return { reason: stage.cause.reason, message: stage.cause.message };
-      if (stage?.kind === 'suspending') return { reason: stage.reason, message: stage.stage.kind === 'ask' ? 'asking all ranks for a step to stop at' : `stops at step ${stage.stage.stopStep}` };
+      if (stage?.kind === 'suspending')
+        return {
+          reason: stage.reason,
+          message: stage.stage.kind === 'ask' ? 'asking all ranks for a step to stop at' : `stops at step ${stage.stage.stopStep}`,
+        };
       return { reason: '', message: '' };
     }
   }
@@ -111,7 +131,8 @@ function ranksOf(job: JobView): MessageInitShape<typeof RankSchema>[] {
       const exitCode = record?.exitCodes[rank] ?? null;
       const state = record?.state ?? 'assigned';
       return {
-        rank, worker,
+        rank,
+        worker,
         node: place.node,
         gpus: processes === 1 ? [...place.gpus] : place.gpus.slice(local, local + 1),
         state: `${state.slice(0, 1).toUpperCase()}${state.slice(1)}`,
@@ -126,8 +147,11 @@ function ranksOf(job: JobView): MessageInitShape<typeof RankSchema>[] {
 /** A new attempt that has said nothing yet stands where it resumed, not where the one before it broke off. */
 function progressOf(job: JobView): { readonly progress?: MessageInitShape<typeof ProgressSchema> } {
   const attempt = job.attempts.at(-1);
-  if (job.progress !== null && (attempt === undefined || job.progress.attempt === attempt.number)) return { progress: progressToWire(job.progress) };
-  return attempt?.resume === null || attempt === undefined ? {} : { progress: { step: BigInt(attempt.resume.step), at: timestampFromMs(attempt.placedAtMs) } };
+  if (job.progress !== null && (attempt === undefined || job.progress.attempt === attempt.number))
+    return { progress: progressToWire(job.progress) };
+  return attempt?.resume === null || attempt === undefined
+    ? {}
+    : { progress: { step: BigInt(attempt.resume.step), at: timestampFromMs(attempt.placedAtMs) } };
 }
 
 function progressToWire(progress: NonNullable<JobView['progress']>): MessageInitShape<typeof ProgressSchema> {

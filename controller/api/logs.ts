@@ -35,7 +35,8 @@ export class LogDesk {
   }
 
   async *read(state: StateView, request: LogsRequest, signal: AbortSignal): AsyncGenerator<LogsResponse> {
-    if (this.#readers.size >= limits.logReadersMax) throw new RpcError('RESOURCE_EXHAUSTED', `${limits.logReadersMax} streams of logs are open already`);
+    if (this.#readers.size >= limits.logReadersMax)
+      throw new RpcError('RESOURCE_EXHAUSTED', `${limits.logReadersMax} streams of logs are open already`);
     const { attempt, shares } = findShares(state, request);
     const channel = new Channel<LogsResponse>(limits.logPiecesMax);
     const ids: string[] = [];
@@ -49,7 +50,8 @@ export class LogDesk {
       ids.push(requestId);
       this.#readers.set(requestId, { node: share.node, attempt, channel, done });
       if (this.#sessions.requestLogs(share.node, { ...share.wanted, requestId })) continue;
-      for (const rank of share.wanted.ranks) channel.offer({ rank, node: share.node, attempt, error: `node ${share.node} is not connected` }, tooMany);
+      for (const rank of share.wanted.ranks)
+        channel.offer({ rank, node: share.node, attempt, error: `node ${share.node} is not connected` }, tooMany);
       this.#finish(requestId);
     }
     try {
@@ -116,7 +118,12 @@ function findShares(state: StateView, request: LogsRequest): { readonly attempt:
     const place = attempt.placement[worker];
     if (place === undefined) return [];
     const { stream, follow, tail } = request;
-    return [{ node: place.node, wanted: { id: { job: job.uid, attempt: attempt.number, worker }, ranks: its, stream, follow, tail: tail ?? null } }];
+    return [
+      {
+        node: place.node,
+        wanted: { id: { job: job.uid, attempt: attempt.number, worker }, ranks: its, stream, follow, tail: tail ?? null },
+      },
+    ];
   });
   return { attempt: attempt.number, shares };
 }
@@ -124,6 +131,10 @@ function findShares(state: StateView, request: LogsRequest): { readonly attempt:
 function findAttempt(job: JobView, number: number): AttemptView {
   const attempt = number === 0 ? (currentAttempt(job) ?? job.attempts.at(-1)) : job.attempts[number - 1];
   if (attempt !== undefined) return attempt;
-  if (number === 0) throw new RpcError('FAILED_PRECONDITION', `job ${job.name} has not been placed yet, so it has no logs; \`shoal describe job ${job.name}\` says why it waits`);
+  if (number === 0)
+    throw new RpcError(
+      'FAILED_PRECONDITION',
+      `job ${job.name} has not been placed yet, so it has no logs; \`shoal describe job ${job.name}\` says why it waits`,
+    );
   throw new RpcError('NOT_FOUND', `attempt: job ${job.name} has no attempt ${number}; it has had ${job.attempts.length}`);
 }

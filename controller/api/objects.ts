@@ -50,7 +50,10 @@ const isObjectKind = (text: string): text is ObjectKind => objectKinds.includes(
 export function select(sight: Sight, selection: Selection): readonly Resource[] {
   const wanted = new Set(selection.names);
   return read(sight, selection)
-    .filter((resource) => wanted.size === 0 || wanted.has(nameOf(resource)) || (selection.kind === 'Gpu' && wanted.has(nameOf(resource).split('/')[0] ?? '')))
+    .filter(
+      (resource) =>
+        wanted.size === 0 || wanted.has(nameOf(resource)) || (selection.kind === 'Gpu' && wanted.has(nameOf(resource).split('/')[0] ?? '')),
+    )
     .filter((resource) => Object.entries(selection.labels).every(([key, value]) => labelsOf(resource)[key] === value));
 }
 
@@ -62,7 +65,9 @@ function read(sight: Sight, { kind, names, about }: Selection): readonly Resourc
       return [...named].sort().flatMap((name) => {
         const uid = state.jobsByName.get(jobName(name));
         const job = uid === undefined ? undefined : state.jobs.get(uid);
-        return job === undefined ? [] : resource({ case: 'trainingJob', value: jobToWire(job, { state, wait: waits.get(job.uid), nowMs }) });
+        return job === undefined
+          ? []
+          : resource({ case: 'trainingJob', value: jobToWire(job, { state, wait: waits.get(job.uid), nowMs }) });
       });
     }
     case 'Queue':
@@ -70,7 +75,9 @@ function read(sight: Sight, { kind, names, about }: Selection): readonly Resourc
     case 'Node':
       return sorted(state.nodes).map((node) => resource({ case: 'node', value: nodeToWire(state, node, sightOf(sight, node)) }));
     case 'Gpu':
-      return sorted(state.nodes).flatMap((node) => gpusToWire(state, node, sightOf(sight, node)).map((value) => resource({ case: 'gpu', value })));
+      return sorted(state.nodes).flatMap((node) =>
+        gpusToWire(state, node, sightOf(sight, node)).map((value) => resource({ case: 'gpu', value })),
+      );
     case 'Event':
       return state.recent.filter((event) => isAbout(event, about)).map((event) => resource({ case: 'event', value: eventToWire(event) }));
   }

@@ -25,11 +25,23 @@ export interface NodeSight {
 export function nodeToWire(state: StateView, node: NodeView, sight: NodeSight): MessageInitShape<typeof NodeSchema> {
   const { availability, cordon } = node;
   return {
-    apiVersion, kind: 'Node',
-    metadata: { name: node.name, uid: node.name, labels: { ...node.labels }, resourceVersion: BigInt(node.changedAt), creationTimestamp: timestampFromMs(node.createdAtMs) },
+    apiVersion,
+    kind: 'Node',
+    metadata: {
+      name: node.name,
+      uid: node.name,
+      labels: { ...node.labels },
+      resourceVersion: BigInt(node.changedAt),
+      creationTimestamp: timestampFromMs(node.createdAtMs),
+    },
     status: {
       state: { ready: 'Ready', lost: 'Lost', returning: 'Returning' }[availability.kind],
-      reason: availability.kind === 'lost' ? availability.message : availability.kind === 'returning' ? `ends ${availability.held} workers of old attempts first` : '',
+      reason:
+        availability.kind === 'lost'
+          ? availability.message
+          : availability.kind === 'returning'
+            ? `ends ${availability.held} workers of old attempts first`
+            : '',
       ...(cordon === null ? {} : { cordon: { owner: cordon.by, reason: cordon.reason, at: timestampFromMs(cordon.atMs) } }),
       draining: cordon?.drain === true && node.jobs.size > 0,
       inventory: inventoryToWire(node.inventory),
@@ -49,7 +61,8 @@ export function gpusToWire(state: StateView, node: NodeView, sight: NodeSight): 
     const health = node.health[info.index];
     const sample = sight.samples.find((one) => one.index === info.index);
     return {
-      apiVersion, kind: 'Gpu',
+      apiVersion,
+      kind: 'Gpu',
       metadata: { name: `${node.name}/${info.index}`, uid: info.uuid, resourceVersion: BigInt(node.changedAt) },
       node: node.name,
       info: gpuInfoToWire(info),
@@ -60,8 +73,10 @@ export function gpusToWire(state: StateView, node: NodeView, sight: NodeSight): 
         ? {}
         : {
             sample: {
-              utilizationPercent: sample.utilizationPercent, memoryUsedBytes: BigInt(sample.memoryUsedBytes),
-              powerMilliwatts: sample.powerMilliwatts, temperatureCelsius: sample.temperatureCelsius,
+              utilizationPercent: sample.utilizationPercent,
+              memoryUsedBytes: BigInt(sample.memoryUsedBytes),
+              powerMilliwatts: sample.powerMilliwatts,
+              temperatureCelsius: sample.temperatureCelsius,
             },
           }),
     };
@@ -90,8 +105,15 @@ export function queueToWire(state: StateView, queue: QueueView): MessageInitShap
   const models = new Set([...state.nodes.values()].flatMap((node) => node.inventory.gpus.map((gpu) => gpu.model)));
   const used = [...models].sort().map((model) => [model, queueUsage(state, queue.name, model)] as const);
   return {
-    apiVersion, kind: 'Queue',
-    metadata: { name: queue.name, uid: queue.name, labels: { ...queue.labels }, resourceVersion: BigInt(queue.changedAt), creationTimestamp: timestampFromMs(queue.createdAtMs) },
+    apiVersion,
+    kind: 'Queue',
+    metadata: {
+      name: queue.name,
+      uid: queue.name,
+      labels: { ...queue.labels },
+      resourceVersion: BigInt(queue.changedAt),
+      creationTimestamp: timestampFromMs(queue.createdAtMs),
+    },
     spec: queueSpecToWire(queue.spec),
     status: { pending, running, used: Object.fromEntries(used.filter(([, gpus]) => gpus > 0)) },
   };
@@ -99,10 +121,18 @@ export function queueToWire(state: StateView, queue: QueueView): MessageInitShap
 
 export function eventToWire(event: View<RecentEvent>): MessageInitShape<typeof EventSchema> {
   return {
-    apiVersion, kind: 'Event',
-    metadata: { name: String(event.revision), uid: String(event.revision), resourceVersion: BigInt(event.revision), creationTimestamp: timestampFromMs(event.atMs) },
+    apiVersion,
+    kind: 'Event',
+    metadata: {
+      name: String(event.revision),
+      uid: String(event.revision),
+      resourceVersion: BigInt(event.revision),
+      creationTimestamp: timestampFromMs(event.atMs),
+    },
     object: { kind: event.objectKind, name: event.objectName },
-    type: event.type, reason: event.reason, message: event.message,
+    type: event.type,
+    reason: event.reason,
+    message: event.message,
     at: timestampFromMs(event.atMs),
   };
 }

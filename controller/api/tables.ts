@@ -21,7 +21,11 @@ const jobColumns: readonly ColumnOf<TrainingJob>[] = [
   column('QUEUE', 0, (job) => job.spec?.queue ?? ''),
   column('STATUS', 0, jobStatus),
   column('GPUS', 0, (job) => String((job.spec?.workers ?? 0) * (job.spec?.gpusPerWorker ?? 0))),
-  column('READY', 0, (job) => `${job.status?.ranks.filter((rank) => rank.state === 'Running').length ?? 0}/${job.status?.ranks.length ?? 0}`),
+  column(
+    'READY',
+    0,
+    (job) => `${job.status?.ranks.filter((rank) => rank.state === 'Running').length ?? 0}/${job.status?.ranks.length ?? 0}`,
+  ),
   column('PRI', 0, (job) => String(job.spec?.priority ?? '')),
   column('RESTARTS', 0, (job) => String((job.status?.restarts?.application ?? 0) + (job.status?.restarts?.infrastructure ?? 0))),
   column('STEP', 0, (job) => (job.status?.progress === undefined ? '' : String(job.status.progress.step))),
@@ -38,7 +42,11 @@ const nodeColumns: readonly ColumnOf<Node>[] = [
   column('NAME', 0, (node) => node.metadata?.name ?? ''),
   column('STATUS', 0, nodeStatus),
   column('GPUS', 0, (node) => `${node.status?.gpusUsed ?? 0}/${node.status?.gpus.length ?? 0}`),
-  column('HEALTH', 0, (node) => (node.status?.gpusHealthy === node.status?.gpus.length ? 'ok' : `${(node.status?.gpus.length ?? 0) - (node.status?.gpusHealthy ?? 0)} bad`)),
+  column('HEALTH', 0, (node) =>
+    node.status?.gpusHealthy === node.status?.gpus.length
+      ? 'ok'
+      : `${(node.status?.gpus.length ?? 0) - (node.status?.gpusHealthy ?? 0)} bad`,
+  ),
   column('JOBS', 0, (node) => node.status?.jobs.join(',') ?? ''),
   column('AGE', 0, (node, nowMs) => age(node.metadata?.creationTimestamp, nowMs)),
   column('VERSION', 0, (node) => node.status?.inventory?.agentVersion ?? ''),
@@ -56,7 +64,9 @@ const gpuColumns: readonly ColumnOf<Gpu>[] = [
   column('IDX', 0, (gpu) => String(gpu.info?.index ?? '')),
   column('MODEL', 0, (gpu) => gpu.info?.model ?? ''),
   column('UTIL', 0, (gpu) => (gpu.sample === undefined ? '' : `${gpu.sample.utilizationPercent}%`)),
-  column('MEM', 0, (gpu) => (gpu.sample === undefined ? '' : `${gibibytes(gpu.sample.memoryUsedBytes)}/${gibibytes(gpu.info?.memoryBytes ?? 0n)}`)),
+  column('MEM', 0, (gpu) =>
+    gpu.sample === undefined ? '' : `${gibibytes(gpu.sample.memoryUsedBytes)}/${gibibytes(gpu.info?.memoryBytes ?? 0n)}`,
+  ),
   column('POWER', 0, (gpu) => (gpu.sample === undefined ? '' : `${Math.round(gpu.sample.powerMilliwatts / 1000)}W`)),
   column('TEMP', 0, (gpu) => (gpu.sample === undefined ? '' : `${gpu.sample.temperatureCelsius}C`)),
   column('HEALTH', 0, (gpu) => gpu.health),
@@ -86,7 +96,13 @@ const eventColumns: readonly ColumnOf<Event>[] = [
   column('MESSAGE', 0, (event) => event.message),
 ];
 
-export const tables = { TrainingJob: jobColumns, Node: nodeColumns, Gpu: gpuColumns, Queue: queueColumns, Event: eventColumns } satisfies Record<ObjectKind, unknown>;
+export const tables = {
+  TrainingJob: jobColumns,
+  Node: nodeColumns,
+  Gpu: gpuColumns,
+  Queue: queueColumns,
+  Event: eventColumns,
+} satisfies Record<ObjectKind, unknown>;
 
 function column<T>(name: string, priority: 0 | 1, cell: (object: T, nowMs: number) => string): ColumnOf<T> {
   return { name, priority, cell };
@@ -108,7 +124,10 @@ function nodeStatus(node: Node): string {
 
 function queueGpus(queue: Queue): string {
   const models = new Set([...Object.keys(queue.status?.used ?? {}), ...Object.keys(queue.spec?.limit ?? {})]);
-  return [...models].sort().map((model) => `${model} ${queue.status?.used[model] ?? 0}/${queue.spec?.limit[model] ?? 'unlimited'}`).join(', ');
+  return [...models]
+    .sort()
+    .map((model) => `${model} ${queue.status?.used[model] ?? 0}/${queue.spec?.limit[model] ?? 'unlimited'}`)
+    .join(', ');
 }
 
 function objectPrefix(kind: string): string {

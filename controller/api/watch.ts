@@ -27,7 +27,10 @@ export async function* watch(source: WatchSource, request: WatchRequest, signal:
   try {
     let after = Number(request.afterRevision);
     if (after === 0) {
-      const first = await source.look((sight) => ({ revision: sight.state.revision, responses: responsesFor(sight, selection, request.table, shown, null) }));
+      const first = await source.look((sight) => ({
+        revision: sight.state.revision,
+        responses: responsesFor(sight, selection, request.table, shown, null),
+      }));
       yield* first.responses;
       after = first.revision;
       yield { type: 'BOOKMARK', revision: BigInt(after) };
@@ -36,7 +39,11 @@ export async function* watch(source: WatchSource, request: WatchRequest, signal:
       const from = after;
       const next = await source.look((sight) => {
         const names = source.changes.after(from, kind);
-        if (names === null) throw new RpcError('OUT_OF_RANGE', `revision ${from} is too old to resume from; changes are kept after ${source.changes.completeAfter}: list again`);
+        if (names === null)
+          throw new RpcError(
+            'OUT_OF_RANGE',
+            `revision ${from} is too old to resume from; changes are kept after ${source.changes.completeAfter}: list again`,
+          );
         return { revision: sight.state.revision, responses: responsesFor(sight, selection, request.table, shown, names) };
       });
       yield* next.responses;
@@ -50,7 +57,13 @@ export async function* watch(source: WatchSource, request: WatchRequest, signal:
 }
 
 /** `changed` null: everything is new. A name that changed and is not selected any more was deleted. */
-function responsesFor(sight: Sight, selection: Selection, table: boolean, shown: Set<string>, changed: readonly string[] | null): WatchResponse[] {
+function responsesFor(
+  sight: Sight,
+  selection: Selection,
+  table: boolean,
+  shown: Set<string>,
+  changed: readonly string[] | null,
+): WatchResponse[] {
   const { kind } = selection;
   const wanted = changed === null ? selection.names : wantedOf(selection, changed);
   if (changed !== null && wanted.length === 0) return [];
@@ -75,7 +88,9 @@ function responsesFor(sight: Sight, selection: Selection, table: boolean, shown:
 /** Of the names that changed, those that are watched. A GPU (`node/index`) changes with its node, under the node's name. */
 function wantedOf({ kind, names }: Selection, changed: readonly string[]): readonly string[] {
   if (names.length === 0) return changed;
-  return kind === 'Gpu' ? names.filter((name) => changed.includes(name.split('/')[0] ?? '')) : changed.filter((name) => names.includes(name));
+  return kind === 'Gpu'
+    ? names.filter((name) => changed.includes(name.split('/')[0] ?? ''))
+    : changed.filter((name) => names.includes(name));
 }
 
 /** Wakes when something beyond a revision was committed. */

@@ -44,11 +44,20 @@ function launchOf(job: JobView, attempt: AttemptView, worker: number): Launch {
     gpusPerWorker: spec.gpusPerWorker,
     coordinatorAddress: attempt.coordinator.address,
     coordinatorPort: attempt.coordinator.port,
-    command, env, workingDirectory, cpuMilli, memoryBytes,
+    command,
+    env,
+    workingDirectory,
+    cpuMilli,
+    memoryBytes,
     mesh: spec.mesh,
     checkpoint:
       spec.checkpoint === null
         ? null
-        : { directory: spec.checkpoint.directory, resume: attempt.resume, keep: spec.checkpoint.keep, intervalMs: spec.checkpoint.intervalMs },
+        : {
+            directory: spec.checkpoint.directory,
+            resume: attempt.resume,
+            keep: spec.checkpoint.keep,
+            intervalMs: spec.checkpoint.intervalMs,
+          },
   };
 }

@@ -74,15 +74,44 @@ export type AttemptEvent =
       readonly resume: { readonly step: number; readonly path: string } | null;
     })
   | (OfAttempt & { readonly kind: 'AttemptStarted' })
-  | (OfAttempt & { readonly kind: 'WorkerChanged'; readonly worker: number; readonly state: WorkerRecordState; readonly message: string; readonly exitCodes: ExitCodes })
-  | (OfAttempt & { readonly kind: 'SuspendStaged'; readonly round: number; readonly stage: SuspendStage; readonly graceMs: number; readonly reason: 'Suspended' | 'Drained' | 'Deleted' })
-  | (OfAttempt & { readonly kind: 'SuspendAnswered'; readonly worker: number; readonly round: number; readonly accepted: boolean; readonly step: number })
+  | (OfAttempt & {
+      readonly kind: 'WorkerChanged';
+      readonly worker: number;
+      readonly state: WorkerRecordState;
+      readonly message: string;
+      readonly exitCodes: ExitCodes;
+    })
+  | (OfAttempt & {
+      readonly kind: 'SuspendStaged';
+      readonly round: number;
+      readonly stage: SuspendStage;
+      readonly graceMs: number;
+      readonly reason: 'Suspended' | 'Drained' | 'Deleted';
+    })
+  | (OfAttempt & {
+      readonly kind: 'SuspendAnswered';
+      readonly worker: number;
+      readonly round: number;
+      readonly accepted: boolean;
+      readonly step: number;
+    })
   | (OfAttempt & { readonly kind: 'AttemptStopping'; readonly cause: StopCause; readonly graceMs: number })
   /** One more cause of a stop under way: the gravest one is the reason in the end. */
   | (OfAttempt & { readonly kind: 'StopCauseAdded'; readonly cause: StopCause })
-  | (OfAttempt & { readonly kind: 'AttemptEnded'; readonly reasons: readonly StopReason[]; readonly message: string; readonly charged: boolean; readonly next: AfterAttempt })
+  | (OfAttempt & {
+      readonly kind: 'AttemptEnded';
+      readonly reasons: readonly StopReason[];
+      readonly message: string;
+      readonly charged: boolean;
+      readonly next: AfterAttempt;
+    })
   | (OfAttempt & { readonly kind: 'ProgressRecorded'; readonly worker: number; readonly progress: RecordedProgress })
-  | (OfAttempt & { readonly kind: 'CheckpointPartRecorded'; readonly ranks: readonly number[]; readonly step: number; readonly path: string })
+  | (OfAttempt & {
+      readonly kind: 'CheckpointPartRecorded';
+      readonly ranks: readonly number[];
+      readonly step: number;
+      readonly path: string;
+    })
   | (OfAttempt & { readonly kind: 'CheckpointCompleted'; readonly step: number; readonly path: string });
 
 export type WorkerRecordState = 'assigned' | 'starting' | 'running' | 'stopping' | 'ended' | 'lost';
@@ -117,4 +146,11 @@ export type NodeEvent =
   | { readonly kind: 'NodeReady'; readonly node: NodeName }
   | { readonly kind: 'NodeCordoned'; readonly node: NodeName; readonly by: UserName; readonly reason: string; readonly drain: boolean }
   | { readonly kind: 'NodeUncordoned'; readonly node: NodeName; readonly by: UserName }
-  | { readonly kind: 'GpuHealthChanged'; readonly node: NodeName; readonly gpu: number; readonly healthy: boolean; readonly code: string; readonly message: string };
+  | {
+      readonly kind: 'GpuHealthChanged';
+      readonly node: NodeName;
+      readonly gpu: number;
+      readonly healthy: boolean;
+      readonly code: string;
+      readonly message: string;
+    };

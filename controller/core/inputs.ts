@@ -45,4 +45,10 @@ export type Reply =
   | { readonly kind: 'refused'; readonly code: RefusalCode; readonly field: string; readonly message: string }
   | { readonly kind: 'noted' };
 
-export type RefusalCode = 'INVALID_ARGUMENT' | 'NOT_FOUND' | 'ALREADY_EXISTS' | 'FAILED_PRECONDITION' | 'RESOURCE_EXHAUSTED' | 'UNAUTHENTICATED';
+export type RefusalCode =
+  | 'INVALID_ARGUMENT'
+  | 'NOT_FOUND'
+  | 'ALREADY_EXISTS'
+  | 'FAILED_PRECONDITION'
+  | 'RESOURCE_EXHAUSTED'
+  | 'UNAUTHENTICATED';

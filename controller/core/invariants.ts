@@ -27,7 +27,8 @@ function* checkHolds(state: StateView): Generator<string> {
   }
   for (const node of state.nodes.values()) {
     for (const [gpu, owner] of node.owners.entries()) {
-      if ((holders.get(`${node.name}/${gpu}`) ?? null) !== owner) yield `GPU ${node.name}/${gpu}: index says ${owner}, placements say ${holders.get(`${node.name}/${gpu}`) ?? null}`;
+      if ((holders.get(`${node.name}/${gpu}`) ?? null) !== owner)
+        yield `GPU ${node.name}/${gpu}: index says ${owner}, placements say ${holders.get(`${node.name}/${gpu}`) ?? null}`;
     }
   }
 }
@@ -39,8 +40,10 @@ function* checkGangs(state: StateView, policy: Pick<Policy, 'levels'>): Generato
     if (job.attempts.some((other, index) => other.number !== index + 1)) yield `job ${job.name}: attempts are not numbered in order`;
     if (job.attempts.slice(0, -1).some((other) => other.stage.kind !== 'ended')) yield `job ${job.name}: an older attempt has not ended`;
     if (attempt === undefined) continue;
-    if (attempt.placement.length !== job.spec.workers) yield `job ${job.name}: ${attempt.placement.length} of ${job.spec.workers} workers are placed`;
-    if (attempt.placement.some((place) => place.gpus.length !== job.spec.gpusPerWorker)) yield `job ${job.name}: a worker has another number of GPUs than ${job.spec.gpusPerWorker}`;
+    if (attempt.placement.length !== job.spec.workers)
+      yield `job ${job.name}: ${attempt.placement.length} of ${job.spec.workers} workers are placed`;
+    if (attempt.placement.some((place) => place.gpus.length !== job.spec.gpusPerWorker))
+      yield `job ${job.name}: a worker has another number of GPUs than ${job.spec.gpusPerWorker}`;
     yield* checkModel(state, job, attempt);
     yield* checkLevels(state, policy, job, attempt);
   }
@@ -50,7 +53,8 @@ function* checkGangs(state: StateView, policy: Pick<Policy, 'levels'>): Generato
 function* checkModel(state: StateView, job: JobView, attempt: AttemptView): Generator<string> {
   for (const { node: name, gpus } of attempt.placement) {
     for (const info of state.nodes.get(name)?.inventory.gpus ?? []) {
-      if (gpus.includes(info.index) && info.model !== attempt.model) yield `job ${job.name} runs on ${attempt.model}, and GPU ${info.index} of ${name} is ${info.model}`;
+      if (gpus.includes(info.index) && info.model !== attempt.model)
+        yield `job ${job.name} runs on ${attempt.model}, and GPU ${info.index} of ${name} is ${info.model}`;
     }
   }
 }
@@ -59,7 +63,9 @@ function* checkLevels(state: StateView, policy: Pick<Policy, 'levels'>, job: Job
   for (const { level, mode } of job.spec.constraints) {
     if (mode !== 'required') continue;
     const depth = policy.levels.indexOf(level) + 1;
-    const domains = new Set(attempt.placement.map((place) => domainKey([...(state.nodes.get(place.node)?.inventory.path ?? []), place.node], depth)));
+    const domains = new Set(
+      attempt.placement.map((place) => domainKey([...(state.nodes.get(place.node)?.inventory.path ?? []), place.node], depth)),
+    );
     if (domains.size > 1) yield `job ${job.name} must be inside one ${level} and is in ${[...domains].join(', ')}`;
   }
 }
@@ -67,5 +73,6 @@ function* checkLevels(state: StateView, policy: Pick<Policy, 'levels'>, job: Job
 function* checkPending(state: StateView): Generator<string> {
   const waiting = [...state.jobs.values()].filter((job) => job.phase.kind === 'pending').map((job) => job.uid);
   const listed = new Set(state.pending);
-  if (listed.size !== state.pending.length || waiting.length !== listed.size || !waiting.every((uid) => listed.has(uid))) yield 'the list of waiting jobs differs from the jobs that wait';
+  if (listed.size !== state.pending.length || waiting.length !== listed.size || !waiting.every((uid) => listed.has(uid)))
+    yield 'the list of waiting jobs differs from the jobs that wait';
 }

@@ -31,7 +31,8 @@ export class Inbox {
   /** Resolves when the input's events are durable. */
   offer(input: Input): Promise<Reply> {
     if (this.#refusal !== null) return Promise.reject(this.#refusal);
-    if (this.#entries.length >= this.#max) return Promise.reject(new NotTaken('full', `${this.#max} requests are waiting already; try again`));
+    if (this.#entries.length >= this.#max)
+      return Promise.reject(new NotTaken('full', `${this.#max} requests are waiting already; try again`));
     return new Promise((settle, fail) => {
       this.#entries.push({ input, settle, fail });
       this.#wake?.();

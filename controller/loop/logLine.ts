@@ -10,13 +10,35 @@ import { StoreError } from '#controller/ports/store.ts';
 const logVersion = 1;
 
 const kinds: Readonly<Record<StampedEvent['kind'], true>> = {
-  ClusterCreated: true, LeaderElected: true, TokenIssued: true, TokenUsed: true, TokenRemoved: true,
-  QueueApplied: true, QueueRemoved: true,
-  JobCreated: true, JobChanged: true, JobWanted: true, JobParked: true, JobRemoved: true,
-  AttemptPlaced: true, AttemptStarted: true, WorkerChanged: true, SuspendStaged: true, SuspendAnswered: true,
-  AttemptStopping: true, StopCauseAdded: true, AttemptEnded: true,
-  ProgressRecorded: true, CheckpointPartRecorded: true, CheckpointCompleted: true,
-  NodeRegistered: true, NodeLost: true, NodeReturned: true, NodeReady: true, NodeCordoned: true, NodeUncordoned: true,
+  ClusterCreated: true,
+  LeaderElected: true,
+  TokenIssued: true,
+  TokenUsed: true,
+  TokenRemoved: true,
+  QueueApplied: true,
+  QueueRemoved: true,
+  JobCreated: true,
+  JobChanged: true,
+  JobWanted: true,
+  JobParked: true,
+  JobRemoved: true,
+  AttemptPlaced: true,
+  AttemptStarted: true,
+  WorkerChanged: true,
+  SuspendStaged: true,
+  SuspendAnswered: true,
+  AttemptStopping: true,
+  StopCauseAdded: true,
+  AttemptEnded: true,
+  ProgressRecorded: true,
+  CheckpointPartRecorded: true,
+  CheckpointCompleted: true,
+  NodeRegistered: true,
+  NodeLost: true,
+  NodeReturned: true,
+  NodeReady: true,
+  NodeCordoned: true,
+  NodeUncordoned: true,
   GpuHealthChanged: true,
 };
 
@@ -28,15 +50,21 @@ export function printLine(event: StampedEvent): string {
 export function parseLine(line: string): StampedEvent {
   const space = line.indexOf(' ');
   const version = Number(line.slice(0, space));
-  if (version !== logVersion) throw new StoreError('corrupt', `the log has a line of format ${line.slice(0, Math.max(0, space))}; this version reads format ${logVersion}: start the version that wrote it`);
+  if (version !== logVersion)
+    throw new StoreError(
+      'corrupt',
+      `the log has a line of format ${line.slice(0, Math.max(0, space))}; this version reads format ${logVersion}: start the version that wrote it`,
+    );
   const value: unknown = JSON.parse(line.slice(space + 1));
   assertEvent(value);
   return value;
 }
 
 function assertEvent(value: unknown): asserts value is StampedEvent {
-  const isEvent = typeof value === 'object' && value !== null && 'kind' in value && typeof value.kind === 'string' && Object.hasOwn(kinds, value.kind);
-  if (!isEvent) throw new StoreError('corrupt', `the log has a line that is no event of this version: ${JSON.stringify(value).slice(0, 120)}`);
+  const isEvent =
+    typeof value === 'object' && value !== null && 'kind' in value && typeof value.kind === 'string' && Object.hasOwn(kinds, value.kind);
+  if (!isEvent)
+    throw new StoreError('corrupt', `the log has a line that is no event of this version: ${JSON.stringify(value).slice(0, 120)}`);
 }
 
 /** Throws StoreError `corrupt` for a snapshot of another version. */
@@ -48,5 +76,6 @@ export function parseSnapshot(body: string): StateSnapshot {
 
 function assertSnapshot(value: unknown): asserts value is StateSnapshot {
   const version = typeof value === 'object' && value !== null && 'version' in value ? value.version : undefined;
-  if (version !== snapshotVersion) throw new StoreError('corrupt', `the store has a snapshot of format ${String(version)}; this version reads format ${snapshotVersion}`);
+  if (version !== snapshotVersion)
+    throw new StoreError('corrupt', `the store has a snapshot of format ${String(version)}; this version reads format ${snapshotVersion}`);
 }

@@ -190,7 +190,10 @@ export class Loop {
       throw error;
     }
     const reason = isStore ? `the store cannot be written: ${error.message}` : 'an internal check failed; the request was dropped';
-    this.#options.telemetry.error({ err: error, inputs: entries.map((entry) => entry.input.kind) }, isStore ? 'store cannot be written' : 'step failed');
+    this.#options.telemetry.error(
+      { err: error, inputs: entries.map((entry) => entry.input.kind) },
+      isStore ? 'store cannot be written' : 'step failed',
+    );
     const refusal = new NotTaken(isStore ? 'degraded' : 'unknown', reason);
     for (const entry of entries) entry.fail(refusal);
     if (isStore) this.#inbox.refuse(refusal);

@@ -138,7 +138,12 @@ export class Sessions {
   #push(state: StateView): void {
     for (const [name, connection] of this.#connections) {
       const node = state.nodes.get(name);
-      if (node === undefined || !connection.welcomed || (node.generation === connection.sentGeneration && state.epoch === connection.sentEpoch)) continue;
+      if (
+        node === undefined ||
+        !connection.welcomed ||
+        (node.generation === connection.sentGeneration && state.epoch === connection.sentEpoch)
+      )
+        continue;
       connection.sentGeneration = node.generation;
       connection.sentEpoch = state.epoch;
       connection.session.send(desiredFor(state, name));

@@ -71,8 +71,15 @@ export const workerKey = (id: WorkerId): string => `${id.job}/${id.attempt}/${id
 
 /** Why an attempt ended, gravest cause first when several hold. ApplicationFailure and LaunchFailure (a command that does not exist) are charged to the user. */
 export const stopReasons = [
-  'NodeFailure', 'GpuFailure', 'LaunchFailure', 'ApplicationFailure',
-  'Deleted', 'MaxRuntime', 'Suspended', 'Drained', 'Succeeded',
+  'NodeFailure',
+  'GpuFailure',
+  'LaunchFailure',
+  'ApplicationFailure',
+  'Deleted',
+  'MaxRuntime',
+  'Suspended',
+  'Drained',
+  'Succeeded',
 ] as const;
 export type StopReason = (typeof stopReasons)[number];
 

@@ -1,10 +1,31 @@
 /** Why a job waits. Waiting is data: each member carries its numbers; `describeWait` is the only wording. */
 export type WaitReason =
-  | { readonly kind: 'InsufficientGpus'; readonly wanted: GangShape; readonly free: number; readonly slots: number; readonly model: string | null }
+  | {
+      readonly kind: 'InsufficientGpus';
+      readonly wanted: GangShape;
+      readonly free: number;
+      readonly slots: number;
+      readonly model: string | null;
+    }
   | { readonly kind: 'NoSuchGpuModel'; readonly wanted: readonly string[]; readonly present: readonly string[] }
   | { readonly kind: 'LevelTooSmall'; readonly wanted: GangShape; readonly level: string; readonly best: number }
-  | { readonly kind: 'QueueLimit'; readonly queue: string; readonly model: string; readonly limit: number; readonly used: number; readonly wanted: number }
-  | { readonly kind: 'UserLimit'; readonly queue: string; readonly user: string; readonly model: string; readonly limit: number; readonly used: number; readonly wanted: number }
+  | {
+      readonly kind: 'QueueLimit';
+      readonly queue: string;
+      readonly model: string;
+      readonly limit: number;
+      readonly used: number;
+      readonly wanted: number;
+    }
+  | {
+      readonly kind: 'UserLimit';
+      readonly queue: string;
+      readonly user: string;
+      readonly model: string;
+      readonly limit: number;
+      readonly used: number;
+      readonly wanted: number;
+    }
   | { readonly kind: 'UserMaxRunning'; readonly queue: string; readonly user: string; readonly limit: number }
   | { readonly kind: 'PassLimit' };
 

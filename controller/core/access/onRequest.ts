@@ -14,8 +14,10 @@ export function onIssueToken(turn: Turn, request: Extract<Request, { kind: 'issu
 export function onRedeemJoinToken(turn: Turn, request: Extract<Request, { kind: 'redeemJoinToken' }>): Reply {
   const token = turn.state.tokens.get(request.id);
   // One message for all that could tell a guesser something.
-  if (token === undefined || token.purpose !== 'join' || token.secretHash !== request.secretHash) return refuse('the join token is not valid');
-  if (token.expiresAtMs !== null && token.expiresAtMs < turn.context.nowMs) return refuse('the join token has run out; make a new one with `shoal agent token`');
+  if (token === undefined || token.purpose !== 'join' || token.secretHash !== request.secretHash)
+    return refuse('the join token is not valid');
+  if (token.expiresAtMs !== null && token.expiresAtMs < turn.context.nowMs)
+    return refuse('the join token has run out; make a new one with `shoal agent token`');
   if (token.usedBy !== null && token.usedBy !== request.node) return refuse(`the join token was used by another node`);
   if (token.usedBy === null) turn.emit({ kind: 'TokenUsed', id: token.id, node: request.node });
   return { kind: 'changed', changed: true, jobs: [], uid: token.id };

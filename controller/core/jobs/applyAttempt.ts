@@ -19,7 +19,10 @@ export function applyAttemptEvent(state: State, event: Stamped<AttemptEvent>): v
     return;
   }
   const attempt = job.attempts.at(-1);
-  assert(attempt !== undefined && attempt.number === event.attempt, `event ${event.kind} names attempt ${event.attempt} of ${job.name}, which is not the current one`);
+  assert(
+    attempt !== undefined && attempt.number === event.attempt,
+    `event ${event.kind} names attempt ${event.attempt} of ${job.name}, which is not the current one`,
+  );
   switch (event.kind) {
     case 'AttemptStarted':
       settleJob(state, job, event.atMs);
@@ -130,7 +133,9 @@ function recordProgress(state: State, job: JobRecord, attempt: AttemptRecord, ev
     loss: newest.loss ?? old?.loss ?? null,
     tokens: newest.tokens ?? old?.tokens ?? null,
     stepSeconds: newest.stepSeconds ?? old?.stepSeconds ?? null,
-    steps, atMs, attempt: event.attempt,
+    steps,
+    atMs,
+    attempt: event.attempt,
   };
 }
 

@@ -41,7 +41,12 @@ export function applyJobEvent(state: State, event: JobEvent & { readonly atMs: n
 function createJob(state: State, event: Extract<JobEvent, { kind: 'JobCreated' }> & { readonly atMs: number }): void {
   const { uid, name, user, labels, annotations, spec, atMs } = event;
   const job: JobRecord = {
-    uid, name, user, labels, annotations, spec,
+    uid,
+    name,
+    user,
+    labels,
+    annotations,
+    spec,
     createdAtMs: atMs,
     changedAt: state.revision,
     wanted: 'run',

@@ -18,16 +18,27 @@ export function onApplyJob(turn: Turn, request: Extract<Request, { kind: 'applyJ
   const old = uid === undefined ? undefined : turn.state.jobs.get(uid);
   if (old === undefined) {
     if (turn.state.jobs.size >= turn.context.policy.jobsMax) {
-      return { kind: 'refused', code: 'RESOURCE_EXHAUSTED', field: '', message: `the cluster keeps at most ${turn.context.policy.jobsMax} jobs; delete finished ones` };
+      return {
+        kind: 'refused',
+        code: 'RESOURCE_EXHAUSTED',
+        field: '',
+        message: `the cluster keeps at most ${turn.context.policy.jobsMax} jobs; delete finished ones`,
+      };
     }
     turn.emit({ kind: 'JobCreated', uid: request.uid, name, user, labels, annotations, spec });
     return { kind: 'applied', outcome: 'created', uid: request.uid };
   }
   const fixed = findFixedDifference(old.spec, spec);
   if (fixed !== null) {
-    return { kind: 'refused', code: 'ALREADY_EXISTS', field: `spec.${fixed}`, message: `job ${name} exists and its ${fixed} cannot change (priority, preemptible, restarts and maxRuntime can); delete it first or take another name` };
+    return {
+      kind: 'refused',
+      code: 'ALREADY_EXISTS',
+      field: `spec.${fixed}`,
+      message: `job ${name} exists and its ${fixed} cannot change (priority, preemptible, restarts and maxRuntime can); delete it first or take another name`,
+    };
   }
-  if (same(old.spec, spec) && same(old.labels, labels) && same(old.annotations, annotations)) return { kind: 'applied', outcome: 'unchanged', uid: old.uid };
+  if (same(old.spec, spec) && same(old.labels, labels) && same(old.annotations, annotations))
+    return { kind: 'applied', outcome: 'unchanged', uid: old.uid };
   turn.emit({ kind: 'JobChanged', uid: old.uid, labels, annotations, spec });
   return { kind: 'applied', outcome: 'configured', uid: old.uid };
 }
@@ -76,9 +87,17 @@ export function endOverdueJobs(turn: Turn): void {
     const attempt = currentAttempt(job);
     const { maxRuntimeMs, checkpoint } = job.spec;
     if (maxRuntimeMs === null || attempt === undefined || attempt.stage.kind === 'stopping') continue;
-    const ranMs = job.attempts.reduce((sum, one) => sum + (one.startedAtMs === null ? 0 : (one.endedAtMs ?? turn.context.nowMs) - one.startedAtMs), 0);
+    const ranMs = job.attempts.reduce(
+      (sum, one) => sum + (one.startedAtMs === null ? 0 : (one.endedAtMs ?? turn.context.nowMs) - one.startedAtMs),
+      0,
+    );
     if (ranMs < maxRuntimeMs) continue;
-    failAttempt(turn, job, { reason: 'MaxRuntime', message: `ran ${Math.round(ranMs / 1000)} s of at most ${Math.round(maxRuntimeMs / 1000)} s` }, checkpoint?.graceMs ?? defaultGraceMs);
+    failAttempt(
+      turn,
+      job,
+      { reason: 'MaxRuntime', message: `ran ${Math.round(ranMs / 1000)} s of at most ${Math.round(maxRuntimeMs / 1000)} s` },
+      checkpoint?.graceMs ?? defaultGraceMs,
+    );
   }
 }
 
@@ -87,9 +106,12 @@ export function removeOldJobs(turn: Turn): void {
   const { finishedJobsMax } = turn.context.policy;
   // Cheap in nearly every tick: fewer jobs in all than may be finished.
   if (turn.state.jobs.size <= finishedJobsMax) return;
-  const finished = [...turn.state.jobs.values()].flatMap((job) => (job.phase.kind === 'finished' ? [{ uid: job.uid, name: job.name, atMs: job.phase.atMs }] : []));
+  const finished = [...turn.state.jobs.values()].flatMap((job) =>
+    job.phase.kind === 'finished' ? [{ uid: job.uid, name: job.name, atMs: job.phase.atMs }] : [],
+  );
   finished.sort((left, right) => left.atMs - right.atMs || (left.uid < right.uid ? -1 : 1));
-  for (const { uid, name } of finished.slice(0, Math.max(0, finished.length - finishedJobsMax))) turn.emit({ kind: 'JobRemoved', uid, name });
+  for (const { uid, name } of finished.slice(0, Math.max(0, finished.length - finishedJobsMax)))
+    turn.emit({ kind: 'JobRemoved', uid, name });
 }
 
 function want(turn: Turn, job: JobView, wanted: JobWanted, by: UserName): boolean {
@@ -100,25 +122,47 @@ function want(turn: Turn, job: JobView, wanted: JobWanted, by: UserName): boolea
 
 function refuseIfOver(job: JobView, verb: string): Reply | null {
   const why = job.phase.kind === 'finished' ? `has finished (${job.phase.outcome})` : job.wanted === 'delete' ? 'is being deleted' : null;
-  return why === null ? null : { kind: 'refused', code: 'FAILED_PRECONDITION', field: '', message: `job ${job.name} ${why} and cannot be ${verb}` };
+  return why === null
+    ? null
+    : { kind: 'refused', code: 'FAILED_PRECONDITION', field: '', message: `job ${job.name} ${why} and cannot be ${verb}` };
 }
 
 function findRefusal(turn: Turn, spec: JobSpec): Reply | null {
   const { queues } = turn.state;
   if (!queues.has(spec.queue)) {
-    return { kind: 'refused', code: 'INVALID_ARGUMENT', field: 'spec.queue', message: `queue "${spec.queue}" does not exist${suggest(spec.queue, queues.keys())} (queues: ${[...queues.keys()].sort().slice(0, 10).join(', ')})` };
+    return {
+      kind: 'refused',
+      code: 'INVALID_ARGUMENT',
+      field: 'spec.queue',
+      message: `queue "${spec.queue}" does not exist${suggest(spec.queue, queues.keys())} (queues: ${[...queues.keys()].sort().slice(0, 10).join(', ')})`,
+    };
   }
   const { levels } = turn.context.policy;
   const unknown = spec.constraints.findIndex((constraint) => !levels.includes(constraint.level));
   if (unknown >= 0) {
-    return { kind: 'refused', code: 'INVALID_ARGUMENT', field: `spec.placement.constraints[${unknown}].level`, message: `level "${spec.constraints[unknown]?.level}" is not one of this cluster's: ${levels.join(', ')}` };
+    return {
+      kind: 'refused',
+      code: 'INVALID_ARGUMENT',
+      field: `spec.placement.constraints[${unknown}].level`,
+      message: `level "${spec.constraints[unknown]?.level}" is not one of this cluster's: ${levels.join(', ')}`,
+    };
   }
   return null;
 }
 
 /** The first field that differs and that may not; null: none. */
 function findFixedDifference(old: JobSpec, wanted: JobSpec): string | null {
-  const fixed = ['queue', 'gpuModels', 'workers', 'gpusPerWorker', 'processesPerWorker', 'mesh', 'constraints', 'checkpoint', 'template'] as const;
+  const fixed = [
+    'queue',
+    'gpuModels',
+    'workers',
+    'gpusPerWorker',
+    'processesPerWorker',
+    'mesh',
+    'constraints',
+    'checkpoint',
+    'template',
+  ] as const;
   return fixed.find((field) => !same(old[field], wanted[field])) ?? null;
 }
 
@@ -131,7 +175,12 @@ function findJob(turn: Turn, name: JobName): JobView | undefined {
 }
 
 function notFound(turn: Turn, name: JobName): Reply {
-  return { kind: 'refused', code: 'NOT_FOUND', field: '', message: `jobs "${name}" not found${suggest(name, turn.state.jobsByName.keys())}` };
+  return {
+    kind: 'refused',
+    code: 'NOT_FOUND',
+    field: '',
+    message: `jobs "${name}" not found${suggest(name, turn.state.jobsByName.keys())}`,
+  };
 }
 
 function changed(job: JobView, isNew: boolean): Reply {

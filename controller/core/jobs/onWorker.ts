@@ -37,7 +37,8 @@ function noteState(turn: Turn, job: JobView, attempt: AttemptView, observed: Obs
   };
   if (state.kind !== 'ended') {
     change(state.kind, '', {});
-    if (attempt.stage.kind === 'starting' && attempt.workers.every((other) => other.state === 'running')) turn.emit({ kind: 'AttemptStarted', ...ofAttempt });
+    if (attempt.stage.kind === 'starting' && attempt.workers.every((other) => other.state === 'running'))
+      turn.emit({ kind: 'AttemptStarted', ...ofAttempt });
     return;
   }
   const exitCodes: Record<number, number | null> = {};
@@ -55,7 +56,9 @@ function judgeEnd(turn: Turn, attempt: AttemptView, observed: ObservedWorker): S
   const where = `worker ${id.worker} on ${place?.node ?? '?'}`;
   switch (state.reason) {
     case 'killed':
-      return attempt.stage.kind === 'stopping' || attempt.stage.kind === 'suspending' ? null : { reason: 'NodeFailure', message: `${where} was killed by its agent: ${state.message}` };
+      return attempt.stage.kind === 'stopping' || attempt.stage.kind === 'suspending'
+        ? null
+        : { reason: 'NodeFailure', message: `${where} was killed by its agent: ${state.message}` };
     case 'launch-failed':
       return { reason: 'LaunchFailure', message: `${where} could not be started: ${state.message}` };
     case 'vanished':
@@ -67,7 +70,9 @@ function judgeEnd(turn: Turn, attempt: AttemptView, observed: ObservedWorker): S
       const node = place === undefined ? undefined : turn.state.nodes.get(place.node);
       const sick = place?.gpus.find((gpu) => node?.health[gpu]?.healthy === false);
       const message = `rank ${failed.rank} on ${place?.node ?? '?'} ${describeExit(failed)}`;
-      return sick === undefined ? { reason: 'ApplicationFailure', message } : { reason: 'GpuFailure', message: `${message} after GPU ${sick} failed` };
+      return sick === undefined
+        ? { reason: 'ApplicationFailure', message }
+        : { reason: 'GpuFailure', message: `${message} after GPU ${sick} failed` };
     }
   }
 }
@@ -95,7 +100,13 @@ function noteProgress(turn: Turn, job: JobView, attempt: AttemptView, observed: 
   const periodMs = Math.max(policy.progressRecordMs, attempt.workers.length * 20);
   if (lastMs !== null && nowMs - lastMs < periodMs && observed.state.kind !== 'ended') return;
   const { step, loss, tokens, stepSeconds } = foremost;
-  turn.emit({ kind: 'ProgressRecorded', uid: job.uid, attempt: attempt.number, worker: observed.id.worker, progress: { step, loss, tokens, stepSeconds, steps } });
+  turn.emit({
+    kind: 'ProgressRecorded',
+    uid: job.uid,
+    attempt: attempt.number,
+    worker: observed.id.worker,
+    progress: { step, loss, tokens, stepSeconds, steps },
+  });
 }
 
 /** A part that is newer than the last complete checkpoint; complete when the slowest rank has reported one. */

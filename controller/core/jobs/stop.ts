@@ -40,7 +40,15 @@ export function endIfDone(turn: Turn, uid: JobUid): void {
   const message = causes.find((cause) => cause.reason === primary)?.message ?? 'all ranks exited with 0';
   const charged = primary === 'ApplicationFailure' || primary === 'LaunchFailure';
   const next = decideNext(turn, job, primary, charged);
-  turn.emit({ kind: 'AttemptEnded', uid, attempt: attempt.number, reasons: reasons.length === 0 ? [primary] : reasons, message, charged, next });
+  turn.emit({
+    kind: 'AttemptEnded',
+    uid,
+    attempt: attempt.number,
+    reasons: reasons.length === 0 ? [primary] : reasons,
+    message,
+    charged,
+    next,
+  });
   if (job.wanted === 'delete') turn.emit({ kind: 'JobRemoved', uid, name: job.name });
 }
 
@@ -49,7 +57,8 @@ function judgeCauses(attempt: AttemptView): readonly StopCause[] {
   if (stage.kind !== 'suspending') return attempt.causes;
   const stopStep = stage.stage.kind === 'ask' ? null : stage.stage.stopStep;
   // All ranks exited by themselves before they were told to stop: the program was done.
-  const finished = attempt.workers.every((worker) => worker.message === exitedWithZero) && (stopStep === null || attempt.lastStep < stopStep);
+  const finished =
+    attempt.workers.every((worker) => worker.message === exitedWithZero) && (stopStep === null || attempt.lastStep < stopStep);
   if (finished) return attempt.causes;
   const message = stopStep === null ? 'left when asked' : `left when asked, at step ${stopStep}`;
   return [...attempt.causes, { reason: stage.reason, message }];
@@ -79,7 +88,15 @@ export function loseWorkersOn(turn: Turn, node: NodeName, message: string): void
     if (job === undefined || attempt === undefined) continue;
     for (const [worker, record] of attempt.workers.entries()) {
       if (attempt.placement[worker]?.node !== node || record.state === 'ended' || record.state === 'lost') continue;
-      turn.emit({ kind: 'WorkerChanged', uid, attempt: attempt.number, worker, state: 'lost', message: `node ${node} lost`, exitCodes: {} });
+      turn.emit({
+        kind: 'WorkerChanged',
+        uid,
+        attempt: attempt.number,
+        worker,
+        state: 'lost',
+        message: `node ${node} lost`,
+        exitCodes: {},
+      });
     }
     failAttempt(turn, job, { reason: 'NodeFailure', message });
     endIfDone(turn, uid);

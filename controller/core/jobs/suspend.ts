@@ -22,7 +22,11 @@ export function noteSuspendAnswer(turn: Turn, job: JobView, attempt: AttemptView
   const living = observed.ranks.filter((rank) => rank.state.kind !== 'ended');
   if (living.length === 0 || !living.every((rank) => rank.suspendAnswer?.round === stage.round)) return;
   turn.emit({
-    kind: 'SuspendAnswered', uid: job.uid, attempt: attempt.number, worker, round: stage.round,
+    kind: 'SuspendAnswered',
+    uid: job.uid,
+    attempt: attempt.number,
+    worker,
+    round: stage.round,
     accepted: living.every((rank) => rank.suspendAnswer?.accepted === true),
     step: Math.max(...living.map((rank) => rank.progress?.step ?? 0)),
   });

@@ -95,7 +95,11 @@ export function readJobLedger(state: StateView, job: JobView, nowMs: number): Am
   return amounts;
 }
 
-function* openTime(state: StateView, node: NodeView, nowMs: number): Generator<{ category: LedgerCategory; owner: string | null; amount: bigint }> {
+function* openTime(
+  state: StateView,
+  node: NodeView,
+  nowMs: number,
+): Generator<{ category: LedgerCategory; owner: string | null; amount: bigint }> {
   const elapsedMs = Math.max(0, nowMs - node.settledAtMs);
   const amount = BigInt(elapsedMs) * BigInt(gpuMilliPerGpu);
   for (let gpu = 0; gpu < node.owners.length; gpu += 1) {

@@ -58,7 +58,9 @@ function register(state: State, event: Extract<NodeEvent, { kind: 'NodeRegistere
     return;
   }
   const node: NodeState = {
-    name, inventory, labels,
+    name,
+    inventory,
+    labels,
     createdAtMs: atMs,
     changedAt: state.revision,
     availability: { kind: 'returning', held: 0, atMs },

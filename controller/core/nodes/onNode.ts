@@ -28,7 +28,8 @@ export function onHello(turn: Turn, hello: Hello): Reply {
 /** The whole observed set of a node. A worker that it should have and does not name is gone, if it knows what it should have. */
 export function onReport(turn: Turn, name: NodeName, report: Report): Reply {
   const node = turn.state.nodes.get(name);
-  if (node === undefined) return { kind: 'refused', code: 'FAILED_PRECONDITION', field: 'node', message: `node ${name} has not said hello` };
+  if (node === undefined)
+    return { kind: 'refused', code: 'FAILED_PRECONDITION', field: 'node', message: `node ${name} has not said hello` };
   // Taken before: what is observed may itself move the generation.
   const upToDate = report.generation >= node.generation;
   observe(turn, name, report.workers, report.gpuHealth);
@@ -51,7 +52,8 @@ function observe(turn: Turn, name: NodeName, workers: readonly ObservedWorker[],
   let held = 0;
   for (const observed of workers) {
     const current = findCurrent(turn, name, observed.id);
-    if (current !== null && current.attempt.workers[observed.id.worker]?.state !== 'lost') onWorker(turn, current.job, current.attempt, observed);
+    if (current !== null && current.attempt.workers[observed.id.worker]?.state !== 'lost')
+      onWorker(turn, current.job, current.attempt, observed);
     // What belongs to no current attempt counts for nothing; the agent ends it because its assignment does not name it.
     else if (observed.state.kind !== 'ended') held += 1;
   }
@@ -73,11 +75,17 @@ function noteHealth(turn: Turn, name: NodeName, health: readonly GpuHealth[]): v
     turn.emit({ kind: 'GpuHealthChanged', node: name, gpu: index, healthy, code, message });
     const owner = turn.state.nodes.get(name)?.owners[index] ?? null;
     const job = owner === null ? undefined : turn.state.jobs.get(owner);
-    if (!healthy && job !== undefined) failAttempt(turn, job, { reason: 'GpuFailure', message: `GPU ${index} of ${name}: ${code} ${message}` });
+    if (!healthy && job !== undefined)
+      failAttempt(turn, job, { reason: 'GpuFailure', message: `GPU ${index} of ${name}: ${code} ${message}` });
   }
 }
 
-function loseUnnamed(turn: Turn, name: NodeName, workers: readonly ObservedWorker[], mustBeThere: (state: WorkerRecordState) => boolean): void {
+function loseUnnamed(
+  turn: Turn,
+  name: NodeName,
+  workers: readonly ObservedWorker[],
+  mustBeThere: (state: WorkerRecordState) => boolean,
+): void {
   const named = new Set(workers.map((worker) => workerKey(worker.id)));
   for (const uid of [...(turn.state.nodes.get(name)?.jobs ?? [])].sort()) {
     const job = turn.state.jobs.get(uid);
@@ -86,7 +94,11 @@ function loseUnnamed(turn: Turn, name: NodeName, workers: readonly ObservedWorke
     for (const [worker, place] of attempt.placement.entries()) {
       const state = attempt.workers[worker]?.state ?? 'lost';
       if (place.node !== name || !mustBeThere(state) || named.has(workerKey({ job: uid, attempt: attempt.number, worker }))) continue;
-      const ended: ObservedWorker = { id: { job: uid, attempt: attempt.number, worker }, state: { kind: 'ended', reason: 'vanished', message: 'its agent no longer knows it' }, ranks: [] };
+      const ended: ObservedWorker = {
+        id: { job: uid, attempt: attempt.number, worker },
+        state: { kind: 'ended', reason: 'vanished', message: 'its agent no longer knows it' },
+        ranks: [],
+      };
       onWorker(turn, job, attempt, ended);
     }
   }
@@ -96,12 +108,18 @@ function findProblem(turn: Turn, hello: Hello): { field: string; message: string
   const { levels } = turn.context.policy;
   const { path, gpus } = hello.inventory;
   if (path.length !== levels.length - 1) {
-    return { field: 'inventory.path', message: `topology ${JSON.stringify(path.join('/'))} has ${path.length} levels; the cluster has ${levels.length - 1} above the node: ${levels.slice(0, -1).join('/')}` };
+    return {
+      field: 'inventory.path',
+      message: `topology ${JSON.stringify(path.join('/'))} has ${path.length} levels; the cluster has ${levels.length - 1} above the node: ${levels.slice(0, -1).join('/')}`,
+    };
   }
   const twice = gpus.find((gpu, position) => gpus.findIndex((other) => other.index === gpu.index) !== position);
   if (twice !== undefined) return { field: 'inventory.gpus', message: `GPU index ${twice.index} is named twice` };
   if (hello.epochSeen > turn.state.epoch) {
-    return { field: 'epoch_seen', message: `the node has obeyed epoch ${hello.epochSeen}, this controller is at ${turn.state.epoch}: its store is older than what agents have seen (restored from a backup?)` };
+    return {
+      field: 'epoch_seen',
+      message: `the node has obeyed epoch ${hello.epochSeen}, this controller is at ${turn.state.epoch}: its store is older than what agents have seen (restored from a backup?)`,
+    };
   }
   return null;
 }

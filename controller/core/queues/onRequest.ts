@@ -11,13 +11,23 @@ export function onApplyQueue(turn: Turn, request: Extract<Request, { kind: 'appl
   const old = queues.get(name);
   const { parent } = spec;
   if (parent !== null && !queues.has(parent)) {
-    return refuse('INVALID_ARGUMENT', 'spec.parent', `queue "${parent}" does not exist${suggest(parent, queues.keys()) || '; apply the parent first'}`);
+    return refuse(
+      'INVALID_ARGUMENT',
+      'spec.parent',
+      `queue "${parent}" does not exist${suggest(parent, queues.keys()) || '; apply the parent first'}`,
+    );
   }
-  if (parent !== null && withAncestors(queues, parent).includes(name)) return refuse('INVALID_ARGUMENT', 'spec.parent', `"${parent}" is "${name}" itself or below it`);
+  if (parent !== null && withAncestors(queues, parent).includes(name))
+    return refuse('INVALID_ARGUMENT', 'spec.parent', `"${parent}" is "${name}" itself or below it`);
   if (old !== undefined && old.spec.parent !== parent) {
-    return refuse('FAILED_PRECONDITION', 'spec.parent', `queue ${name} stands under ${old.spec.parent ?? 'no parent'}; a queue cannot be moved, delete it and apply it again`);
+    return refuse(
+      'FAILED_PRECONDITION',
+      'spec.parent',
+      `queue ${name} stands under ${old.spec.parent ?? 'no parent'}; a queue cannot be moved, delete it and apply it again`,
+    );
   }
-  if (old !== undefined && JSON.stringify([old.spec, old.labels]) === JSON.stringify([spec, labels])) return { kind: 'applied', outcome: 'unchanged', uid: name };
+  if (old !== undefined && JSON.stringify([old.spec, old.labels]) === JSON.stringify([spec, labels]))
+    return { kind: 'applied', outcome: 'unchanged', uid: name };
   turn.emit({ kind: 'QueueApplied', name, spec, labels });
   return { kind: 'applied', outcome: old === undefined ? 'created' : 'configured', uid: name };
 }

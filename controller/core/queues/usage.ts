@@ -19,7 +19,11 @@ interface Holding {
 }
 
 /** Adds (`sign` 1) or takes back (-1) what an attempt holds. The ancestors are those of now: a queue never changes its parent. */
-export function countUsage(state: { readonly usage: Map<string, number>; readonly queues: StateView['queues'] }, holding: Holding, sign: 1 | -1): void {
+export function countUsage(
+  state: { readonly usage: Map<string, number>; readonly queues: StateView['queues'] },
+  holding: Holding,
+  sign: 1 | -1,
+): void {
   const add = (key: string, amount: number): void => {
     const sum = (state.usage.get(key) ?? 0) + sign * amount;
     if (sum === 0) state.usage.delete(key);
@@ -36,7 +40,11 @@ export function queueUsage(state: Pick<StateView, 'usage'>, queue: QueueName, mo
 }
 
 /** The first limit that would be broken by holding `spec`'s GPUs of this model; null when none. */
-export function findBrokenLimit(state: StateView, job: { readonly user: UserName; readonly spec: JobSpec }, model: string | null): WaitReason | null {
+export function findBrokenLimit(
+  state: StateView,
+  job: { readonly user: UserName; readonly spec: JobSpec },
+  model: string | null,
+): WaitReason | null {
   const { user, spec } = job;
   const wanted = spec.workers * spec.gpusPerWorker;
   const perUser = state.queues.get(spec.queue)?.spec.perUser;
@@ -61,6 +69,7 @@ export function findBrokenLimit(state: StateView, job: { readonly user: UserName
 /** The queue, its parent, and so on to the root. */
 export function withAncestors(queues: StateView['queues'], start: QueueName): readonly QueueName[] {
   const chain: QueueName[] = [];
-  for (let name: QueueName | null = start; name !== null && !chain.includes(name); name = queues.get(name)?.spec.parent ?? null) chain.push(name);
+  for (let name: QueueName | null = start; name !== null && !chain.includes(name); name = queues.get(name)?.spec.parent ?? null)
+    chain.push(name);
   return chain;
 }

@@ -47,7 +47,11 @@ export function runPass(turn: Turn): PassResult {
 
 function emitPlaced(turn: Turn, job: JobView, decision: Extract<PlacementDecision, { ok: true }>): void {
   const attempt = (job.attempts.at(-1)?.number ?? 0) + 1;
-  const coordinator = chooseCoordinator(turn.state, turn.context.policy.coordinatorPorts, { uid: job.uid, attempt, placement: decision.placement });
+  const coordinator = chooseCoordinator(turn.state, turn.context.policy.coordinatorPorts, {
+    uid: job.uid,
+    attempt,
+    placement: decision.placement,
+  });
   const resume = job.checkpoint === null ? null : { step: job.checkpoint.step, path: job.checkpoint.path };
   turn.emit({ kind: 'AttemptPlaced', uid: job.uid, attempt, placement: decision.placement, model: decision.model, coordinator, resume });
 }
@@ -66,7 +70,10 @@ export function decidePlacement(state: StateView, room: Room, job: Candidate): P
   const shapeKey = `${spec.workers}x${spec.gpusPerWorker} ${spec.gpuModels.join(',')} ${requiredDepth(spec, room.levels)}`;
   const remembered = keep.length === 0 ? room.failed.get(shapeKey) : undefined;
   if (remembered !== undefined) return { ok: false, wait: remembered };
-  const models = spec.gpusPerWorker === 0 ? [null] : keptFirst(room.models(spec.gpuModels), keep.length === 0 ? null : (job.attempts.at(-1)?.model ?? null));
+  const models =
+    spec.gpusPerWorker === 0
+      ? [null]
+      : keptFirst(room.models(spec.gpuModels), keep.length === 0 ? null : (job.attempts.at(-1)?.model ?? null));
   let wait: WaitReason = { kind: 'NoSuchGpuModel', wanted: spec.gpuModels, present: room.models([]) };
   let limited = false;
   for (const model of models) {
@@ -99,7 +106,10 @@ function keptFirst(models: readonly string[], kept: string | null): readonly str
 }
 
 function requiredDepth(spec: Pick<JobSpec, 'constraints'>, levels: readonly string[]): number {
-  return Math.max(0, ...spec.constraints.filter((constraint) => constraint.mode === 'required').map((constraint) => levels.indexOf(constraint.level) + 1));
+  return Math.max(
+    0,
+    ...spec.constraints.filter((constraint) => constraint.mode === 'required').map((constraint) => levels.indexOf(constraint.level) + 1),
+  );
 }
 
 function describeShortage(spec: JobSpec, tree: FreeTree, room: Room, shape: WorkerShape): WaitReason {

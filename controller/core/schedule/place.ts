@@ -27,7 +27,12 @@ export function findPlacement(state: StateView, tree: FreeTree, request: GangReq
     const placement = placeAround(state, tree, request, kept);
     if (placement !== null) return placement;
   }
-  return placeAround(state, tree, request, Array.from({ length: request.workers }, () => null));
+  return placeAround(
+    state,
+    tree,
+    request,
+    Array.from({ length: request.workers }, () => null),
+  );
 }
 
 function placeAround(state: StateView, tree: FreeTree, request: GangRequest, kept: readonly (WorkerPlace | null)[]): Placement | null {
@@ -121,5 +126,9 @@ function merge(state: StateView, shape: WorkerShape, kept: readonly (WorkerPlace
 /** The node takes work, and the very GPUs are of the model, healthy and free. */
 function isSound(state: StateView, shape: WorkerShape, place: WorkerPlace): boolean {
   const node = state.nodes.get(place.node);
-  return node !== undefined && takesWork(node) && place.gpus.every((index) => node.inventory.gpus.some((gpu) => gpu.index === index && isFree(node, gpu, shape.model)));
+  return (
+    node !== undefined &&
+    takesWork(node) &&
+    place.gpus.every((index) => node.inventory.gpus.some((gpu) => gpu.index === index && isFree(node, gpu, shape.model)))
+  );
 }

@@ -32,7 +32,9 @@ type TokenSnapshot = State['tokens'] extends Map<string, infer T> ? T : never;
 
 type StageSnapshot =
   | Exclude<AttemptStage, { kind: 'suspending' }>
-  | (Omit<Extract<AttemptStage, { kind: 'suspending' }>, 'answers'> & { readonly answers: readonly [number, { accepted: boolean; step: number }][] });
+  | (Omit<Extract<AttemptStage, { kind: 'suspending' }>, 'answers'> & {
+      readonly answers: readonly [number, { accepted: boolean; step: number }][];
+    });
 type AttemptSnapshot = Omit<AttemptRecord, 'parts' | 'stage'> & {
   readonly parts: readonly [number, { step: number; path: string }][];
   readonly stage: StageSnapshot;
@@ -89,7 +91,8 @@ function restoreAmounts(stored: AmountsSnapshot): Amounts {
 }
 
 function restoreAttempt(stored: AttemptSnapshot): AttemptRecord {
-  const stage: AttemptStage = stored.stage.kind === 'suspending' ? { ...stored.stage, answers: new Map(stored.stage.answers) } : stored.stage;
+  const stage: AttemptStage =
+    stored.stage.kind === 'suspending' ? { ...stored.stage, answers: new Map(stored.stage.answers) } : stored.stage;
   return { ...stored, parts: new Map(stored.parts), stage };
 }
 

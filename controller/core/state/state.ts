@@ -94,7 +94,13 @@ export type JobPhase =
   | { readonly kind: 'pending'; readonly sinceMs: number }
   | { readonly kind: 'active' }
   | { readonly kind: 'suspended'; readonly sinceMs: number }
-  | { readonly kind: 'finished'; readonly outcome: 'Succeeded' | 'Failed'; readonly atMs: number; readonly reason: StopReason; readonly message: string };
+  | {
+      readonly kind: 'finished';
+      readonly outcome: 'Succeeded' | 'Failed';
+      readonly atMs: number;
+      readonly reason: StopReason;
+      readonly message: string;
+    };
 
 export interface AttemptRecord {
   readonly number: number;
@@ -183,6 +189,8 @@ export function emptyState(): State {
 }
 
 /** The attempt under way; undefined when the job holds nothing. */
-export function currentAttempt<J extends { readonly phase: JobPhase; readonly attempts: readonly unknown[] }>(job: J): J['attempts'][number] | undefined {
+export function currentAttempt<J extends { readonly phase: JobPhase; readonly attempts: readonly unknown[] }>(
+  job: J,
+): J['attempts'][number] | undefined {
   return job.phase.kind === 'active' ? job.attempts.at(-1) : undefined;
 }

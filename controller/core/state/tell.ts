@@ -21,7 +21,13 @@ export function tell(state: StateView, event: StampedEvent): Told | null {
     case 'TokenRemoved':
       return null;
     case 'TokenUsed':
-      return { objectKind: 'Node', objectName: event.node, type: 'Normal', reason: 'Joined', message: 'got a certificate for a join token' };
+      return {
+        objectKind: 'Node',
+        objectName: event.node,
+        type: 'Normal',
+        reason: 'Joined',
+        message: 'got a certificate for a join token',
+      };
     case 'JobCreated':
     case 'JobChanged':
     case 'JobWanted':
@@ -55,7 +61,13 @@ function tellJob(state: StateView, event: JobEvent): Told | null {
   const say = sayOf(state, event.uid);
   switch (event.kind) {
     case 'JobCreated':
-      return { objectKind: 'TrainingJob', objectName: event.name, type: 'Normal', reason: 'Created', message: `by ${event.user} in queue ${event.spec.queue}` };
+      return {
+        objectKind: 'TrainingJob',
+        objectName: event.name,
+        type: 'Normal',
+        reason: 'Created',
+        message: `by ${event.user} in queue ${event.spec.queue}`,
+      };
     case 'JobChanged':
       return say('Changed', 'spec or labels changed');
     case 'JobWanted':
@@ -79,7 +91,11 @@ function tellAttempt(state: StateView, event: AttemptEvent): Told | null {
       return say('Started', `${of}: all workers run`);
     case 'WorkerChanged':
       if (event.state !== 'ended' && event.state !== 'lost') return null;
-      return say(event.state === 'lost' ? 'WorkerLost' : 'WorkerEnded', `${of} worker ${event.worker}: ${event.message}`, event.state === 'lost');
+      return say(
+        event.state === 'lost' ? 'WorkerLost' : 'WorkerEnded',
+        `${of} worker ${event.worker}: ${event.message}`,
+        event.state === 'lost',
+      );
     case 'SuspendStaged':
       if (event.stage.kind === 'ask') return say('Suspending', `${of} is asked to leave with a checkpoint (${event.reason})`);
       return event.stage.kind === 'decided' ? say('StopStepDecided', `${of}: every rank stops at step ${event.stage.stopStep}`) : null;
@@ -100,11 +116,19 @@ function tellAttempt(state: StateView, event: AttemptEvent): Told | null {
 }
 
 function tellNode(event: NodeEvent): Told | null {
-  const say = (reason: string, message: string, warning = false): Told =>
-    ({ objectKind: 'Node', objectName: event.node, type: warning ? 'Warning' : 'Normal', reason, message });
+  const say = (reason: string, message: string, warning = false): Told => ({
+    objectKind: 'Node',
+    objectName: event.node,
+    type: warning ? 'Warning' : 'Normal',
+    reason,
+    message,
+  });
   switch (event.kind) {
     case 'NodeRegistered':
-      return say('Registered', `${event.inventory.gpus.length} GPUs at ${event.inventory.path.join('/')}, agent ${event.inventory.agentVersion}`);
+      return say(
+        'Registered',
+        `${event.inventory.gpus.length} GPUs at ${event.inventory.path.join('/')}, agent ${event.inventory.agentVersion}`,
+      );
     case 'NodeLost':
       return say('NodeLost', event.message, true);
     case 'NodeReturned':
@@ -126,7 +150,13 @@ type Say = (reason: string, message: string, warning?: boolean) => Told;
 
 function sayOf(state: StateView, uid: JobUid): Say {
   const objectName = state.jobs.get(uid)?.name ?? uid;
-  return (reason, message, warning = false) => ({ objectKind: 'TrainingJob', objectName, type: warning ? 'Warning' : 'Normal', reason, message });
+  return (reason, message, warning = false) => ({
+    objectKind: 'TrainingJob',
+    objectName,
+    type: warning ? 'Warning' : 'Normal',
+    reason,
+    message,
+  });
 }
 
 function cluster(reason: string, message: string): Told {
