@@ -83,7 +83,7 @@ function describeExit(rank: ObservedRank): string {
   return rank.state.exitCode === null ? 'ended with an unknown status' : `exited with ${rank.state.exitCode}`;
 }
 
-/** Recorded at most once in a while for each worker, and at its end. */
+/** Recorded at most once in a while for each worker; and with a new checkpoint, and at its end, so that no step told is behind what is saved. */
 function noteProgress(turn: Turn, job: JobView, attempt: AttemptView, observed: ObservedWorker): void {
   const { policy, nowMs } = turn.context;
   const known = job.progress !== null && job.progress.attempt === attempt.number ? job.progress.steps : {};
@@ -98,23 +98,32 @@ function noteProgress(turn: Turn, job: JobView, attempt: AttemptView, observed: 
   const lastMs = attempt.workers[observed.id.worker]?.progressAtMs ?? null;
   // A gang of thousands must not fill the log: each worker speaks less often.
   const periodMs = Math.max(policy.progressRecordMs, attempt.workers.length * 20);
-  if (lastMs !== null && nowMs - lastMs < periodMs && observed.state.kind !== 'ended') return;
+  const isDue =
+    lastMs === null ||
+    nowMs - lastMs >= periodMs ||
+    observed.state.kind === 'ended' ||
+    observed.ranks.some((rank) => hasNewPart(attempt, rank));
+  if (!isDue) return;
   const { step, loss, tokens, stepSeconds } = foremost;
   turn.emit({
     kind: 'ProgressRecorded',
     uid: job.uid,
     attempt: attempt.number,
     worker: observed.id.worker,
-    progress: { step, loss, tokens, stepSeconds, steps },
+    progress: { step, loss: finite(loss), tokens: finite(tokens), stepSeconds: finite(stepSeconds), steps },
   });
 }
+
+/** JSON knows no NaN: the log would fold to another state than the live one. */
+const finite = (value: number | null): number | null => (value !== null && Number.isFinite(value) ? value : null);
 
 /** A part that is newer than the last complete checkpoint; complete when the slowest rank has reported one. */
 function noteCheckpoints(turn: Turn, job: JobView, attempt: AttemptView, observed: ObservedWorker): void {
   const ofAttempt = { uid: job.uid, attempt: attempt.number };
   const parts = new Map<string, { step: number; path: string; ranks: number[] }>();
-  for (const { rank, checkpoint } of observed.ranks) {
-    if (checkpoint === null || checkpoint.step <= Math.max(attempt.lastCheckpointStep, attempt.parts.get(rank)?.step ?? 0)) continue;
+  for (const one of observed.ranks) {
+    const { rank, checkpoint } = one;
+    if (checkpoint === null || !hasNewPart(attempt, one)) continue;
     const { step, path, scope } = checkpoint;
     if (scope === 'job') {
       turn.emit({ kind: 'CheckpointCompleted', ...ofAttempt, step, path });
@@ -127,6 +136,10 @@ function noteCheckpoints(turn: Turn, job: JobView, attempt: AttemptView, observe
   for (const part of parts.values()) turn.emit({ kind: 'CheckpointPartRecorded', ...ofAttempt, ...part });
   const complete = findComplete(attempt, job.spec.workers * processesOf(job.spec));
   if (complete !== null) turn.emit({ kind: 'CheckpointCompleted', ...ofAttempt, ...complete });
+}
+
+function hasNewPart(attempt: AttemptView, { rank, checkpoint }: ObservedRank): boolean {
+  return checkpoint !== null && checkpoint.step > Math.max(attempt.lastCheckpointStep, attempt.parts.get(rank)?.step ?? 0);
 }
 
 /** Every rank saves at the same steps, so the slowest rank's newest part is whole. */
