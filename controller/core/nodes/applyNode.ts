@@ -55,6 +55,7 @@ function register(state: State, event: Extract<NodeEvent, { kind: 'NodeRegistere
     old.labels = labels;
     old.changedAt = state.revision;
     resizeGpus(old);
+    state.scheduleDirty = true;
     return;
   }
   const node: NodeState = {

@@ -65,7 +65,7 @@ function noteReturn(turn: Turn, name: NodeName, held: number): void {
   const availability = turn.state.nodes.get(name)?.availability;
   if (availability === undefined || availability.kind === 'ready') return;
   if (held === 0) turn.emit({ kind: 'NodeReady', node: name });
-  else if (availability.kind === 'lost') turn.emit({ kind: 'NodeReturned', node: name, held });
+  else if (availability.kind === 'lost' || availability.held !== held) turn.emit({ kind: 'NodeReturned', node: name, held });
 }
 
 function noteHealth(turn: Turn, name: NodeName, health: readonly GpuHealth[]): void {
