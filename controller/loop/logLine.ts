@@ -55,9 +55,17 @@ export function parseLine(line: string): StampedEvent {
       'corrupt',
       `the log has a line of format ${line.slice(0, Math.max(0, space))}; this version reads format ${logVersion}: start the version that wrote it`,
     );
-  const value: unknown = JSON.parse(line.slice(space + 1));
+  const value = parseJson(line.slice(space + 1), 'line');
   assertEvent(value);
   return value;
+}
+
+function parseJson(text: string, what: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new StoreError('corrupt', `the store has a ${what} that is no JSON: ${text.slice(0, 120)}`, error);
+  }
 }
 
 function assertEvent(value: unknown): asserts value is StampedEvent {
@@ -69,7 +77,7 @@ function assertEvent(value: unknown): asserts value is StampedEvent {
 
 /** Throws StoreError `corrupt` for a snapshot of another version. */
 export function parseSnapshot(body: string): StateSnapshot {
-  const value: unknown = JSON.parse(body);
+  const value = parseJson(body, 'snapshot');
   assertSnapshot(value);
   return value;
 }
