@@ -33,13 +33,19 @@ const channelDefaults: grpc.ChannelOptions = {
 };
 
 export function connect<S extends DescService>(service: S, options: ConnectOptions): Client<S> & { close(): void } {
-  const channel = new grpc.Client(options.address, options.credentials, { ...channelDefaults, ...options.channelOptions });
+  const { address, credentials, channelOptions } = options;
+  const channel = new grpc.Client(address, credentials, { ...channelDefaults, ...proxyOptions(address), ...channelOptions });
   const calls: Record<string, unknown> = { close: () => channel.close() };
   for (const method of service.methods) {
     const path = `/${service.typeName}/${method.name}`;
     calls[method.localName] = callOf({ channel, path, method, metadata: () => metadataOf(options) });
   }
   return calls as Client<S> & { close(): void };
+}
+
+/** grpc-js follows https_proxy even to the machine itself, where no proxy can reach (1.14.7). */
+function proxyOptions(address: string): grpc.ChannelOptions {
+  return /^(localhost|127(\.\d+){3}|\[::1\])(:\d+)?$/.test(address) ? { 'grpc.enable_http_proxy': 0 } : {};
 }
 
 interface Callable {

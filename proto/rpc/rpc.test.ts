@@ -28,6 +28,18 @@ describe('unary calls', () => {
     expect(seen[0]?.peer).toMatch(/^127\.0\.0\.1:\d+$/);
   });
 
+  test('go to the machine itself without the proxy of the environment', async () => {
+    const before = process.env['https_proxy'];
+    process.env['https_proxy'] = 'http://127.0.0.1:9';
+    try {
+      const client = await on.serveControl({ info: async () => ({ version: '1' }) });
+      expect(await client.info({})).toMatchObject({ version: '1' });
+    } finally {
+      if (before === undefined) delete process.env['https_proxy'];
+      else process.env['https_proxy'] = before;
+    }
+  });
+
   test('keep code and message of an RpcError, whatever letters it has', async () => {
     const client = await on.serveControl({
       info: async () => {
