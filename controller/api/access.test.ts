@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { failureOf } from '#controller/testing/failureOf.ts';
 import { callContext, runApi } from '#controller/testing/runApi.ts';
 import type { CallContext } from '#rpc/call.ts';
 import { userName } from '#vocabulary/ids.ts';
@@ -17,10 +18,7 @@ async function withTokens() {
       ...callContext({}),
       metadata: new Map(authorization === null ? [] : [['authorization', authorization]]),
     };
-    return api.access.intercept('', context).then(
-      () => api.access.callerOf(context).user,
-      (error: Error & { code?: string }) => `${error.code}: ${error.message}`,
-    );
+    return api.access.intercept('', context).then(() => api.access.callerOf(context).user, failureOf);
   };
   return { ...api, issue, answerTo };
 }

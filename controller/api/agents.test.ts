@@ -1,6 +1,7 @@
 import { create } from '@bufbuild/protobuf';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { helloToWire, reportToWire } from '#codec/agentSession.ts';
+import { failureOf } from '#controller/testing/failureOf.ts';
 import type { RunningApi } from '#controller/testing/runApi.ts';
 import { callContext, runApi } from '#controller/testing/runApi.ts';
 import { settled } from '#controller/testing/manualClock.ts';
@@ -31,7 +32,7 @@ class Caller {
       for await (const response of api.agents.session(this.#said.read(new AbortController().signal), context))
         this.told.push(create(SessionResponseSchema, response));
       return 'ended';
-    })().catch((error: unknown) => (error instanceof Error && 'code' in error ? `${String(error.code)}: ${error.message}` : String(error)));
+    })().catch((error: unknown) => failureOf(error));
   }
 
   async say(request: SessionRequest): Promise<void> {

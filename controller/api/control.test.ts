@@ -1,5 +1,6 @@
 import { create } from '@bufbuild/protobuf';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { failureOf } from '#controller/testing/failureOf.ts';
 import type { RunningApi } from '#controller/testing/runApi.ts';
 import { runApi } from '#controller/testing/runApi.ts';
 import {
@@ -26,11 +27,7 @@ beforeEach(async () => {
 });
 afterEach(() => api.stop());
 
-const failure = (work: Promise<unknown>): Promise<string> =>
-  work.then(
-    () => 'no failure',
-    (error: Error & { code?: string }) => `${error.code}: ${error.message}`,
-  );
+const failure = (work: Promise<unknown>): Promise<string> => work.then(() => 'no failure', failureOf);
 
 async function get(kind: string, name: string): Promise<Resource | undefined> {
   return create(GetResponseSchema, await api.control.get(create(GetRequestSchema, { object: { kind, name } }), api.alice)).resource;

@@ -1,5 +1,6 @@
 import { create } from '@bufbuild/protobuf';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { failureOf } from '#controller/testing/failureOf.ts';
 import type { RunningApi } from '#controller/testing/runApi.ts';
 import { callContext, runApi } from '#controller/testing/runApi.ts';
 import { CreateJoinTokenRequestSchema, CreateJoinTokenResponseSchema, JoinRequestSchema } from '#gen/shoal/v1/control_pb.js';
@@ -25,7 +26,7 @@ async function join(token: string, node = 'n1', csrPem = 'a good request'): Prom
   const { join: handle } = enrollmentHandlers({ loop: api.loop, caPem: 'the CA', agentAddress: () => '127.0.0.1:7071', sign });
   return handle(create(JoinRequestSchema, { token, node, csrPem }), callContext({})).then(
     ({ certificatePem, caPem, agentAddress }) => `${certificatePem}, ${caPem}, ${agentAddress}`,
-    (error: Error & { code?: string }) => `${error.code}: ${error.message}`,
+    failureOf,
   );
 }
 

@@ -1,5 +1,6 @@
 import { create } from '@bufbuild/protobuf';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { failureOf } from '#controller/testing/failureOf.ts';
 import type { RunningApi } from '#controller/testing/runApi.ts';
 import { runApi } from '#controller/testing/runApi.ts';
 import { settled } from '#controller/testing/manualClock.ts';
@@ -44,7 +45,7 @@ async function read(wish: Wish, signal?: AbortSignal): Promise<readonly string[]
       lines.push(`rank ${rank} on ${node}: ${error === '' ? new TextDecoder().decode(data) : `(${error})`}`);
     }
   } catch (error) {
-    lines.push(error instanceof Error && 'code' in error ? `${String(error.code)}: ${error.message}` : String(error));
+    lines.push(failureOf(error));
   }
   return lines;
 }
@@ -62,7 +63,7 @@ describe('logs', () => {
     connect('n2');
     const reading = read({ job: 'a', follow: true, tail: 10, stream: 'stderr' });
     await settled();
-    expect(asked.map(({ node, wanted: { requestId: _, ...rest } }) => ({ node, ...rest }))).toEqual([
+    expect(asked.map(({ node, wanted: { requestId: _requestId, ...rest } }) => ({ node, ...rest }))).toEqual([
       { node: 'n1', id: { job: 'uid-a', attempt: 1, worker: 0 }, ranks: [0], stream: 'stderr', follow: true, tail: 10 },
     ]);
     await api.logs.receive('n1', pieces(requestOf('n1'), [0, 'hello\n']));

@@ -1,5 +1,6 @@
 import { create } from '@bufbuild/protobuf';
 import { afterEach, describe, expect, test } from 'vitest';
+import { failureOf } from '#controller/testing/failureOf.ts';
 import type { RunningApi } from '#controller/testing/runApi.ts';
 import { runApi } from '#controller/testing/runApi.ts';
 import { settled } from '#controller/testing/manualClock.ts';
@@ -34,7 +35,7 @@ async function watching(
     for await (const response of api.control.watch(create(WatchRequestSchema, request), await api.as(abort.signal)))
       told.push(create(WatchResponseSchema, response));
     return 'ended';
-  })().catch((error: Error & { code?: string }) => `${error.code}: ${error.message}`);
+  })().catch(failureOf);
   await settled();
   open.push(async () => {
     abort.abort();

@@ -13,7 +13,7 @@ function meter(cluster: FakeCluster): () => Partial<Record<LedgerCategory, numbe
   let before = readLedger(cluster.view, cluster.nowMs).amounts;
   return () => {
     const now = readLedger(cluster.view, cluster.nowMs).amounts;
-    const spent = Object.fromEntries(
+    const spent: Partial<Record<LedgerCategory, number>> = Object.fromEntries(
       ledgerCategories.map((category) => [category, Number(now[category] - before[category]) / 1e6]).filter(([, seconds]) => seconds !== 0),
     );
     before = now;
