@@ -32,8 +32,8 @@ describe('unary calls', () => {
     const before = process.env['https_proxy'];
     process.env['https_proxy'] = 'http://127.0.0.1:9';
     try {
-      const client = await on.serveControl({ info: async () => ({ version: '1' }) });
-      expect(await client.info({})).toMatchObject({ version: '1' });
+      const client = await on.serveControl({ suspend: async () => ({ changed: true }) });
+      expect(await client.suspend({ job: 'gpt' })).toMatchObject({ changed: true });
     } finally {
       if (before === undefined) delete process.env['https_proxy'];
       else process.env['https_proxy'] = before;
