@@ -39,6 +39,10 @@ export function startChild({ name, program, nodeFlags, words, env, logFile }: Ch
   log.on('error', () => undefined);
   child.stdout.pipe(log, { end: false });
   child.stderr.pipe(log, { end: false });
+  // A second Ctrl-C ends this program at once; what it started must not stay behind. Both are safe to kill.
+  const killWithUs = (): void => void child.kill('SIGKILL');
+  process.once('exit', killWithUs);
+  child.once('close', () => process.off('exit', killWithUs));
   const { promise: ended, resolve } = Promise.withResolvers<string>();
   child.once('error', (error) => resolve(`could not be started: ${error.message}`));
   child.once('close', (code, killedBy) => {
