@@ -1,7 +1,7 @@
-import { mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { compileCommand } from './config.ts';
 
 const compile = (line: string, env: Record<string, string> = {}) =>
@@ -52,7 +52,9 @@ describe('the command line', () => {
   });
 
   it('reads a file, and a flag wins over it', () => {
-    const path = join(mkdtempSync(join(tmpdir(), 'shoal-config-')), 'agent.json');
+    const folder = mkdtempSync(join(tmpdir(), 'shoal-config-'));
+    onTestFinished(() => rmSync(folder, { recursive: true }));
+    const path = join(folder, 'agent.json');
     writeFileSync(path, JSON.stringify({ data: '/d', node: 'n1', gpus: 4, label: ['a=b'] }));
     expect(compile(`run --config ${path} --node n2`)).toMatchObject({ options: { node: 'n2', gpus: { count: 4 }, labels: { a: 'b' } } });
     writeFileSync(path, '{"gpu": 4}');

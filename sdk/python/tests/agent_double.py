@@ -1,7 +1,9 @@
 """A real HTTP server on a real Unix socket, that answers as it is told."""
 
+import atexit
 import json
 import os
+import shutil
 import socketserver
 import tempfile
 import threading
@@ -9,6 +11,13 @@ from http.server import BaseHTTPRequestHandler
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
 Answer = Tuple[int, Dict[str, Any]]
+
+
+def _make_folder() -> str:
+    folder = tempfile.mkdtemp(prefix="shoal-sdk-")
+    # At the end of all tests: another double may take over a path.
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 class _Server(socketserver.ThreadingUnixStreamServer):
@@ -19,7 +28,7 @@ class AgentDouble:
     """Speaks HTTP/1.1 with keep-alive. `answer(method, path, rank, body)` decides; every call is kept in `calls`."""
 
     def __init__(self, answer: Callable[[str, str, str, Dict[str, Any]], Answer], path: Optional[str] = None) -> None:
-        self.path = path or os.path.join(tempfile.mkdtemp(prefix="shoal-sdk-"), "socket")
+        self.path = path or os.path.join(_make_folder(), "socket")
         self.calls: List[Tuple[str, str, str, Dict[str, Any]]] = []
         self.connections = 0
         self._open: List[Any] = []
