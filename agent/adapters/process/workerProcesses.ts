@@ -33,13 +33,23 @@ export async function killWorker(table: ProcessTable, files: WorkerFiles, id: Wo
   if (!(await leaveMark(files.killed))) return;
   const deadline = performance.now() + killFollowUpMs;
   await killCgroups(await readCgroupFolders(files));
+  const told = new Set<number>();
   for (let pauseMs = 1; performance.now() < deadline; pauseMs = Math.min(pauseMs * 2, 50)) {
     const pids = await listWorkerProcesses(table, files, id);
-    if (pids.length === 0) return;
+    if (pids.length === 0 && !(await isAnyLeft(table, told))) return;
     // Again and again: one that forked between the list and the signal has left a child.
-    for (const pid of pids) sendSignal(pid, 'SIGKILL');
+    for (const pid of pids) {
+      told.add(pid);
+      sendSignal(pid, 'SIGKILL');
+    }
     await delay(pauseMs);
   }
+}
+
+/** One that is dying has lost the environment by which it is listed, a moment before it is gone. */
+async function isAnyLeft(table: ProcessTable, pids: ReadonlySet<number>): Promise<boolean> {
+  const entries = await Promise.all([...pids].map((pid) => table.find(pid)));
+  return entries.some((entry) => entry !== null && !entry.zombie);
 }
 
 export async function wasKilled(files: WorkerFiles): Promise<boolean> {
