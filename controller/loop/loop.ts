@@ -199,6 +199,8 @@ export class Loop {
     if (isStore) this.#inbox.refuse(refusal);
     await this.#restore();
     if (isStore) await this.#probeUntilWritable(signal);
+    // It failed by itself, not by a request that is gone now: it would fail again at once.
+    else if (entries.length === 0) await this.#pause(this.#options.probeMs, signal);
   }
 
   /** Elects itself anew until that is durable. */

@@ -39,7 +39,7 @@ export function endIfDone(turn: Turn, uid: JobUid): void {
   const primary = reasons[0] ?? 'Succeeded';
   const message = causes.find((cause) => cause.reason === primary)?.message ?? 'all ranks exited with 0';
   const charged = primary === 'ApplicationFailure' || primary === 'LaunchFailure';
-  const next = decideNext(turn, job, primary, charged);
+  const next = decideNext(turn, job, reasons, charged);
   turn.emit({
     kind: 'AttemptEnded',
     uid,
@@ -67,9 +67,11 @@ function judgeCauses(attempt: AttemptView): readonly StopCause[] {
 /** What WorkerChanged says of a worker whose ranks all exited with 0 unasked; `judgeCauses` relies on it. */
 export const exitedWithZero = 'all ranks exited with 0';
 
-function decideNext(turn: Turn, job: JobView, reason: StopReason, charged: boolean): AfterAttempt {
-  if (reason === 'Succeeded') return { kind: 'finished', outcome: 'Succeeded' };
-  if (reason === 'MaxRuntime') return { kind: 'finished', outcome: 'Failed' };
+function decideNext(turn: Turn, job: JobView, reasons: readonly StopReason[], charged: boolean): AfterAttempt {
+  const [primary] = reasons;
+  if (primary === undefined || primary === 'Succeeded') return { kind: 'finished', outcome: 'Succeeded' };
+  // Whatever else went wrong while it was stopping: its time is up.
+  if (reasons.includes('MaxRuntime')) return { kind: 'finished', outcome: 'Failed' };
   if (charged) {
     const { max, withinMs } = job.spec.restarts;
     const since = withinMs === null ? 0 : turn.context.nowMs - withinMs;
