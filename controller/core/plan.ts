@@ -2,9 +2,9 @@ import type { Context } from './context.ts';
 import type { Reply, Request } from './inputs.ts';
 import { onApplyJob } from './jobs/onRequest.ts';
 import { onApplyQueue } from './queues/onRequest.ts';
-import type { PlacementDecision } from './schedule/pass.ts';
-import { decidePlacement } from './schedule/pass.ts';
-import { openRoom } from './schedule/room.ts';
+import type { PlacementDecision } from './schedule/decidePlacement.ts';
+import { decidePlacement } from './schedule/decidePlacement.ts';
+import { openRoom } from './schedule/clusterRoom.ts';
 import type { StateView } from './state/view.ts';
 import type { Turn } from './turn.ts';
 
@@ -20,7 +20,7 @@ export function planJob(state: StateView, request: Extract<Request, { kind: 'app
   const reply = onApplyJob(dry, request);
   if (reply.kind !== 'applied' || reply.outcome !== 'created') return { reply, decision: null };
   const candidate = { user: request.user, spec: request.spec, attempts: [] };
-  return { reply, decision: decidePlacement(state, openRoom(state, context.policy.levels), candidate) };
+  return { reply, decision: decidePlacement(state, openRoom(state, context.policy.levels), candidate, new Map()) };
 }
 
 /** What applying a queue would be answered now. */
