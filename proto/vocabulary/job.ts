@@ -79,6 +79,7 @@ export const stopReasons = [
   'MaxRuntime',
   'Suspended',
   'Drained',
+  'Preempted',
   'Succeeded',
 ] as const;
 export type StopReason = (typeof stopReasons)[number];

@@ -27,6 +27,7 @@ export type WaitReason =
       readonly wanted: number;
     }
   | { readonly kind: 'UserMaxRunning'; readonly queue: string; readonly user: string; readonly limit: number }
+  | { readonly kind: 'WaitingForVictims'; readonly wanted: GangShape; readonly victims: readonly string[] }
   | { readonly kind: 'PassLimit' };
 
 export interface GangShape {
@@ -49,6 +50,8 @@ export function describeWait(wait: WaitReason): string {
       return `user ${wait.user} may hold ${wait.limit} ${wait.model} GPUs in queue ${wait.queue}, holds ${wait.used}; ${wait.wanted} more wanted`;
     case 'UserMaxRunning':
       return `user ${wait.user} may run ${wait.limit} jobs at a time in queue ${wait.queue}`;
+    case 'WaitingForVictims':
+      return `${gang(wait.wanted)} will be free when ${listed(wait.victims)} ${wait.victims.length === 1 ? 'has' : 'have'} left`;
     case 'PassLimit':
       return 'not looked at yet: the scheduling pass reached its limit; the next pass goes on';
   }
@@ -56,4 +59,9 @@ export function describeWait(wait: WaitReason): string {
 
 function gang(shape: GangShape): string {
   return `${shape.workers} x ${shape.gpusPerWorker} GPUs`;
+}
+
+/** Names in a sentence; long lists are cut. */
+function listed(names: readonly string[]): string {
+  return names.length <= 5 ? names.join(', ') : `${names.slice(0, 5).join(', ')} and ${names.length - 5} more`;
 }

@@ -38,6 +38,11 @@ export function applyAttemptEvent(state: State, event: Stamped<AttemptEvent>): v
     case 'SuspendAnswered':
       suspend(state, job, attempt, event);
       return;
+    case 'SuspendCancelled':
+      settleJob(state, job, event.atMs);
+      attempt.stage = { kind: attempt.startedAtMs === null ? 'starting' : 'running' };
+      touchNodes(state, attempt);
+      return;
     case 'AttemptStopping':
       settleJob(state, job, event.atMs);
       attempt.stage = { kind: 'stopping', graceMs: event.graceMs, cause: event.cause, sinceMs: event.atMs };
@@ -158,7 +163,7 @@ function end(state: State, job: JobRecord, attempt: AttemptRecord, event: Of<'At
   attempt.end = { reasons: event.reasons, message: event.message, charged: event.charged };
   if (event.charged) job.restarts.applicationAtMs.push(event.atMs);
   else if (reason === 'NodeFailure' || reason === 'GpuFailure') job.restarts.infrastructure += 1;
-  else if (reason === 'Drained') job.restarts.preemption += 1;
+  else if (reason === 'Drained' || reason === 'Preempted') job.restarts.preemption += 1;
   const { next } = event;
   movePhase(
     state,

@@ -28,6 +28,13 @@ export function applyJobEvent(state: State, event: JobEvent & { readonly atMs: n
     case 'JobParked':
       movePhase(state, job, { kind: event.phase, sinceMs: event.atMs });
       return;
+    case 'JobNominated':
+      job.nomination = { victims: event.victims, placement: event.placement, model: event.model, atMs: event.atMs };
+      return;
+    case 'NominationDropped':
+      job.nomination = null;
+      state.scheduleDirty = true;
+      return;
     case 'JobRemoved':
       removePending(state, job);
       state.jobs.delete(job.uid);
@@ -51,6 +58,7 @@ function createJob(state: State, event: Extract<JobEvent, { kind: 'JobCreated' }
     changedAt: state.revision,
     wanted: 'run',
     phase: { kind: 'pending', sinceMs: atMs },
+    nomination: null,
     attempts: [],
     progress: null,
     checkpoint: null,
@@ -66,5 +74,6 @@ function createJob(state: State, event: Extract<JobEvent, { kind: 'JobCreated' }
 export function movePhase(state: State, job: JobRecord, phase: JobRecord['phase']): void {
   removePending(state, job);
   job.phase = phase;
+  if (phase.kind !== 'pending') job.nomination = null;
   if (phase.kind === 'pending') insertPending(state, job);
 }

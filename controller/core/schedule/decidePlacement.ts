@@ -53,7 +53,7 @@ function findSpots(room: Room, request: GangRequest, kept: readonly (Spot | null
 const placeOf = (room: Room, spot: Spot): Placement[number] => ({ node: room.capacity.nameOf(spot.node), gpus: spot.gpus });
 
 /** Kept places are of one model: on another one nobody could stay, so it comes first. */
-function modelsFor(room: Room, job: Candidate, keep: Placement): readonly (string | null)[] {
+export function modelsFor(room: Room, job: Candidate, keep: Placement): readonly (string | null)[] {
   const { spec } = job;
   if (spec.gpusPerWorker === 0) return [null];
   const { models } = room.capacity;

@@ -3,7 +3,9 @@ import type { WaitReason } from '#vocabulary/reasons.ts';
 import type { JobView } from '../state/view.ts';
 import type { Turn } from '../turn.ts';
 import { chooseCoordinator } from './coordinator.ts';
+import type { ClusterRoom } from './clusterRoom.ts';
 import { openRoom } from './clusterRoom.ts';
+import { Preemption } from './preempt.ts';
 import type { Failed, PlacementDecision } from './decidePlacement.ts';
 import { decidePlacement } from './decidePlacement.ts';
 
@@ -20,28 +22,57 @@ export interface PassResult {
 }
 
 export function runPass(turn: Turn): PassResult {
-  const waits = new Map<JobUid, WaitReason>();
   const cluster = openRoom(turn.state, turn.context.policy.levels);
-  const failed: Failed = new Map();
-  let placed = 0;
+  const pass: Pass = { turn, cluster, preemption: new Preemption(turn, cluster), failed: new Map(), waits: new Map(), placed: 0 };
+  for (const nominee of pass.preemption.nominees()) lookAtNominee(pass, nominee);
   for (const uid of [...turn.state.pending]) {
     const job = turn.state.jobs.get(uid);
-    if (job === undefined) continue;
-    if (placed >= turn.context.policy.placementsPerStepMax) {
-      waits.set(uid, { kind: 'PassLimit' });
-      continue;
-    }
-    const decision = decidePlacement(turn.state, cluster, job, failed);
-    if (!decision.ok) {
-      waits.set(uid, decision.wait);
-      continue;
-    }
-    emitPlaced(turn, job, decision);
-    cluster.take(job, decision);
-    placed += 1;
+    if (job !== undefined && job.nomination === null) lookAt(pass, job);
   }
+  pass.preemption.end();
   cluster.settle();
-  return { waits, more: placed >= turn.context.policy.placementsPerStepMax && waits.size > 0 };
+  return { waits: pass.waits, more: pass.placed >= turn.context.policy.placementsPerStepMax && pass.waits.size > 0 };
+}
+
+interface Pass {
+  readonly turn: Turn;
+  readonly cluster: ClusterRoom;
+  readonly preemption: Preemption;
+  readonly failed: Failed;
+  readonly waits: Map<JobUid, WaitReason>;
+  placed: number;
+}
+
+/** Victims that it did not need after all run on. */
+function lookAtNominee(pass: Pass, job: JobView): void {
+  const victims = job.nomination?.victims ?? [];
+  const decision = decidePlacement(pass.turn.state, pass.cluster, job, pass.failed);
+  if (decision.ok) {
+    place(pass, job, decision);
+    pass.preemption.release(victims);
+    return;
+  }
+  const wait = pass.preemption.hold(job);
+  if (wait !== null) pass.waits.set(job.uid, wait);
+}
+
+function lookAt(pass: Pass, job: JobView): void {
+  if (pass.placed >= pass.turn.context.policy.placementsPerStepMax) {
+    pass.waits.set(job.uid, { kind: 'PassLimit' });
+    return;
+  }
+  const decision = decidePlacement(pass.turn.state, pass.cluster, job, pass.failed);
+  if (decision.ok) place(pass, job, decision);
+  else pass.waits.set(job.uid, (isShortage(decision.wait) ? pass.preemption.nominate(job) : null) ?? decision.wait);
+}
+
+/** Others could make room. */
+const isShortage = (wait: WaitReason): boolean => wait.kind === 'InsufficientGpus' || wait.kind === 'LevelTooSmall';
+
+function place(pass: Pass, job: JobView, decision: Extract<PlacementDecision, { ok: true }>): void {
+  emitPlaced(pass.turn, job, decision);
+  pass.cluster.take(job, decision);
+  pass.placed += 1;
 }
 
 function emitPlaced(turn: Turn, job: JobView, decision: Extract<PlacementDecision, { ok: true }>): void {

@@ -55,6 +55,8 @@ function applyKind(state: State, event: StampedEvent): void {
     case 'JobChanged':
     case 'JobWanted':
     case 'JobParked':
+    case 'JobNominated':
+    case 'NominationDropped':
     case 'JobRemoved':
       applyJobEvent(state, event);
       return;
@@ -63,6 +65,7 @@ function applyKind(state: State, event: StampedEvent): void {
     case 'WorkerChanged':
     case 'SuspendStaged':
     case 'SuspendAnswered':
+    case 'SuspendCancelled':
     case 'AttemptStopping':
     case 'StopCauseAdded':
     case 'AttemptEnded':

@@ -74,7 +74,7 @@ export function restoreSnapshot(snapshot: StateSnapshot): State {
   Object.assign(state.ledger, { amounts: restoreAmounts(snapshot.ledger.amounts), capacity: BigInt(snapshot.ledger.capacity) });
   for (const stored of snapshot.jobs) {
     const ledger = { amounts: restoreAmounts(stored.ledger.amounts), unsaved: BigInt(stored.ledger.unsaved) };
-    const job: JobRecord = { ...stored, attempts: stored.attempts.map(restoreAttempt), ledger };
+    const job: JobRecord = { ...stored, nomination: stored.nomination ?? null, attempts: stored.attempts.map(restoreAttempt), ledger };
     state.jobs.set(job.uid, job);
     state.jobsByName.set(job.name, job.uid);
     if (job.phase.kind === 'pending') insertPending(state, job);

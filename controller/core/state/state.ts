@@ -4,7 +4,7 @@ import { epoch, revision } from '#vocabulary/ids.ts';
 import type { JobSpec, Placement, StopReason } from '#vocabulary/job.ts';
 import type { QueueSpec } from '#vocabulary/queue.ts';
 import type { NodeInventory } from '#vocabulary/topology.ts';
-import type { ExitCodes, JobWanted, Labels, RecordedProgress, StopCause, TokenFacts, WorkerRecordState } from '../events.ts';
+import type { ExitCodes, JobWanted, Labels, LeaveReason, RecordedProgress, StopCause, TokenFacts, WorkerRecordState } from '../events.ts';
 import type { Amounts } from '../ledger/amounts.ts';
 import { noAmounts } from '../ledger/amounts.ts';
 
@@ -81,6 +81,8 @@ export interface JobRecord {
   changedAt: Revision;
   wanted: JobWanted;
   phase: JobPhase;
+  /** Whose GPUs it waits for; null: it was promised none. Only while it waits. */
+  nomination: Nomination | null;
   /** In order; the last one is under way when the phase is `active`. */
   readonly attempts: AttemptRecord[];
   progress: (RecordedProgress & { atMs: number; attempt: number }) | null;
@@ -88,6 +90,13 @@ export interface JobRecord {
   checkpoint: { step: number; path: string; atMs: number; attempt: number } | null;
   readonly restarts: { readonly applicationAtMs: number[]; infrastructure: number; preemption: number };
   readonly ledger: JobLedger;
+}
+
+export interface Nomination {
+  readonly victims: readonly JobUid[];
+  readonly placement: Placement;
+  readonly model: string | null;
+  readonly atMs: number;
 }
 
 export type JobPhase =
@@ -130,7 +139,7 @@ export type AttemptStage =
       readonly stage: SuspendStage;
       readonly graceMs: number;
       readonly sinceMs: number;
-      readonly reason: 'Suspended' | 'Drained' | 'Deleted';
+      readonly reason: LeaveReason;
       /** By worker, for this round. */
       readonly answers: Map<number, { accepted: boolean; step: number }>;
     }
