@@ -99,7 +99,7 @@ describe('get', () => {
   });
 
   test('tells what a queue holds, with all below it', async () => {
-    await api.loop.offer(applyQueue('child', { parent: (await api.loop.read((state) => [...state.queues.keys()]))[0] ?? null }));
+    await api.loop.offer(applyQueue('child', { weight: 2, parent: (await api.loop.read((state) => [...state.queues.keys()]))[0] ?? null }));
     const [, child] = await api.loop.read((state) => [...state.queues.keys()]);
     if (child === undefined) throw new Error('no child');
     await api.loop.offer(applyJob('a', { queue: child, workers: 2 }));
@@ -107,7 +107,8 @@ describe('get', () => {
     for (const name of ['default', 'child']) {
       const resource = await get('Queue', name);
       const status = resource?.object.case === 'queue' ? resource.object.value.status : undefined;
-      expect([status?.running, status?.pending, status?.used]).toEqual([1, 1, { H100: 2 }]);
+      expect([status?.running, status?.pending, status?.used, status?.usedMilli]).toEqual([1, 1, { H100: 2 }, { H100: 2000 }]);
+      expect(status?.share).toBe(name === 'child' ? 0.25 : 0.5);
     }
   });
 

@@ -2,7 +2,8 @@ import type { MessageInitShape } from '@bufbuild/protobuf';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import { inventoryToWire, gpuInfoToWire } from '#codec/inventoryWire.ts';
 import { queueSpecToWire } from '#codec/queue.ts';
-import { queueUsage, withAncestors } from '#core/queues/usage.ts';
+import { capacityMilliOf, queueShare } from '#core/queues/share.ts';
+import { queueGpuMilli, withAncestors } from '#core/queues/usage.ts';
 import type { RecentEvent } from '#core/state/state.ts';
 import { currentAttempt } from '#core/state/state.ts';
 import type { NodeView, QueueView, StateView, View } from '#core/state/view.ts';
@@ -10,6 +11,7 @@ import type { EventSchema } from '#gen/shoal/v1/event_pb.js';
 import type { GpuSchema, NodeSchema } from '#gen/shoal/v1/node_pb.js';
 import type { QueueSchema } from '#gen/shoal/v1/queue_pb.js';
 import { processesOf } from '#vocabulary/job.ts';
+import { gpuMilliPerGpu } from '#vocabulary/units.ts';
 import type { GpuSample } from '#vocabulary/observed.ts';
 
 const apiVersion = 'shoal.dev/v1';
@@ -102,8 +104,11 @@ export function queueToWire(state: StateView, queue: QueueView): MessageInitShap
     if (job.phase.kind === 'pending') pending += 1;
     else if (job.phase.kind === 'active') running += 1;
   }
-  const models = new Set([...state.nodes.values()].flatMap((node) => node.inventory.gpus.map((gpu) => gpu.model)));
-  const used = [...models].sort().map((model) => [model, queueUsage(state, queue.name, model)] as const);
+  const capacity = capacityMilliOf(state.nodes);
+  const used = [...capacity.keys()].flatMap((model) => {
+    const gpuMilli = queueGpuMilli(state, queue.name, model);
+    return gpuMilli > 0 ? [[model, gpuMilli] as const] : [];
+  });
   return {
     apiVersion,
     kind: 'Queue',
@@ -115,7 +120,14 @@ export function queueToWire(state: StateView, queue: QueueView): MessageInitShap
       creationTimestamp: timestampFromMs(queue.createdAtMs),
     },
     spec: queueSpecToWire(queue.spec),
-    status: { pending, running, used: Object.fromEntries(used.filter(([, gpus]) => gpus > 0)) },
+    status: {
+      pending,
+      running,
+      used: Object.fromEntries(used.map(([model, gpuMilli]) => [model, Math.ceil(gpuMilli / gpuMilliPerGpu)])),
+      usedMilli: Object.fromEntries(used),
+      // As of the last event: objects are made without a clock.
+      share: queueShare(state, queue.name, capacity, state.atMs),
+    },
   };
 }
 

@@ -4,6 +4,7 @@ import type { Event } from '#gen/shoal/v1/event_pb.js';
 import type { Gpu, Node } from '#gen/shoal/v1/node_pb.js';
 import type { Queue } from '#gen/shoal/v1/queue_pb.js';
 import type { TrainingJob } from '#gen/shoal/v1/training_job_pb.js';
+import { gpuMilliPerGpu } from '#vocabulary/units.ts';
 import type { ObjectKind } from '../loop/changes.ts';
 
 /**
@@ -85,7 +86,13 @@ const queueColumns: readonly ColumnOf<Queue>[] = [
   column('PENDING', 0, (queue) => String(queue.status?.pending ?? 0)),
   column('RUNNING', 0, (queue) => String(queue.status?.running ?? 0)),
   column('GPUS', 0, queueGpus),
+  column('GUARANTEED', 0, (queue) => queueAmounts(queue.spec?.guaranteed ?? {})),
+  column('WEIGHT', 0, (queue) => String(queue.spec?.weight ?? 1)),
+  column('SHARE', 0, (queue) => (queue.status?.share ?? 0).toFixed(3)),
+  column('STATUS', 0, (queue) => (queue.spec?.hold === true ? 'Held' : 'Open')),
   column('AGE', 0, (queue, nowMs) => age(queue.metadata?.creationTimestamp, nowMs)),
+  column('CLASS', 1, (queue) => queue.spec?.class || 'batch'),
+  column('HALF-LIFE', 1, (queue) => queue.spec?.halfLife ?? ''),
 ];
 
 const eventColumns: readonly ColumnOf<Event>[] = [
@@ -122,11 +129,18 @@ function nodeStatus(node: Node): string {
   return words.join(',');
 }
 
-function queueGpus(queue: Queue): string {
-  const models = new Set([...Object.keys(queue.status?.used ?? {}), ...Object.keys(queue.spec?.limit ?? {})]);
+function queueGpus({ spec, status }: Queue): string {
+  const models = new Set([...Object.keys(status?.usedMilli ?? {}), ...Object.keys(spec?.limit ?? {})]);
   return [...models]
     .sort()
-    .map((model) => `${model} ${queue.status?.used[model] ?? 0}/${queue.spec?.limit[model] ?? 'unlimited'}`)
+    .map((model) => `${model} ${(status?.usedMilli[model] ?? 0) / gpuMilliPerGpu}/${spec?.limit[model] ?? 'unlimited'}`)
+    .join(', ');
+}
+
+function queueAmounts(amounts: Readonly<Record<string, number>>): string {
+  return Object.keys(amounts)
+    .sort()
+    .map((model) => `${model} ${amounts[model]}`)
     .join(', ');
 }
 

@@ -1,4 +1,7 @@
-/** Why a job waits. Waiting is data: each member carries its numbers; `describeWait` is the only wording. */
+/**
+ * Why a job waits. Waiting is data: each member carries its numbers; `describeWait` is the only wording. Amounts are
+ * GPUs, and may be fractions of one.
+ */
 export type WaitReason =
   | {
       readonly kind: 'InsufficientGpus';
@@ -28,6 +31,8 @@ export type WaitReason =
     }
   | { readonly kind: 'UserMaxRunning'; readonly queue: string; readonly user: string; readonly limit: number }
   | { readonly kind: 'WaitingForVictims'; readonly wanted: GangShape; readonly victims: readonly string[] }
+  /** `queue` is the job's own or one above it. */
+  | { readonly kind: 'QueueHeld'; readonly queue: string }
   | { readonly kind: 'PassLimit' };
 
 export interface GangShape {
@@ -52,6 +57,8 @@ export function describeWait(wait: WaitReason): string {
       return `user ${wait.user} may run ${wait.limit} jobs at a time in queue ${wait.queue}`;
     case 'WaitingForVictims':
       return `${gang(wait.wanted)} will be free when ${listed(wait.victims)} ${wait.victims.length === 1 ? 'has' : 'have'} left`;
+    case 'QueueHeld':
+      return `queue ${wait.queue} is held (hold: true): nothing of it starts until it is released`;
     case 'PassLimit':
       return 'not looked at yet: the scheduling pass reached its limit; the next pass goes on';
   }

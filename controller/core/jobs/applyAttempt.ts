@@ -1,7 +1,9 @@
 import { assert, assertNever } from '#vocabulary/assert.ts';
 import { generation } from '#vocabulary/ids.ts';
+import { gpuMilliPerGpu } from '#vocabulary/units.ts';
 import type { AttemptEvent } from '../events.ts';
 import { moveUnsaved, settleJob, settleNode } from '../ledger/settle.ts';
+import { settlePast } from '../queues/pastUsage.ts';
 import { countUsage } from '../queues/usage.ts';
 import type { AttemptRecord, JobRecord, State, WorkerRecord } from '../state/state.ts';
 import { movePhase } from './applyJob.ts';
@@ -105,6 +107,7 @@ function place(state: State, job: JobRecord, event: Of<'AttemptPlaced'>): void {
   movePhase(state, job, { kind: 'active' });
   job.attempts.push(attempt);
   touchNodes(state, attempt);
+  settlePast(state, { queue: job.spec.queue, user: job.user, model: attempt.model }, event.atMs);
   occupy(state, job, attempt, 1);
 }
 
@@ -157,6 +160,7 @@ function end(state: State, job: JobRecord, attempt: AttemptRecord, event: Of<'At
   if (reason === 'Succeeded') job.ledger.unsaved = 0n;
   else moveUnsaved(state, job, 'recomputed');
   release(state, job, attempt);
+  settlePast(state, { queue: job.spec.queue, user: job.user, model: attempt.model }, event.atMs);
   occupy(state, job, attempt, -1);
   attempt.stage = { kind: 'ended' };
   attempt.endedAtMs = event.atMs;
@@ -188,8 +192,8 @@ function release(state: State, job: JobRecord, attempt: AttemptRecord): void {
 
 /** Counts, or takes back, what the attempt holds: queue usage and the coordinator's port. */
 export function occupy(state: State, job: JobRecord, attempt: AttemptRecord, sign: 1 | -1): void {
-  const gpus = attempt.placement.reduce((sum, place) => sum + place.gpus.length, 0);
-  countUsage(state, { queue: job.spec.queue, user: job.user, model: attempt.model, gpus }, sign);
+  const gpuMilli = attempt.placement.reduce((sum, place) => sum + place.gpus.length, 0) * gpuMilliPerGpu;
+  countUsage(state, { queue: job.spec.queue, user: job.user, model: attempt.model, gpuMilli }, sign);
   const { address, port } = attempt.coordinator;
   const ports = state.ports.get(address) ?? new Set<number>();
   if (sign === 1) ports.add(port);

@@ -3,6 +3,7 @@ import { epoch, revision } from '#vocabulary/ids.ts';
 import { applyAttemptEvent } from '../jobs/applyAttempt.ts';
 import { applyJobEvent } from '../jobs/applyJob.ts';
 import { applyNodeEvent } from '../nodes/applyNode.ts';
+import { applyQueueEvent } from '../queues/applyQueue.ts';
 import type { StampedEvent } from '../events.ts';
 import type { State } from './state.ts';
 import { tell } from './tell.ts';
@@ -41,15 +42,9 @@ function applyKind(state: State, event: StampedEvent): void {
     case 'TokenRemoved':
       state.tokens.delete(event.id);
       return;
-    case 'QueueApplied': {
-      const old = state.queues.get(event.name);
-      const { name, spec, labels } = event;
-      state.queues.set(name, { name, spec, labels, createdAtMs: old?.createdAtMs ?? event.atMs, changedAt: state.revision });
-      state.scheduleDirty = true;
-      return;
-    }
+    case 'QueueApplied':
     case 'QueueRemoved':
-      state.queues.delete(event.name);
+      applyQueueEvent(state, event);
       return;
     case 'JobCreated':
     case 'JobChanged':

@@ -2,6 +2,8 @@ import { occupy } from '../jobs/applyAttempt.ts';
 import { insertPending } from '../jobs/pending.ts';
 import type { Amounts, LedgerCategory } from '../ledger/amounts.ts';
 import { ledgerCategories, noAmounts } from '../ledger/amounts.ts';
+import { completeQueueSpec } from '../queues/applyQueue.ts';
+import type { PastAmount } from '../queues/pastUsage.ts';
 import type { AttemptRecord, AttemptStage, JobRecord, NodeState, QueueRecord, RecentEvent, State } from './state.ts';
 import { currentAttempt, emptyState } from './state.ts';
 import type { StateView } from './view.ts';
@@ -16,6 +18,8 @@ export interface StateSnapshot {
   readonly version: typeof snapshotVersion;
   readonly head: Pick<State, 'revision' | 'epoch' | 'clusterId' | 'atMs'>;
   readonly queues: readonly QueueRecord[];
+  /** Snapshots of versions before fair shares have none. */
+  readonly past?: readonly [string, PastAmount][];
   readonly nodes: readonly Omit<NodeState, 'jobs' | 'owners'>[];
   readonly jobs: readonly JobSnapshot[];
   readonly tokens: readonly TokenSnapshot[];
@@ -47,6 +51,7 @@ export function printSnapshot(state: StateView): string {
     version: snapshotVersion,
     head: { revision, epoch, clusterId, atMs },
     queues: [...state.queues.values()],
+    past: [...state.past],
     nodes: [...state.nodes.values()].map(({ jobs: _jobs, owners: _owners, ...rest }) => rest),
     jobs: [...state.jobs.values()].map((job) => ({
       ...job,
@@ -67,7 +72,8 @@ export function printSnapshot(state: StateView): string {
 export function restoreSnapshot(snapshot: StateSnapshot): State {
   const state = emptyState();
   Object.assign(state, snapshot.head);
-  for (const queue of snapshot.queues) state.queues.set(queue.name, queue);
+  for (const queue of snapshot.queues) state.queues.set(queue.name, { ...queue, spec: completeQueueSpec(queue.spec) });
+  for (const [key, past] of snapshot.past ?? []) state.past.set(key, past);
   for (const node of snapshot.nodes) state.nodes.set(node.name, { ...node, jobs: new Set(), owners: node.health.map(() => null) });
   for (const token of snapshot.tokens) state.tokens.set(token.id, token);
   state.recent.push(...snapshot.recent);

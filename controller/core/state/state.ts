@@ -7,6 +7,7 @@ import type { NodeInventory } from '#vocabulary/topology.ts';
 import type { ExitCodes, JobWanted, Labels, LeaveReason, RecordedProgress, StopCause, TokenFacts, WorkerRecordState } from '../events.ts';
 import type { Amounts } from '../ledger/amounts.ts';
 import { noAmounts } from '../ledger/amounts.ts';
+import type { PastAmount } from '../queues/pastUsage.ts';
 
 /**
  * All that the controller knows, as the fold of the log. Changed in place by `apply` alone, handed out as `StateView`.
@@ -26,8 +27,10 @@ export interface State {
   readonly jobsByName: Map<JobName, JobUid>;
   /** Waiting jobs in scheduling order: priority, then age, then uid. */
   readonly pending: JobUid[];
-  /** GPUs held, by queue (with all below it) and by user in a queue; see queues/usage.ts for the keys. */
+  /** Milli-GPU held, by queue (with all below it) and by user in a queue; see queues/usageKey.ts for the keys. */
   readonly usage: Map<string, number>;
+  /** What was used before, by the same keys, where the queue has a half-life; see queues/pastUsage.ts. No index. */
+  readonly past: Map<string, PastAmount>;
   /** Coordinator ports in use, by address. */
   readonly ports: Map<string, Set<number>>;
   readonly recent: RecentEvent[];
@@ -189,6 +192,7 @@ export function emptyState(): State {
     jobsByName: new Map(),
     pending: [],
     usage: new Map(),
+    past: new Map(),
     ports: new Map(),
     recent: [],
     ledger: { amounts: noAmounts(), capacity: 0n },
