@@ -37,6 +37,17 @@ export function cancelLeaving(turn: Turn, job: JobView): void {
   if (isAware && isWhole) turn.emit({ kind: 'SuspendCancelled', uid: job.uid, attempt: attempt.number });
 }
 
+/** A nominee that wants its place no more: who was asked for it and has not been told to stop runs on. */
+export function dropNomination(turn: Turn, job: JobView): void {
+  const { nomination } = job;
+  if (nomination === null) return;
+  turn.emit({ kind: 'NominationDropped', uid: job.uid, message: 'it no longer waits' });
+  for (const uid of nomination.victims) {
+    const victim = turn.state.jobs.get(uid);
+    if (victim !== undefined) cancelLeaving(turn, victim);
+  }
+}
+
 /** Ends the attempt when every worker has ended or is lost. */
 export function endIfDone(turn: Turn, uid: JobUid): void {
   const job = turn.state.jobs.get(uid);

@@ -53,12 +53,16 @@ function findSpots(room: Room, request: GangRequest, kept: readonly (Spot | null
 const placeOf = (room: Room, spot: Spot): Placement[number] => ({ node: room.capacity.nameOf(spot.node), gpus: spot.gpus });
 
 /** Kept places are of one model: on another one nobody could stay, so it comes first. */
-export function modelsFor(room: Room, job: Candidate, keep: Placement): readonly (string | null)[] {
+export function modelsFor(
+  room: Room,
+  job: { readonly spec: JobSpec; readonly attempts?: Candidate['attempts'] },
+  keep: Placement,
+): readonly (string | null)[] {
   const { spec } = job;
   if (spec.gpusPerWorker === 0) return [null];
   const { models } = room.capacity;
   const wanted = spec.gpuModels.length === 0 ? models : spec.gpuModels.filter((model) => models.includes(model));
-  const before = keep.length === 0 ? null : (job.attempts.at(-1)?.model ?? null);
+  const before = keep.length === 0 ? null : (job.attempts?.at(-1)?.model ?? null);
   return before !== null && wanted.includes(before) ? [before, ...wanted.filter((model) => model !== before)] : wanted;
 }
 

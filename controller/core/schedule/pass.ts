@@ -5,7 +5,7 @@ import type { Turn } from '../turn.ts';
 import { chooseCoordinator } from './coordinator.ts';
 import type { ClusterRoom } from './clusterRoom.ts';
 import { openRoom } from './clusterRoom.ts';
-import { Preemption } from './preempt.ts';
+import { isShortage, Preemption } from './preempt.ts';
 import type { Failed, PlacementDecision } from './decidePlacement.ts';
 import { decidePlacement } from './decidePlacement.ts';
 
@@ -65,9 +65,6 @@ function lookAt(pass: Pass, job: JobView): void {
   if (decision.ok) place(pass, job, decision);
   else pass.waits.set(job.uid, (isShortage(decision.wait) ? pass.preemption.nominate(job) : null) ?? decision.wait);
 }
-
-/** Others could make room. */
-const isShortage = (wait: WaitReason): boolean => wait.kind === 'InsufficientGpus' || wait.kind === 'LevelTooSmall';
 
 function place(pass: Pass, job: JobView, decision: Extract<PlacementDecision, { ok: true }>): void {
   emitPlaced(pass.turn, job, decision);

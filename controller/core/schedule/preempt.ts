@@ -80,7 +80,7 @@ export class Preemption {
   }
 
   /** Finds victims for a job that does not fit, and asks them; null: nobody may be asked, or it would not help. */
-  nominate(job: JobView): WaitReason | null {
+  nominate(job: Nominee): WaitReason | null {
     const { policy } = this.#turn.context;
     if (this.#searches >= policy.victimSearchesPerPassMax || !this.#mayDisplaceAnybody(job)) return null;
     for (const model of modelsFor(this.#cluster.room, job, [])) {
@@ -106,7 +106,7 @@ export class Preemption {
     for (const hold of this.#reserved.splice(0)) this.#cluster.room.capacity.give(hold);
   }
 
-  #search(job: JobView, model: string): VictimPlan | null {
+  #search(job: Nominee, model: string): VictimPlan | null {
     const nominee = claimOf(job, model);
     const mark = this.#book.mark();
     const given = new Map<JobUid, Claim>();
@@ -137,10 +137,11 @@ export class Preemption {
   }
 
   /** Rules most jobs out without a search: nobody ranks below it, and no queue above it has a guarantee. */
-  #mayDisplaceAnybody(job: JobView): boolean {
+  #mayDisplaceAnybody(job: Nominee): boolean {
     const model = modelsFor(this.#cluster.room, job, [])[0] ?? null;
     const nominee = claimOf(job, model);
-    const isPlain = !this.#book.tree.isServing(job.spec.queue) && !this.#book.tree.chain(job.spec.queue).some((queue) => hasGuarantee(this.#turn, queue));
+    const isPlain =
+      !this.#book.tree.isServing(job.spec.queue) && !this.#book.tree.chain(job.spec.queue).some((queue) => hasGuarantee(this.#turn, queue));
     return this.#allRunning().some(({ claim }) => claim.preemptible && (!isPlain || claim.priority < nominee.priority));
   }
 
@@ -182,7 +183,7 @@ export class Preemption {
     return isPossible;
   }
 
-  #reserve(job: JobView, placement: Placement, model: string | null): void {
+  #reserve(job: Nominee, placement: Placement, model: string | null): void {
     const { capacity } = this.#cluster.room;
     const number = model === null ? -1 : capacity.modelNumber(model);
     for (const { node: name, gpus } of placement) {
@@ -197,12 +198,18 @@ export class Preemption {
     this.#book.take(claimOf(job, model));
   }
 
-  #waits(job: JobView, victims: readonly JobUid[]): WaitReason {
+  #waits(job: Nominee, victims: readonly JobUid[]): WaitReason {
     const { workers, gpusPerWorker } = job.spec;
     const names = victims.map((uid) => this.#turn.state.jobs.get(uid)?.name ?? uid).sort();
     return { kind: 'WaitingForVictims', wanted: { workers, gpusPerWorker }, victims: names };
   }
 }
+
+/** Also one that does not exist yet (`shoal apply --dry-run=server`). */
+type Nominee = Pick<JobView, 'uid' | 'user' | 'spec'>;
+
+/** Others could make room. */
+export const isShortage = (wait: WaitReason): boolean => wait.kind === 'InsufficientGpus' || wait.kind === 'LevelTooSmall';
 
 interface Running {
   readonly victim: JobView;
