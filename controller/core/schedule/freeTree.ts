@@ -2,6 +2,7 @@ import type { NodeName } from '#vocabulary/ids.ts';
 import type { WorkerPlace } from '#vocabulary/job.ts';
 import type { GpuInfo, Levels } from '#vocabulary/topology.ts';
 import { domainKey } from '#vocabulary/topology.ts';
+import { isWhollyFree } from '../nodes/holds.ts';
 import type { NodeView, StateView } from '../state/view.ts';
 
 /**
@@ -86,7 +87,7 @@ function countFreeGpus(node: NodeView, model: string | null): number {
 }
 
 export function isFree(node: NodeView, gpu: GpuInfo, model: string | null): boolean {
-  return gpu.model === model && node.owners[gpu.index] === null && node.health[gpu.index]?.healthy === true;
+  return gpu.model === model && isWhollyFree(node, gpu.index) && node.health[gpu.index]?.healthy === true;
 }
 
 export function takesWork(node: NodeView): boolean {

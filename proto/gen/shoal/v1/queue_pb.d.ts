@@ -145,6 +145,14 @@ export declare type QueueStatus = Message<"shoal.v1.QueueStatus"> & {
    * @generated from field: map<string, uint32> used = 3;
    */
   used: { [key: string]: number };
+
+  /**
+   * GPU time of this queue's jobs and of those below it, also of jobs that were removed: milli-GPU-milliseconds by ledger
+   * category, decimal.
+   *
+   * @generated from field: map<string, string> ledger = 4;
+   */
+  ledger: { [key: string]: string };
 };
 
 /**
