@@ -13,6 +13,7 @@ const launch: Launch = {
   processes: 1,
   worldSize: 2,
   gpusPerWorker: 2,
+  gpuShareMilli: null,
   coordinatorAddress: '10.0.0.1',
   coordinatorPort: 4321,
   command: ['python3', 'train.py'],

@@ -1,6 +1,7 @@
 import { assertNever } from '#vocabulary/assert.ts';
 import type { JobEvent } from '../events.ts';
 import { noAmounts } from '../ledger/amounts.ts';
+import { changeOwners } from '../ledger/settle.ts';
 import type { JobRecord, State } from '../state/state.ts';
 import { insertPending, removePending } from './pending.ts';
 
@@ -17,8 +18,10 @@ export function applyJobEvent(state: State, event: JobEvent & { readonly atMs: n
     case 'JobChanged':
       // The place in the order may change with the priority.
       removePending(state, job);
-      job.spec = event.spec;
-      job.labels = event.labels;
+      changeOwners(state, job, () => {
+        job.spec = event.spec;
+        job.labels = event.labels;
+      });
       job.annotations = event.annotations;
       if (job.phase.kind === 'pending') insertPending(state, job);
       return;
@@ -63,7 +66,7 @@ function createJob(state: State, event: Extract<JobEvent, { kind: 'JobCreated' }
     progress: null,
     checkpoint: null,
     restarts: { applicationAtMs: [], infrastructure: 0, preemption: 0 },
-    ledger: { amounts: noAmounts(), unsaved: 0n },
+    ledger: { amounts: noAmounts(), unsaved: 0n, milli: 0, settledAtMs: atMs },
   };
   state.jobs.set(uid, job);
   state.jobsByName.set(name, uid);

@@ -160,6 +160,7 @@ function findFixedDifference(old: JobSpec, wanted: JobSpec): string | null {
     'gpuModels',
     'workers',
     'gpusPerWorker',
+    'gpuShareMilli',
     'processesPerWorker',
     'mesh',
     'constraints',

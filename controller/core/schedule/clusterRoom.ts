@@ -2,8 +2,8 @@ import type { WorkerShape } from './capacity/shape.ts';
 import type { Hold, NodeFacts } from './capacity/capacity.ts';
 import { Capacity } from './capacity/capacity.ts';
 import { Room } from './capacity/room.ts';
-import { gpuMilliPerGpu } from '#vocabulary/units.ts';
 import type { JobSpec, Placement } from '#vocabulary/job.ts';
+import { milliPerGpu } from '#vocabulary/job.ts';
 import type { JobUid } from '#vocabulary/ids.ts';
 import type { Levels } from '#vocabulary/topology.ts';
 import { currentAttempt } from '../state/state.ts';
@@ -113,11 +113,11 @@ function holdOf(owner: JobUid, node: number, gpus: readonly number[], shape: Wor
 }
 
 /** What one worker of the job needs, on GPUs of this model. */
-export function shapeOf(spec: Pick<JobSpec, 'gpusPerWorker' | 'template'>, model: string | null): WorkerShape {
+export function shapeOf(spec: Pick<JobSpec, 'gpusPerWorker' | 'gpuShareMilli' | 'template'>, model: string | null): WorkerShape {
   return {
     model: spec.gpusPerWorker === 0 ? null : model,
     gpus: spec.gpusPerWorker,
-    gpuMilli: gpuMilliPerGpu,
+    gpuMilli: milliPerGpu(spec),
     cpuMilli: spec.template.cpuMilli ?? 0,
     memoryBytes: spec.template.memoryBytes ?? 0,
   };

@@ -15,6 +15,7 @@ import { tell } from './tell.ts';
 export function apply(state: State, event: StampedEvent, recentEventsMax: number): void {
   state.revision = revision(state.revision + 1);
   state.atMs = event.atMs;
+  state.ledger.nowMs = Math.max(state.ledger.nowMs, event.atMs);
   const told = tell(state, event);
   applyKind(state, event);
   if (told === null) return;
