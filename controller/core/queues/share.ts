@@ -24,12 +24,13 @@ export interface Usage {
 /** By model; a model without capacity (all its nodes are gone) says nothing. 0..1, and more while a past was larger than what is there. */
 export function dominantShare(usage: ReadonlyMap<string, Usage>, capacityMilli: ReadonlyMap<string, number>): number {
   let share = 0;
-  for (const [model, { heldMilli, pastMilli }] of usage) {
-    const capacity = capacityMilli.get(model) ?? 0;
-    const counted = pastMilli === null ? heldMilli : (heldMilli + pastMilli) / 2;
-    if (capacity > 0 && counted > 0) share = Math.max(share, counted / capacity);
-  }
+  for (const [model, one] of usage) share = Math.max(share, shareOfModel(one, capacityMilli.get(model) ?? 0));
   return share;
+}
+
+export function shareOfModel({ heldMilli, pastMilli }: Usage, capacityMilli: number): number {
+  const counted = pastMilli === null ? heldMilli : (heldMilli + pastMilli) / 2;
+  return capacityMilli > 0 && counted > 0 ? counted / capacityMilli : 0;
 }
 
 /** What the comparison is by: the share for each unit of weight. A weight of 0 does not divide; such queues come after all others. */
