@@ -150,7 +150,7 @@ export declare type QueueStatus = Message<"shoal.v1.QueueStatus"> & {
    * GPU time of this queue's jobs and of those below it, also of jobs that were removed: milli-GPU-milliseconds by ledger
    * category, decimal.
    *
-   * @generated from field: map<string, string> ledger = 4;
+   * @generated from field: map<string, string> ledger = 6;
    */
   ledger: { [key: string]: string };
 };
