@@ -87,6 +87,11 @@ describe('the environment of a rank', () => {
     expect([2, 3].map((rank) => environment(perGpu, rank)['SHOAL_MESH_TENSOR'])).toEqual(['0', '1']);
   });
 
+  it('names the part of its GPU that a worker has, and nothing when it has whole ones', () => {
+    expect(environment({ gpuShareMilli: 250 })['SHOAL_GPU_SHARE']).toBe('250m');
+    expect(environment({ gpuShareMilli: null })['SHOAL_GPU_SHARE']).toBe(undefined);
+  });
+
   it('lets the program replace what it likes, but nothing that begins with SHOAL_', () => {
     const env = environment({ env: { MASTER_PORT: '1', MY: 'own', SHOAL_SOCKET: '/tmp/evil', SHOAL_EXTRA: 'x' } });
     expect([env['MASTER_PORT'], env['MY'], env['SHOAL_SOCKET'], env['SHOAL_EXTRA']]).toEqual(['1', 'own', '/s/x.sock', undefined]);

@@ -1,8 +1,7 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import type { Amounts } from '#core/ledger/amounts.ts';
-import { ledgerCategories } from '#core/ledger/amounts.ts';
+import { ledgerCategories, totalKinds } from '#core/ledger/amounts.ts';
 import { readJobLedger, readLedger, readTotals } from '#core/ledger/readLedger.ts';
-import { totalKinds } from '#core/ledger/totals.ts';
 import type { StateView } from '#core/state/view.ts';
 import type { LedgerResponseSchema } from '#gen/shoal/v1/control_pb.js';
 import { RpcError } from '#rpc/rpcError.ts';

@@ -1,6 +1,6 @@
 import type { StampedEvent } from '#core/events.ts';
 import type { StateSnapshot } from '#core/state/snapshot.ts';
-import { snapshotVersion } from '#core/state/snapshot.ts';
+import { readableSnapshots, snapshotVersion } from '#core/state/snapshot.ts';
 import { StoreError } from '#controller/ports/store.ts';
 
 /**
@@ -87,6 +87,6 @@ export function parseSnapshot(body: string): StateSnapshot {
 
 function assertSnapshot(value: unknown): asserts value is StateSnapshot {
   const version = typeof value === 'object' && value !== null && 'version' in value ? value.version : undefined;
-  if (version !== snapshotVersion)
+  if (!readableSnapshots.includes(version))
     throw new StoreError('corrupt', `the store has a snapshot of format ${String(version)}; this version reads format ${snapshotVersion}`);
 }

@@ -56,3 +56,12 @@ export function milliTime(elapsedMs: number, milli: number): bigint {
 export function addAmounts(sum: Amounts, more: Readonly<Amounts>): void {
   for (const category of ledgerCategories) sum[category] += more[category];
 }
+
+/** Whose time is kept; see totals.ts. */
+export const totalKinds = ['user', 'queue', 'project'] as const;
+export type TotalKind = (typeof totalKinds)[number];
+export type Totals = { readonly [K in TotalKind]: Map<string, Amounts> };
+
+export function noTotals(): Totals {
+  return { user: new Map(), queue: new Map(), project: new Map() };
+}

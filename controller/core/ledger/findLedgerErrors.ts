@@ -1,10 +1,9 @@
 import { gpuMilliPerGpu } from '#vocabulary/units.ts';
 import type { StateView } from '../state/view.ts';
 import type { FreeCategory } from './amounts.ts';
-import { freeCategories, heldCategories, ledgerCategories } from './amounts.ts';
+import { freeCategories, heldCategories, ledgerCategories, totalKinds } from './amounts.ts';
 import { freeCategoryOf, isOut } from './rates.ts';
 import { readLedger, readTotals } from './readLedger.ts';
-import { totalKinds } from './totals.ts';
 
 /**
  * Proves the ledger at the time of its last event: categories sum to the capacity; users, queues and projects each have

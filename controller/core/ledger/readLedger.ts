@@ -1,8 +1,7 @@
 import type { JobView, StateView } from '../state/view.ts';
-import type { Amounts } from './amounts.ts';
+import type { Amounts, TotalKind } from './amounts.ts';
 import { freeCategories, milliTime } from './amounts.ts';
 import { categoryOf } from './settle.ts';
-import type { TotalKind } from './totals.ts';
 import { rowOf, totalNameOf } from './totals.ts';
 
 /** Capacity and categories of the whole cluster up to `nowMs`, without touching the state. */

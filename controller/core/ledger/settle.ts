@@ -2,8 +2,8 @@ import type { JobRecord, State } from '../state/state.ts';
 import { currentAttempt } from '../state/state.ts';
 import type { JobView } from '../state/view.ts';
 import type { HeldCategory } from './amounts.ts';
-import { freeCategories, milliTime } from './amounts.ts';
-import { accountsOf, rowOf, totalKinds, totalNameOf } from './totals.ts';
+import { freeCategories, milliTime, totalKinds } from './amounts.ts';
+import { accountsOf, rowOf, totalNameOf } from './totals.ts';
 
 /**
  * The ledger: every milli-GPU-millisecond of every GPU goes to exactly one category.

@@ -1,25 +1,18 @@
 import type { JobRecord, State } from '../state/state.ts';
 import type { JobView } from '../state/view.ts';
-import type { Amounts } from './amounts.ts';
+import type { Amounts, TotalKind } from './amounts.ts';
 import { noAmounts } from './amounts.ts';
 
 /**
  * Whose time it was: totals by user, queue and project, which outlive the jobs. Each has every millisecond that some job
  * was charged for, once. Projects are labels that users make up, so their number is bounded.
  */
-export const totalKinds = ['user', 'queue', 'project'] as const;
-export type TotalKind = (typeof totalKinds)[number];
-export type Totals = { readonly [K in TotalKind]: Map<string, Amounts> };
 
 /** Label of a job that names its project. */
 const projectLabel = 'project';
 /** Names of one kind that have a row of their own; later ones share the row `(others)`. */
 export const totalRowsMax = 10_000;
 const others = '(others)';
-
-export function noTotals(): Totals {
-  return { user: new Map(), queue: new Map(), project: new Map() };
-}
 
 /** '' for a job that names no project. */
 export function totalNameOf(job: Pick<JobView, 'user' | 'spec' | 'labels'>, kind: TotalKind): string {

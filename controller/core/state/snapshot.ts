@@ -1,12 +1,11 @@
 import { occupy } from '../jobs/applyAttempt.ts';
 import { insertPending } from '../jobs/pending.ts';
-import type { Amounts, LedgerCategory } from '../ledger/amounts.ts';
-import { ledgerCategories, noAmounts } from '../ledger/amounts.ts';
 import { completeQueueSpec } from '../queues/applyQueue.ts';
 import type { PastAmount } from '../queues/pastUsage.ts';
+import type { Amounts, LedgerCategory, TotalKind } from '../ledger/amounts.ts';
+import { ledgerCategories, noAmounts, totalKinds } from '../ledger/amounts.ts';
+import { liftLedger } from '../ledger/liftLedger.ts';
 import { countNode } from '../ledger/rates.ts';
-import { totalKinds } from '../ledger/totals.ts';
-import type { TotalKind } from '../ledger/totals.ts';
 import { holdAll, noHolds } from '../nodes/holds.ts';
 import type { AttemptRecord, AttemptStage, JobRecord, NodeState, QueueRecord, RecentEvent, State } from './state.ts';
 import { currentAttempt, emptyState } from './state.ts';
@@ -17,14 +16,16 @@ import type { StateView } from './view.ts';
  * itself. Maps become lists of pairs, bigints strings of digits.
  */
 export const snapshotVersion = 2;
+/** Versions that `restoreSnapshot` reads. 1 had no totals, no shares, and settled the ledger node by node. */
+export const readableSnapshots: readonly unknown[] = [1, snapshotVersion];
 
 export interface StateSnapshot {
-  readonly version: typeof snapshotVersion;
+  readonly version: 1 | typeof snapshotVersion;
   readonly head: Pick<State, 'revision' | 'epoch' | 'clusterId' | 'atMs'>;
   readonly queues: readonly QueueRecord[];
   /** Snapshots of versions before fair shares have none. */
   readonly past?: readonly [string, PastAmount][];
-  readonly nodes: readonly Omit<NodeState, 'jobs' | 'holds'>[];
+  readonly nodes: readonly (Omit<NodeState, 'jobs' | 'holds'> & { readonly settledAtMs?: number })[];
   readonly jobs: readonly JobSnapshot[];
   readonly tokens: readonly TokenSnapshot[];
   readonly recent: readonly RecentEvent[];
@@ -34,15 +35,15 @@ export interface StateSnapshot {
 interface LedgerSnapshot {
   readonly amounts: AmountsSnapshot;
   readonly capacity: string;
-  readonly nowMs: number;
-  readonly settledAtMs: number;
-  readonly totals: Readonly<Record<TotalKind, readonly [string, AmountsSnapshot][]>>;
+  readonly nowMs?: number;
+  readonly settledAtMs?: number;
+  readonly totals?: Readonly<Record<TotalKind, readonly [string, AmountsSnapshot][]>>;
 }
 
 type AmountsSnapshot = Readonly<Partial<Record<LedgerCategory, string>>>;
 type JobSnapshot = Omit<JobRecord, 'attempts' | 'ledger'> & {
   readonly attempts: readonly AttemptSnapshot[];
-  readonly ledger: { readonly amounts: AmountsSnapshot; readonly unsaved: string; readonly settledAtMs: number };
+  readonly ledger: { readonly amounts: AmountsSnapshot; readonly unsaved: string; readonly settledAtMs?: number };
 };
 type TokenSnapshot = State['tokens'] extends Map<string, infer T> ? T : never;
 
@@ -98,29 +99,38 @@ export function restoreSnapshot(snapshot: StateSnapshot): State {
   Object.assign(state, snapshot.head);
   for (const queue of snapshot.queues) state.queues.set(queue.name, { ...queue, spec: completeQueueSpec(queue.spec) });
   for (const [key, past] of snapshot.past ?? []) state.past.set(key, past);
-  for (const node of snapshot.nodes) state.nodes.set(node.name, { ...node, jobs: new Set(), holds: node.health.map(() => noHolds) });
+  for (const { settledAtMs: _old, ...node } of snapshot.nodes)
+    state.nodes.set(node.name, { ...node, jobs: new Set(), holds: node.health.map(() => noHolds) });
   for (const token of snapshot.tokens) state.tokens.set(token.id, token);
   state.recent.push(...snapshot.recent);
   restoreLedger(state, snapshot.ledger);
   for (const stored of snapshot.jobs) {
-    const { amounts, unsaved, settledAtMs } = stored.ledger;
+    const { amounts, unsaved, settledAtMs = state.atMs } = stored.ledger;
     const ledger = { amounts: restoreAmounts(amounts), unsaved: BigInt(unsaved), milli: 0, settledAtMs };
-    const job: JobRecord = { ...stored, nomination: stored.nomination ?? null, attempts: stored.attempts.map(restoreAttempt), ledger };
+    const spec = { ...stored.spec, gpuShareMilli: stored.spec.gpuShareMilli ?? null };
+    const job: JobRecord = {
+      ...stored,
+      spec,
+      nomination: stored.nomination ?? null,
+      attempts: stored.attempts.map(restoreAttempt),
+      ledger,
+    };
     state.jobs.set(job.uid, job);
     state.jobsByName.set(job.name, job.uid);
     if (job.phase.kind === 'pending') insertPending(state, job);
     const attempt = currentAttempt(job);
     if (attempt !== undefined) restoreHold(state, job, attempt);
   }
+  if (snapshot.version === 1) liftLedger(state, snapshot.nodes);
   for (const node of state.nodes.values()) countNode(state, node, 1);
   return state;
 }
 
 function restoreLedger(state: State, stored: LedgerSnapshot): void {
-  const { nowMs, settledAtMs } = stored;
+  const { nowMs = state.atMs, settledAtMs = state.atMs, totals = null } = stored;
   Object.assign(state.ledger, { amounts: restoreAmounts(stored.amounts), capacity: BigInt(stored.capacity), nowMs, settledAtMs });
-  for (const kind of totalKinds)
-    for (const [name, amounts] of stored.totals[kind]) state.ledger.totals[kind].set(name, restoreAmounts(amounts));
+  if (totals === null) return;
+  for (const kind of totalKinds) for (const [name, amounts] of totals[kind]) state.ledger.totals[kind].set(name, restoreAmounts(amounts));
 }
 
 function restoreAmounts(stored: AmountsSnapshot): Amounts {

@@ -5,12 +5,9 @@ import type { JobSpec, Placement, StopReason } from '#vocabulary/job.ts';
 import type { QueueSpec } from '#vocabulary/queue.ts';
 import type { NodeInventory } from '#vocabulary/topology.ts';
 import type { ExitCodes, JobWanted, Labels, LeaveReason, RecordedProgress, StopCause, TokenFacts, WorkerRecordState } from '../events.ts';
-import type { Amounts } from '../ledger/amounts.ts';
-import type { FreeCategory } from '../ledger/amounts.ts';
-import { noAmounts } from '../ledger/amounts.ts';
 import type { PastAmount } from '../queues/pastUsage.ts';
-import type { Totals } from '../ledger/totals.ts';
-import { noTotals } from '../ledger/totals.ts';
+import type { Amounts, FreeCategory, Totals } from '../ledger/amounts.ts';
+import { noAmounts, noTotals } from '../ledger/amounts.ts';
 import type { Hold } from '../nodes/holds.ts';
 
 /**
@@ -184,7 +181,7 @@ export interface ClusterLedger {
   readonly freeMilli: Record<FreeCategory, number>;
 }
 
-export function noClusterLedger(): ClusterLedger {
+function noClusterLedger(): ClusterLedger {
   return {
     amounts: noAmounts(),
     capacity: 0n,
