@@ -139,6 +139,10 @@ function changeHandlers({ canned, note }: Desk): Omit<Handlers<typeof ControlSer
     },
     suspend: (request) => changed('suspend', 'TrainingJob', request.job, request),
     resume: (request) => changed('resume', 'TrainingJob', request.job, request),
+    hold: (request) => changed('hold', 'TrainingJob', request.job, request),
+    release: (request) => changed('release', 'TrainingJob', request.job, request),
+    next: (request) => changed('next', 'TrainingJob', request.job, request),
+    prioritize: (request) => changed('prioritize', 'TrainingJob', request.job, request),
     cordon: (request) => changed('cordon', 'Node', request.node, request),
     uncordon: (request) => changed('uncordon', 'Node', request.node, request),
     drain: async (request) => {

@@ -1,6 +1,8 @@
 import type { Context } from './context.ts';
 import type { Reply, Request } from './inputs.ts';
-import { onApplyJob } from './jobs/onRequest.ts';
+import { expandArray } from './jobs/arrays.ts';
+import { onApplyJob } from './jobs/onApplyJob.ts';
+import { judgeReadiness } from './jobs/readiness.ts';
 import { onApplyQueue } from './queues/onRequest.ts';
 import type { PlacementDecision } from './schedule/pass.ts';
 import { decidePlacement } from './schedule/pass.ts';
@@ -19,7 +21,12 @@ export function planJob(state: StateView, request: Extract<Request, { kind: 'app
   const dry: Turn = { state, context, emit: () => undefined };
   const reply = onApplyJob(dry, request);
   if (reply.kind !== 'applied' || reply.outcome !== 'created') return { reply, decision: null };
-  const candidate = { user: request.user, spec: request.spec, attempts: [] };
+  // Of an array, its first job.
+  const [first] = expandArray(request);
+  const { user, spec, task } = first ?? { ...request, task: null };
+  const candidate = { user, spec, attempts: [], held: null, array: task };
+  const wait = judgeReadiness(state, candidate, context.nowMs);
+  if (wait !== null) return { reply, decision: { ok: false, wait } };
   return { reply, decision: decidePlacement(state, openRoom(state, context.policy.levels), candidate) };
 }
 

@@ -205,7 +205,7 @@ function applyOf(words: Words): Input {
       priority: words.number('priority', 20),
       workers: words.number('workers', 1),
       gpusPerWorker: words.number('gpus', 1),
-      constraints: level === '' ? [] : [{ level, mode: 'required' }],
+      constraints: level === '' ? [] : [{ level, mode: 'required', waitMs: null }],
       restarts: { max: words.number('restarts', 0), withinMs: words.has('within') ? words.number('within', 0) * 1000 : null },
       maxRuntimeMs: words.has('maxRuntime') ? words.number('maxRuntime', 0) * 1000 : null,
     },

@@ -5,6 +5,7 @@ import { moveUnsaved, settleJob, settleNode } from '../ledger/settle.ts';
 import { countUsage } from '../queues/usage.ts';
 import type { AttemptRecord, JobRecord, State, WorkerRecord } from '../state/state.ts';
 import { movePhase } from './applyJob.ts';
+import { countAwaited, waitsForOthers } from './dependencies.ts';
 
 type Stamped<E> = E & { readonly atMs: number };
 type Of<K extends AttemptEvent['kind']> = Stamped<Extract<AttemptEvent, { kind: K }>>;
@@ -28,6 +29,7 @@ export function applyAttemptEvent(state: State, event: Stamped<AttemptEvent>): v
       settleJob(state, job, event.atMs);
       attempt.stage = { kind: 'running' };
       attempt.startedAtMs = event.atMs;
+      if (state.awaited.has(job.name)) state.scheduleDirty = true;
       return;
     case 'WorkerChanged':
       Object.assign(workerOf(attempt, event.worker), { state: event.state, message: event.message, exitCodes: event.exitCodes });
@@ -97,7 +99,9 @@ function place(state: State, job: JobRecord, event: Of<'AttemptPlaced'>): void {
     node.jobs.add(job.uid);
     node.changedAt = state.revision;
   }
+  if (waitsForOthers(job)) countAwaited(state, job, -1);
   movePhase(state, job, { kind: 'active' });
+  job.next = null;
   job.attempts.push(attempt);
   touchNodes(state, attempt);
   occupy(state, job, attempt, 1);

@@ -4,6 +4,7 @@ import type { WaitReason } from '#vocabulary/reasons.ts';
 import { findBrokenLimit } from '../queues/usage.ts';
 import type { JobView, StateView } from '../state/view.ts';
 import type { Turn } from '../turn.ts';
+import { judgeReadiness, wakeAtMs } from '../jobs/readiness.ts';
 import { chooseCoordinator } from './coordinator.ts';
 import type { FreeTree, WorkerShape } from './freeTree.ts';
 import { findPlacement } from './place.ts';
@@ -20,17 +21,27 @@ export interface PassResult {
   readonly waits: ReadonlyMap<JobUid, WaitReason>;
   /** The pass stopped at its limit; another one is due at once. */
   readonly more: boolean;
+  /** Another one is due then, though nothing else happens; null: time alone changes nothing. */
+  readonly wakeAtMs: number | null;
 }
 
 export function runPass(turn: Turn): PassResult {
   const waits = new Map<JobUid, WaitReason>();
   const room = openRoom(turn.state, turn.context.policy.levels);
   let placed = 0;
+  let wakeMs: number | null = null;
   for (const uid of [...turn.state.pending]) {
     const job = turn.state.jobs.get(uid);
     if (job === undefined) continue;
     if (placed >= turn.context.policy.placementsPerStepMax) {
       waits.set(uid, { kind: 'PassLimit' });
+      continue;
+    }
+    const notReady = judgeReadiness(turn.state, job, turn.context.nowMs);
+    if (notReady !== null) {
+      waits.set(uid, notReady);
+      const atMs = wakeAtMs(notReady);
+      if (atMs !== null) wakeMs = Math.min(atMs, wakeMs ?? atMs);
       continue;
     }
     const decision = decidePlacement(turn.state, room, job);
@@ -42,7 +53,7 @@ export function runPass(turn: Turn): PassResult {
     room.taken(decision.placement);
     placed += 1;
   }
-  return { waits, more: placed >= turn.context.policy.placementsPerStepMax && waits.size > 0 };
+  return { waits, more: placed >= turn.context.policy.placementsPerStepMax && waits.size > 0, wakeAtMs: wakeMs };
 }
 
 function emitPlaced(turn: Turn, job: JobView, decision: Extract<PlacementDecision, { ok: true }>): void {

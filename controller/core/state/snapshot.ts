@@ -1,4 +1,7 @@
 import { occupy } from '../jobs/applyAttempt.ts';
+import { countArray } from '../jobs/arrays.ts';
+import { countAwaited, waitsForOthers } from '../jobs/dependencies.ts';
+import { liftSpec } from '../jobs/liftSpec.ts';
 import { insertPending } from '../jobs/pending.ts';
 import type { Amounts, LedgerCategory } from '../ledger/amounts.ts';
 import { ledgerCategories, noAmounts } from '../ledger/amounts.ts';
@@ -24,10 +27,13 @@ export interface StateSnapshot {
 }
 
 type AmountsSnapshot = Readonly<Partial<Record<LedgerCategory, string>>>;
-type JobSnapshot = Omit<JobRecord, 'attempts' | 'ledger'> & {
-  readonly attempts: readonly AttemptSnapshot[];
-  readonly ledger: { readonly amounts: AmountsSnapshot; readonly unsaved: string };
-};
+/** `array`, `held` and `next` came after version 0.1. */
+type LaterFields = 'array' | 'held' | 'next';
+type JobSnapshot = Omit<JobRecord, 'attempts' | 'ledger' | LaterFields> &
+  Partial<Pick<JobRecord, LaterFields>> & {
+    readonly attempts: readonly AttemptSnapshot[];
+    readonly ledger: { readonly amounts: AmountsSnapshot; readonly unsaved: string };
+  };
 type TokenSnapshot = State['tokens'] extends Map<string, infer T> ? T : never;
 
 type StageSnapshot =
@@ -74,11 +80,15 @@ export function restoreSnapshot(snapshot: StateSnapshot): State {
   Object.assign(state.ledger, { amounts: restoreAmounts(snapshot.ledger.amounts), capacity: BigInt(snapshot.ledger.capacity) });
   for (const stored of snapshot.jobs) {
     const ledger = { amounts: restoreAmounts(stored.ledger.amounts), unsaved: BigInt(stored.ledger.unsaved) };
-    const job: JobRecord = { ...stored, attempts: stored.attempts.map(restoreAttempt), ledger };
+    const later = { array: stored.array ?? null, held: stored.held ?? null, next: stored.next ?? null };
+    const attempts = stored.attempts.map(restoreAttempt);
+    const job: JobRecord = { ...stored, ...later, spec: liftSpec(stored.spec), attempts, ledger };
     state.jobs.set(job.uid, job);
     state.jobsByName.set(job.name, job.uid);
     if (job.phase.kind === 'pending') insertPending(state, job);
+    if (waitsForOthers(job)) countAwaited(state, job, 1);
     const attempt = currentAttempt(job);
+    if (attempt !== undefined) countArray(state, job, 1);
     if (attempt !== undefined) restoreHold(state, job, attempt);
   }
   return state;

@@ -4,13 +4,13 @@ import { epoch, revision } from '#vocabulary/ids.ts';
 import type { JobSpec, Placement, StopReason } from '#vocabulary/job.ts';
 import type { QueueSpec } from '#vocabulary/queue.ts';
 import type { NodeInventory } from '#vocabulary/topology.ts';
-import type { ExitCodes, JobWanted, Labels, RecordedProgress, StopCause, TokenFacts, WorkerRecordState } from '../events.ts';
+import type { ArrayTask, ExitCodes, JobWanted, Labels, RecordedProgress, StopCause, TokenFacts, WorkerRecordState } from '../events.ts';
 import type { Amounts } from '../ledger/amounts.ts';
 import { noAmounts } from '../ledger/amounts.ts';
 
 /**
  * All that the controller knows, as the fold of the log. Changed in place by `apply` alone, handed out as `StateView`.
- * Indices (`jobsByName`, `pending`, `usage`, `ports`, a node's `jobs` and `owners`) are kept by the same fold; a
+ * Indices (`jobsByName`, `pending`, `usage`, `ports`, `awaited`, `arrays`, a node's `jobs` and `owners`) are kept by the same fold; a
  * snapshot leaves them out and they are made again from the records.
  */
 export interface State {
@@ -24,16 +24,22 @@ export interface State {
   readonly jobs: Map<JobUid, JobRecord>;
   readonly tokens: Map<string, TokenFacts & { usedBy: NodeName | null }>;
   readonly jobsByName: Map<JobName, JobUid>;
-  /** Waiting jobs in scheduling order: priority, then age, then uid. */
+  /** Waiting jobs in scheduling order: asked to be next, then priority, then age, then uid. */
   readonly pending: JobUid[];
   /** GPUs held, by queue (with all below it) and by user in a queue; see queues/usage.ts for the keys. */
   readonly usage: Map<string, number>;
   /** Coordinator ports in use, by address. */
   readonly ports: Map<string, Set<number>>;
+  /** How many jobs that were never placed wait for a job of this name (`spec.after`). Index. */
+  readonly awaited: Map<JobName, number>;
+  /** How many jobs of an array hold GPUs. Index. */
+  readonly arrays: Map<JobName, number>;
   readonly recent: RecentEvent[];
   readonly ledger: ClusterLedger;
   /** Something changed that may let a waiting job start. Derived; true after recovery. */
   scheduleDirty: boolean;
+  /** A pass is due at this time though nothing else happens (jobs/readiness.ts); null: time alone changes nothing. Derived. */
+  wakeAtMs: number | null;
   /** Revision at which a node last came or changed its inventory. Derived. */
   topologyAt: Revision;
 }
@@ -80,6 +86,12 @@ export interface JobRecord {
   readonly createdAtMs: number;
   changedAt: Revision;
   wanted: JobWanted;
+  /** null: it is of no array. */
+  array: ArrayTask | null;
+  /** Who keeps it from starting; null: nobody. */
+  held: Mark | null;
+  /** Who put it before all others; null: nobody. Cleared when it is placed. */
+  next: Mark | null;
   phase: JobPhase;
   /** In order; the last one is under way when the phase is `active`. */
   readonly attempts: AttemptRecord[];
@@ -88,6 +100,11 @@ export interface JobRecord {
   checkpoint: { step: number; path: string; atMs: number; attempt: number } | null;
   readonly restarts: { readonly applicationAtMs: number[]; infrastructure: number; preemption: number };
   readonly ledger: JobLedger;
+}
+
+export interface Mark {
+  readonly by: UserName;
+  readonly atMs: number;
 }
 
 export type JobPhase =
@@ -181,9 +198,12 @@ export function emptyState(): State {
     pending: [],
     usage: new Map(),
     ports: new Map(),
+    awaited: new Map(),
+    arrays: new Map(),
     recent: [],
     ledger: { amounts: noAmounts(), capacity: 0n },
     scheduleDirty: true,
+    wakeAtMs: null,
     topologyAt: revision(0),
   };
 }
