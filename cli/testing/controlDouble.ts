@@ -34,6 +34,8 @@ export interface Canned {
   planned: Record<string, Init<typeof PlanResultSchema>>;
   logs: Init<typeof LogsResponseSchema>[];
   info: Init<typeof InfoResponseSchema>;
+  /** What requests that change one thing answer. */
+  changed: boolean;
   /** Sent after everything that is known, in order; a watch ends only when the caller leaves. */
   changes: Init<typeof WatchResponseSchema>[];
   /** Refuses these methods. */
@@ -54,7 +56,17 @@ export interface ControlDouble {
 export const token = 'shoal-token.test';
 
 export async function startControlDouble(): Promise<ControlDouble> {
-  const canned: Canned = { resources: [], tables: {}, applied: {}, planned: {}, logs: [], info: {}, changes: [], refuse: {} };
+  const canned: Canned = {
+    resources: [],
+    tables: {},
+    applied: {},
+    planned: {},
+    logs: [],
+    info: {},
+    changed: true,
+    changes: [],
+    refuse: {},
+  };
   const asked: { method: string; request: unknown }[] = [];
   const { certificatePem, keyPem } = await makeCertificate();
   const server: grpc.Server = createServer();
@@ -126,7 +138,7 @@ function changeHandlers({ canned, note }: Desk): Omit<Handlers<typeof ControlSer
   const changed = async (method: string, kind: string, name: string, request: unknown): Promise<{ changed: boolean }> => {
     note(method, request);
     named(canned, kind, name);
-    return { changed: true };
+    return { changed: canned.changed };
   };
   return {
     apply: async (request) => {

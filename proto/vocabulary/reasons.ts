@@ -78,7 +78,7 @@ export function describeWait(wait: WaitReason): string {
     case 'Dependency':
       return `waits for job ${wait.job} to ${conditionVerbs[wait.condition]}, ${wait.state === null ? 'which does not exist yet' : `which is ${wait.state}`}`;
     case 'DependencyNever':
-      return `waits for job ${wait.job} to ${conditionVerbs[wait.condition]}, which it never will: it is ${wait.state}; change spec.after, or delete this job`;
+      return `waits for job ${wait.job} to ${conditionVerbs[wait.condition]}, which it never will: it has ${wait.state}; change spec.after, or delete this job`;
     case 'ArrayParallelism':
       return `at most ${wait.limit} jobs of array ${wait.array} run at a time`;
   }
