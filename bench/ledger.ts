@@ -1,3 +1,4 @@
+import { unaskedSpec } from '#vocabulary/job.ts';
 import type { Event } from '#core/events.ts';
 import { readLedger } from '#core/ledger/readLedger.ts';
 import { apply } from '#core/state/apply.ts';
@@ -21,7 +22,7 @@ const spec: JobSpec = {
   gpuModels: [],
   workers: gangNodes,
   gpusPerWorker: 8,
-  gpuShareMilli: null,
+  ...unaskedSpec,
   processesPerWorker: 'worker',
   mesh: [],
   constraints: [],

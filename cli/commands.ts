@@ -23,7 +23,10 @@ export const commandSources: readonly CommandSource[] = [
   { verbs: ['run'], load: async () => (await import('./cmd/run/command.ts')).addRunCommand },
   { verbs: ['apply'], load: async () => (await import('./cmd/apply/command.ts')).addApplyCommand },
   { verbs: ['delete'], load: async () => (await import('./cmd/delete/command.ts')).addDeleteCommand },
-  { verbs: ['suspend', 'resume'], load: async () => (await import('./cmd/job/command.ts')).addJobCommands },
+  {
+    verbs: ['suspend', 'resume', 'hold', 'release', 'next', 'priority'],
+    load: async () => (await import('./cmd/job/command.ts')).addJobCommands,
+  },
   { verbs: ['cordon', 'uncordon', 'drain'], load: async () => (await import('./cmd/node/command.ts')).addNodeCommands },
   { verbs: ['config'], load: async () => (await import('./cmd/config/command.ts')).addConfigCommands },
   { verbs: ['version'], load: async () => (await import('./cmd/version/command.ts')).addVersionCommand },

@@ -9,6 +9,8 @@ export const limits = {
   /** Inputs of one step, and so of one commit. */
   batchMax: 5_000,
   documentsPerApplyMax: 5_000,
+  /** Jobs that the documents of one call ask for, those of arrays counted. */
+  jobsPerApplyMax: 20_000,
   manifestBytesMax: 8 * 2 ** 20,
   /** Messages to one agent that it has not taken yet. */
   sessionMessagesMax: 1_000,

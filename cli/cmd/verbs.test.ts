@@ -28,6 +28,25 @@ test('suspend and resume name what they did; one unknown job does not stop the o
   expect(await bench.shoal(['resume', 'job', 'llama'])).toEqual({ code: 0, stdout: 'job/llama resumed\n', stderr: '' });
 });
 
+test('hold, release and next name what they did, also when there was nothing to do', async () => {
+  expect(await bench.shoal(['hold', 'llama'])).toEqual({ code: 0, stdout: 'job/llama held\n', stderr: '' });
+  expect((await bench.shoal(['release', 'job/llama'])).stdout).toBe('job/llama released\n');
+  expect(await bench.shoal(['next', 'nope', 'llama'])).toMatchObject({ code: 3, stdout: 'job/llama is next\n' });
+  bench.server.canned.changed = false;
+  const unchanged = await Promise.all(['hold', 'release', 'next'].map(async (verb) => (await bench.shoal([verb, 'llama'])).stdout));
+  bench.server.canned.changed = true;
+  expect(unchanged).toEqual(['job/llama was held already\n', 'job/llama was not held\n', 'job/llama was next already\n']);
+});
+
+test('priority takes one job and a number', async () => {
+  expect(await bench.shoal(['priority', 'job/llama', '70'])).toEqual({ code: 0, stdout: 'job/llama has priority 70\n', stderr: '' });
+  expect(requests('prioritize')).toMatchObject([{ job: 'llama', priority: 70 }]);
+  expect(await bench.shoal(['priority', 'llama', '101'])).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('A whole number of 0 to 100 is wanted.'),
+  });
+});
+
 test('cordon carries the reason, uncordon takes it back', async () => {
   expect((await bench.shoal(['cordon', 'node/node-1', '--reason', 'new cable'])).stdout).toBe('node/node-1 cordoned\n');
   expect(requests('cordon')).toMatchObject([{ node: 'node-1', reason: 'new cable' }]);

@@ -36,6 +36,8 @@ export interface Canned {
   logs: Init<typeof LogsResponseSchema>[];
   info: Init<typeof InfoResponseSchema>;
   ledger: Init<typeof LedgerResponseSchema>;
+  /** What requests that change one thing answer. */
+  changed: boolean;
   /** Sent after everything that is known, in order; a watch ends only when the caller leaves. */
   changes: Init<typeof WatchResponseSchema>[];
   /** Refuses these methods. */
@@ -56,7 +58,18 @@ export interface ControlDouble {
 export const token = 'shoal-token.test';
 
 export async function startControlDouble(): Promise<ControlDouble> {
-  const canned: Canned = { resources: [], tables: {}, applied: {}, planned: {}, logs: [], info: {}, ledger: {}, changes: [], refuse: {} };
+  const canned: Canned = {
+    resources: [],
+    tables: {},
+    applied: {},
+    planned: {},
+    logs: [],
+    info: {},
+    ledger: {},
+    changed: true,
+    changes: [],
+    refuse: {},
+  };
   const asked: { method: string; request: unknown }[] = [];
   const { certificatePem, keyPem } = await makeCertificate();
   const server: grpc.Server = createServer();
@@ -132,7 +145,7 @@ function changeHandlers({ canned, note }: Desk): Omit<Handlers<typeof ControlSer
   const changed = async (method: string, kind: string, name: string, request: unknown): Promise<{ changed: boolean }> => {
     note(method, request);
     named(canned, kind, name);
-    return { changed: true };
+    return { changed: canned.changed };
   };
   return {
     apply: async (request) => {
@@ -145,6 +158,10 @@ function changeHandlers({ canned, note }: Desk): Omit<Handlers<typeof ControlSer
     },
     suspend: (request) => changed('suspend', 'TrainingJob', request.job, request),
     resume: (request) => changed('resume', 'TrainingJob', request.job, request),
+    hold: (request) => changed('hold', 'TrainingJob', request.job, request),
+    release: (request) => changed('release', 'TrainingJob', request.job, request),
+    next: (request) => changed('next', 'TrainingJob', request.job, request),
+    prioritize: (request) => changed('prioritize', 'TrainingJob', request.job, request),
     cordon: (request) => changed('cordon', 'Node', request.node, request),
     uncordon: (request) => changed('uncordon', 'Node', request.node, request),
     drain: async (request) => {

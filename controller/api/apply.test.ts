@@ -1,6 +1,7 @@
 import { create } from '@bufbuild/protobuf';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { RunningApi } from '#controller/testing/runApi.ts';
+import { failureOf } from '#controller/testing/failureOf.ts';
 import { runApi } from '#controller/testing/runApi.ts';
 import type { ApplyResult, PlanResult } from '#gen/shoal/v1/control_pb.js';
 import { ApplyRequestSchema, ApplyResponseSchema, PlanRequestSchema, PlanResponseSchema } from '#gen/shoal/v1/control_pb.js';
@@ -54,6 +55,17 @@ describe('apply', () => {
     expect(await api.loop.read((state) => [...state.jobsByName.keys()])).toEqual(['a']);
   });
 
+  test('of an array is as many jobs; of too many in one call, none', async () => {
+    expect((await apply(job('a', { array: { count: 3 } }))).map(print)).toEqual(['TrainingJob/a created']);
+    const names = (): Promise<readonly string[]> => api.loop.read((state) => [...state.jobsByName.keys()]);
+    expect(await names()).toEqual(['a-0', 'a-1', 'a-2']);
+    const many = ['x', 'y', 'z'].map((name) => job(name, { array: { count: 10_000 } }));
+    expect(await failureOf(apply(...many))).toBe(
+      'INVALID_ARGUMENT: documents: 30000 jobs are asked for, arrays counted; at most 20000 a call',
+    );
+    expect((await names()).length).toBe(3);
+  });
+
   test('of the same again is unchanged, and keeps the job’s uid', async () => {
     const [first] = await apply(job('a'));
     const [again] = await apply(job('a'));
@@ -66,7 +78,7 @@ describe('apply', () => {
     await apply(job('a', { priority: 5 }));
     expect((await apply(job('a', { priority: 6 }))).map(print)).toEqual(['TrainingJob/a configured']);
     expect((await apply(job('a', { priority: 6, workers: 2 }))).map(print)).toEqual([
-      'TrainingJob/a refused | ALREADY_EXISTS | spec.workers: job a exists and its workers cannot change (priority, preemptible, restarts and maxRuntime can); delete it first or take another name',
+      'TrainingJob/a refused | ALREADY_EXISTS | spec.workers: job a exists and its workers cannot change (priority, preemptible, restarts, after, avoidNodes, notBefore, deadline, minRuntime and maxRuntime can); delete it first or take another name',
     ]);
   });
 

@@ -20,6 +20,7 @@ type PlanResult = MessageInitShape<typeof PlanResultSchema>;
 export async function applyDocuments(loop: Loop, user: UserName, documents: readonly Document[]): Promise<ApplyResult[]> {
   checkSize(documents);
   const compiled = documents.map((document) => compile(document));
+  checkJobs(compiled);
   return Promise.all(
     compiled.map(async (manifest): Promise<ApplyResult> => {
       if (!manifest.ok) return refusal(manifest);
@@ -56,6 +57,19 @@ function checkSize(documents: readonly Document[]): void {
   const bytes = documents.reduce((sum, document) => sum + Buffer.byteLength(document.json), 0);
   if (bytes > limits.manifestBytesMax)
     throw new RpcError('INVALID_ARGUMENT', `documents: ${bytes} bytes are given; at most ${limits.manifestBytesMax} a call`);
+}
+
+/** One document may ask for thousands of jobs, and what one call asks for is to fit into few steps. */
+function checkJobs(manifests: readonly CompiledManifest[]): void {
+  const jobs = manifests.reduce(
+    (sum, manifest) => sum + (manifest.ok && manifest.kind === 'TrainingJob' ? (manifest.spec.array?.count ?? 1) : 0),
+    0,
+  );
+  if (jobs > limits.jobsPerApplyMax)
+    throw new RpcError(
+      'INVALID_ARGUMENT',
+      `documents: ${jobs} jobs are asked for, arrays counted; at most ${limits.jobsPerApplyMax} a call`,
+    );
 }
 
 function compile(document: Document): CompiledManifest {

@@ -14,6 +14,10 @@ import {
   LedgerResponseSchema,
   ListRequestSchema,
   ListResponseSchema,
+  HoldRequestSchema,
+  NextRequestSchema,
+  PrioritizeRequestSchema,
+  ReleaseRequestSchema,
   ResumeRequestSchema,
   SuspendRequestSchema,
   UncordonRequestSchema,
@@ -179,6 +183,29 @@ describe('what people change', () => {
       true,
       false,
     ]);
+  });
+
+  test('hold, release, next and priority say whether anything changed, and who did it is shown', async () => {
+    await api.loop.offer(applyJob('a', { workers: 9 }));
+    const { control, alice } = api;
+    const asked = [
+      control.hold(create(HoldRequestSchema, { job: 'a' }), alice),
+      control.hold(create(HoldRequestSchema, { job: 'a' }), alice),
+      control.next(create(NextRequestSchema, { job: 'a' }), alice),
+      control.prioritize(create(PrioritizeRequestSchema, { job: 'a', priority: 70 }), alice),
+      control.prioritize(create(PrioritizeRequestSchema, { job: 'a', priority: 70 }), alice),
+    ];
+    expect((await Promise.all(asked)).map(({ changed }) => changed)).toEqual([true, false, true, true, false]);
+    const [resource] = (await list({ kind: 'TrainingJob' })).resources ?? [];
+    const held = resource?.object?.case === 'trainingJob' ? resource.object.value : undefined;
+    expect(held).toMatchObject({
+      spec: { priority: 70 },
+      status: { phase: 'Pending', reason: 'Held', held: { by: 'alice' }, next: { by: 'alice' } },
+    });
+    expect((await control.release(create(ReleaseRequestSchema, { job: 'a' }), alice)).changed).toBe(true);
+    expect(await failure(control.prioritize(create(PrioritizeRequestSchema, { job: 'a', priority: 101 }), alice))).toBe(
+      'INVALID_ARGUMENT: priority: 101 is out of range; allowed: 0..100',
+    );
   });
 
   test('cordon, uncordon and drain do what they say, in the caller’s name', async () => {

@@ -111,6 +111,21 @@ function changingHandlers(parts: ControlParts): Omit<Handlers<typeof ControlServ
     resume: async ({ job }, context) => ({
       changed: (await change({ kind: 'resumeJob', name: jobName(job), user: access.callerOf(context).user })).changed,
     }),
+    hold: async ({ job }, context) => ({
+      changed: (await change({ kind: 'holdJob', name: jobName(job), user: access.callerOf(context).user })).changed,
+    }),
+    release: async ({ job }, context) => ({
+      changed: (await change({ kind: 'releaseJob', name: jobName(job), user: access.callerOf(context).user })).changed,
+    }),
+    next: async ({ job }, context) => ({
+      changed: (await change({ kind: 'nextJob', name: jobName(job), user: access.callerOf(context).user })).changed,
+    }),
+    prioritize: async ({ job, priority }, context) => {
+      if (priority < 0 || priority > priorityMax)
+        throw new RpcError('INVALID_ARGUMENT', `priority: ${priority} is out of range; allowed: 0..${priorityMax}`);
+      const { user } = access.callerOf(context);
+      return { changed: (await change({ kind: 'prioritizeJob', name: jobName(job), user, priority })).changed };
+    },
     cordon: async ({ node, reason }, context) => ({
       changed: (await change({ kind: 'cordonNode', node: nodeName(node), user: access.callerOf(context).user, reason, drain: false }))
         .changed,
@@ -133,6 +148,9 @@ function changingHandlers(parts: ControlParts): Omit<Handlers<typeof ControlServ
     },
   };
 }
+
+/** As in a manifest. */
+const priorityMax = 100;
 
 function pluralOf(kind: string): string {
   return { TrainingJob: 'jobs', Node: 'nodes', Queue: 'queues', Gpu: 'gpus', Event: 'events' }[kind] ?? kind;

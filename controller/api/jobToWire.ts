@@ -6,6 +6,7 @@ import { currentAttempt } from '#core/state/state.ts';
 import type { AttemptView, JobView, StateView } from '#core/state/view.ts';
 import type {
   AttemptSchema,
+  MarkSchema,
   ProgressSchema,
   RankSchema,
   TrainingJobSchema,
@@ -58,7 +59,13 @@ function statusOf(job: JobView, around: JobSurroundings): MessageInitShape<typeo
     ledger: Object.fromEntries(amounts),
     ...(job.phase.kind === 'finished' ? { finishedAt: timestampFromMs(job.phase.atMs) } : {}),
     deleting: job.wanted === 'delete',
+    ...(job.held === null ? {} : { held: markToWire(job.held) }),
+    ...(job.next === null ? {} : { next: markToWire(job.next) }),
   };
+}
+
+function markToWire({ by, atMs }: NonNullable<JobView['held']>): MessageInitShape<typeof MarkSchema> {
+  return { by, at: timestampFromMs(atMs) };
 }
 
 /** One word: what `get jobs` shows and `wait --for=phase=` compares with. */

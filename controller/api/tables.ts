@@ -4,7 +4,7 @@ import type { Event } from '#gen/shoal/v1/event_pb.js';
 import type { Gpu, GpuHolder, Node } from '#gen/shoal/v1/node_pb.js';
 import type { Queue } from '#gen/shoal/v1/queue_pb.js';
 import type { TrainingJob } from '#gen/shoal/v1/training_job_pb.js';
-import { gpuMilliPerGpu } from '#vocabulary/units.ts';
+import { formatQuantity, gpuMilliPerGpu, parseQuantityMilli } from '#vocabulary/units.ts';
 import type { ObjectKind } from '../loop/changes.ts';
 
 /**
@@ -21,7 +21,7 @@ const jobColumns: readonly ColumnOf<TrainingJob>[] = [
   column('NAME', 0, (job) => job.metadata?.name ?? ''),
   column('QUEUE', 0, (job) => job.spec?.queue ?? ''),
   column('STATUS', 0, jobStatus),
-  column('GPUS', 0, (job) => String((job.spec?.workers ?? 0) * (job.spec?.gpusPerWorker ?? 0))),
+  column('GPUS', 0, jobGpus),
   column(
     'READY',
     0,
@@ -116,6 +116,13 @@ export const tables = {
 
 function column<T>(name: string, priority: 0 | 1, cell: (object: T, nowMs: number) => string): ColumnOf<T> {
   return { name, priority, cell };
+}
+
+/** A part of a GPU is printed as it is asked for: 3 workers of 500m are 1500m. */
+function jobGpus({ spec }: TrainingJob): string {
+  const shareMilli = parseQuantityMilli(spec?.gpuShare ?? '');
+  const workers = spec?.workers ?? 0;
+  return shareMilli === undefined ? String(workers * (spec?.gpusPerWorker ?? 0)) : formatQuantity(workers * shareMilli);
 }
 
 function jobStatus(job: TrainingJob): string {

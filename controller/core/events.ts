@@ -48,8 +48,22 @@ export type JobEvent =
       readonly labels: Labels;
       readonly annotations: Labels;
       readonly spec: JobSpec;
+      /** Absent: it is of no array. */
+      readonly array?: ArrayTask;
     }
-  | { readonly kind: 'JobChanged'; readonly uid: JobUid; readonly labels: Labels; readonly annotations: Labels; readonly spec: JobSpec }
+  | {
+      readonly kind: 'JobChanged';
+      readonly uid: JobUid;
+      readonly labels: Labels;
+      readonly annotations: Labels;
+      readonly spec: JobSpec;
+      /** Absent: as it was. */
+      readonly array?: ArrayTask;
+    }
+  | { readonly kind: 'JobPrioritized'; readonly uid: JobUid; readonly priority: number; readonly by: UserName }
+  | { readonly kind: 'JobHeld'; readonly uid: JobUid; readonly by: UserName }
+  | { readonly kind: 'JobReleased'; readonly uid: JobUid; readonly by: UserName }
+  | { readonly kind: 'JobNext'; readonly uid: JobUid; readonly by: UserName }
   | { readonly kind: 'JobWanted'; readonly uid: JobUid; readonly wanted: JobWanted; readonly by: UserName }
   /** A job that holds nothing changes between waiting and suspended. */
   | { readonly kind: 'JobParked'; readonly uid: JobUid; readonly phase: 'pending' | 'suspended' }
@@ -62,7 +76,19 @@ export type JobEvent =
       readonly model: string | null;
     }
   | { readonly kind: 'NominationDropped'; readonly uid: JobUid; readonly message: string }
+  /** It is over without an attempt that could end: nothing of it ran, or what ran had left. */
+  | { readonly kind: 'JobExpired'; readonly uid: JobUid; readonly reason: StopReason; readonly message: string }
   | { readonly kind: 'JobRemoved'; readonly uid: JobUid; readonly name: JobName };
+
+/** Which of how many jobs of which array a job is. */
+export interface ArrayTask {
+  readonly name: JobName;
+  /** From 0. */
+  readonly index: number;
+  readonly count: number;
+  /** Most of them that run at a time; null: all. */
+  readonly parallelism: number | null;
+}
 
 /** What people want of a job. */
 export type JobWanted = 'run' | 'suspend' | 'delete';

@@ -16,6 +16,7 @@ export type Request =
       readonly user: UserName;
       readonly labels: Labels;
       readonly annotations: Labels;
+      /** With `array`: that many jobs, all or none. */
       readonly spec: JobSpec;
     }
   | { readonly kind: 'applyQueue'; readonly name: QueueName; readonly labels: Labels; readonly spec: QueueSpec }
@@ -23,6 +24,13 @@ export type Request =
   | { readonly kind: 'deleteQueue'; readonly name: QueueName }
   | { readonly kind: 'suspendJob'; readonly name: JobName; readonly user: UserName }
   | { readonly kind: 'resumeJob'; readonly name: JobName; readonly user: UserName }
+  /** Keeps it from starting, in its place; one that runs is held when it waits again. */
+  | { readonly kind: 'holdJob'; readonly name: JobName; readonly user: UserName }
+  | { readonly kind: 'releaseJob'; readonly name: JobName; readonly user: UserName }
+  /** Before all others that wait, until it is placed. */
+  | { readonly kind: 'nextJob'; readonly name: JobName; readonly user: UserName }
+  /** 0..100. */
+  | { readonly kind: 'prioritizeJob'; readonly name: JobName; readonly user: UserName; readonly priority: number }
   | { readonly kind: 'cordonNode'; readonly node: NodeName; readonly user: UserName; readonly reason: string; readonly drain: boolean }
   | { readonly kind: 'uncordonNode'; readonly node: NodeName; readonly user: UserName }
   | { readonly kind: 'issueToken'; readonly token: TokenFacts }

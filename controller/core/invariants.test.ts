@@ -8,7 +8,7 @@ import type { AttemptRecord, JobRecord, State } from './state/state.ts';
 function broken(breakIt: (state: State, job: JobRecord, attempt: AttemptRecord) => void): readonly string[] {
   const cluster = new FakeCluster({ racks: 2, nodesPerRack: 1, gpus: 2 });
   cluster.step([
-    applyJob('a', { workers: 2, constraints: [{ level: 'rack', mode: 'required' }] }),
+    applyJob('a', { workers: 2, constraints: [{ level: 'rack', mode: 'required', waitMs: null }] }),
     applyJob('b', { workers: 2 }),
     applyJob('c', { workers: 9 }),
   ]);

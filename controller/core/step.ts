@@ -5,7 +5,10 @@ import { onIssueToken, onRedeemJoinToken } from './access/onRequest.ts';
 import type { Context } from './context.ts';
 import type { StampedEvent } from './events.ts';
 import type { Input, Reply } from './inputs.ts';
-import { endOverdueJobs, onApplyJob, onDeleteJob, onResumeJob, onSuspendJob, removeOldJobs } from './jobs/onRequest.ts';
+import { onApplyJob } from './jobs/onApplyJob.ts';
+import { onHoldJob, onNextJob, onPrioritizeJob, onReleaseJob } from './jobs/onOrderRequest.ts';
+import { onDeleteJob, onResumeJob, onSuspendJob } from './jobs/onRequest.ts';
+import { endOverdueJobs, removeOldJobs } from './jobs/overdue.ts';
 import { onHello, onNodeSilent, onReport } from './nodes/onNode.ts';
 import { onCordonNode, onUncordonNode } from './nodes/onRequest.ts';
 import { onApplyQueue, onDeleteQueue } from './queues/onRequest.ts';
@@ -26,16 +29,19 @@ export interface StepResult {
 }
 
 /**
- * The only entry of the core: folds the inputs, then runs one scheduling pass if something changed that it depends on.
+ * The only entry of the core: folds the inputs, then runs one scheduling pass if something changed that it depends on,
+ * or the time came that a waiting job waits for.
  * Pure but for `state`, which it owns: no clock, no randomness, no I/O. The same state, inputs and context give the same
  * events, byte for byte; a step with no inputs on a settled state gives none.
  */
 export function step(state: State, inputs: readonly Input[], context: Context): StepResult {
   const { turn, events } = beginTurn(state, context);
   const replies = inputs.map((input) => onInput(turn, input));
-  if (!state.scheduleDirty) return { events, replies, waits: null, more: false };
-  const { waits, more } = runPass(turn);
+  const timeCame = state.wakeAtMs !== null && context.nowMs >= state.wakeAtMs;
+  if (!state.scheduleDirty && !timeCame) return { events, replies, waits: null, more: false };
+  const { waits, more, wakeAtMs } = runPass(turn);
   state.scheduleDirty = more;
+  state.wakeAtMs = wakeAtMs;
   return { events, replies, waits, more };
 }
 
@@ -53,6 +59,14 @@ function onInput(turn: Turn, input: Input): Reply {
       return onSuspendJob(turn, input);
     case 'resumeJob':
       return onResumeJob(turn, input);
+    case 'holdJob':
+      return onHoldJob(turn, input);
+    case 'releaseJob':
+      return onReleaseJob(turn, input);
+    case 'nextJob':
+      return onNextJob(turn, input);
+    case 'prioritizeJob':
+      return onPrioritizeJob(turn, input);
     case 'cordonNode':
       return onCordonNode(turn, input);
     case 'uncordonNode':

@@ -1,7 +1,8 @@
 /** Workers, GPUs and mesh of a job: each follows from the others where it is not given, and all must agree. */
 import type { TrainingJobSpec } from '#gen/shoal/v1/training_job_pb.js';
 import { meshAxes, type Mesh } from '#vocabulary/job.ts';
-import type { Problems } from './fieldProblem.ts';
+import { gpuMilliPerGpu, parseQuantityMilli } from '#vocabulary/units.ts';
+import { excerpt, type Problems } from './fieldProblem.ts';
 
 /** Most ranks, and most GPUs, of one job. */
 const worldSizeMax = 131_072;
@@ -11,11 +12,15 @@ const workersMax = 16_384;
 export interface GangShape {
   readonly workers: number;
   readonly gpusPerWorker: number;
+  readonly gpuShareMilli: number | null;
   readonly mesh: Mesh;
 }
 
+type ShapeFields = Pick<TrainingJobSpec, 'workers' | 'gpusPerWorker' | 'gpuShare' | 'processesPerWorker' | 'mesh'>;
+
 /** What it finds wrong goes to `problems`; the shape is then of no use. */
-export function compileGangShape(spec: Pick<TrainingJobSpec, 'workers' | 'gpusPerWorker' | 'mesh'>, problems: Problems): GangShape {
+export function compileGangShape(spec: ShapeFields, problems: Problems): GangShape {
+  if (spec.gpuShare !== '') return compileShare(spec, problems);
   const mesh = meshAxes.flatMap((axis) => {
     const size = spec.mesh[axis];
     return size === undefined ? [] : [{ axis, size }];
@@ -29,7 +34,23 @@ export function compileGangShape(spec: Pick<TrainingJobSpec, 'workers' | 'gpusPe
       `workers ${workers} x gpusPerWorker ${gpusPerWorker} = ${workers * gpusPerWorker} GPUs; allowed: at most ${worldSizeMax}`,
     );
   }
-  return { workers, gpusPerWorker, mesh };
+  return { workers, gpusPerWorker, gpuShareMilli: null, mesh };
+}
+
+/** Workers that have a part of one GPU each: nothing that speaks of whole GPUs goes with it. */
+function compileShare(spec: ShapeFields, problems: Problems): GangShape {
+  const gpuShareMilli = parseQuantityMilli(spec.gpuShare) ?? 0;
+  if (gpuShareMilli < 1 || gpuShareMilli >= gpuMilliPerGpu) {
+    problems.add(
+      'spec.gpuShare',
+      `${excerpt(spec.gpuShare)} is out of range; allowed: more than 0 and less than 1 (whole GPUs: gpusPerWorker)`,
+    );
+  }
+  const given = `given, but spec.gpuShare ${spec.gpuShare} is a part of one GPU`;
+  if (spec.gpusPerWorker !== undefined) problems.add('spec.gpusPerWorker', given);
+  if (Object.keys(spec.mesh).length > 0) problems.add('spec.mesh', given);
+  if (spec.processesPerWorker === 'gpu') problems.add('spec.processesPerWorker', `gpu is ${given}`);
+  return { workers: spec.workers ?? 1, gpusPerWorker: 1, gpuShareMilli, mesh: [] };
 }
 
 function derivedWorkers(mesh: Mesh, gpusPerWorker: number, problems: Problems): number {

@@ -1,5 +1,6 @@
 /** The named forms that `FieldRules.format` may give a string: a test, and what to tell who got it wrong. */
 import { namePattern } from '#vocabulary/ids.ts';
+import { parseTimestampMs } from '#vocabulary/timestamp.ts';
 import { parseBytes, parseDurationMs, parseQuantityMilli } from '#vocabulary/units.ts';
 
 export interface TextFormat {
@@ -50,6 +51,11 @@ export const textFormats = {
   duration: {
     matches: (text) => parseDurationMs(text) !== undefined,
     allowed: 'a duration such as 30s, 5m, 1h30m or 7d',
+    takesNumbers: false,
+  },
+  timestamp: {
+    matches: (text) => parseTimestampMs(text) !== undefined,
+    allowed: 'a time with its offset such as 2026-11-25T10:00:00Z',
     takesNumbers: false,
   },
   decimal: { matches: (text) => /^\d{1,15}(\.\d{1,12})?$/.test(text), allowed: 'a decimal number such as 0.55', takesNumbers: true },

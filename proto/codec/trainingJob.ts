@@ -8,7 +8,6 @@ import {
   TrainingJobSpecSchema,
   type Checkpoint,
   type Elastic,
-  type Placement,
   type Restarts,
   type TrainingJob,
   type TrainingJobSpec,
@@ -16,11 +15,15 @@ import {
 } from '#gen/shoal/v1/training_job_pb.js';
 import { jobName, queueName, type JobName } from '#vocabulary/ids.ts';
 import { defaultGraceMs, type CheckpointSpec, type JobSpec, type WorkerTemplate } from '#vocabulary/job.ts';
-import { formatBytes, formatDuration, formatQuantity, parseBytes, parseDurationMs, parseQuantityMilli } from '#vocabulary/units.ts';
+import { formatBytes, formatDuration, formatQuantity, parseBytes, parseQuantityMilli } from '#vocabulary/units.ts';
 import type { CompileResult } from './compiled.ts';
-import { itemPath, memberPath } from './fieldPath.ts';
+import { durationMs } from './durationField.ts';
+import { memberPath } from './fieldPath.ts';
 import { excerpt, Problems } from './fieldProblem.ts';
 import { compileGangShape } from './gangShape.ts';
+import { judgeDistinct } from './judgeDistinct.ts';
+import { compilePlacement, placementToJson } from './placementFields.ts';
+import { compileTiming, timingToJson } from './timingFields.ts';
 import { judgeUnserved, withUnserved } from './unserved.ts';
 
 const defaultQueue = 'default';
@@ -39,13 +42,14 @@ export function compileTrainingJob(message: TrainingJob): CompileResult<JobName,
     problems.add('', 'metadata, spec and spec.template are required');
     return { ok: false, problems: problems.found };
   }
-  const compiled = compileSpec(spec, spec.template, unserved.kept, problems);
+  const name = jobName(metadata.name);
+  const compiled = compileSpec(name, spec, spec.template, problems);
   if (problems.found.length > 0) return { ok: false, problems: problems.found };
-  const warnings = [...unserved.warnings, ...preferredLevels(compiled)];
-  return { ok: true, name: jobName(metadata.name), labels: metadata.labels, annotations: metadata.annotations, spec: compiled, warnings };
+  const { labels, annotations } = metadata;
+  return { ok: true, name, labels, annotations, spec: { ...compiled, unserved: unserved.kept }, warnings: unserved.warnings };
 }
 
-function compileSpec(spec: TrainingJobSpec, template: WireTemplate, unserved: JobSpec['unserved'], problems: Problems): JobSpec {
+function compileSpec(name: JobName, spec: TrainingJobSpec, template: WireTemplate, problems: Problems): Omit<JobSpec, 'unserved'> {
   const shape = compileGangShape(spec, problems);
   judgeElastic(spec.elastic, shape.workers, problems);
   judgeDistinct('spec.gpuModel', spec.gpuModel, problems);
@@ -57,43 +61,18 @@ function compileSpec(spec: TrainingJobSpec, template: WireTemplate, unserved: Jo
     ...shape,
     gpuShareMilli: null,
     processesPerWorker: spec.processesPerWorker === 'gpu' ? 'gpu' : 'worker',
-    constraints: compileConstraints(spec.placement, problems),
+    ...compilePlacement(spec.placement, problems),
+    ...compileTiming(name, spec, problems),
+    elastic: spec.elastic === undefined ? null : { minWorkers: spec.elastic.minWorkers, maxWorkers: spec.elastic.maxWorkers },
     checkpoint: spec.checkpoint === undefined ? null : compileCheckpoint(spec.checkpoint, problems),
     restarts: compileRestarts(spec.restarts, problems),
-    maxRuntimeMs: durationMs(spec.maxRuntime, 'spec.maxRuntime', { minMs: 1 }, problems),
     template: compileTemplate(template, problems),
-    unserved,
   };
 }
 
 function judgeElastic(elastic: Elastic | undefined, workers: number, problems: Problems): void {
   if (elastic === undefined || (elastic.minWorkers <= workers && workers <= elastic.maxWorkers)) return;
   problems.add('spec.elastic', `minWorkers ${elastic.minWorkers} <= workers ${workers} <= maxWorkers ${elastic.maxWorkers} does not hold`);
-}
-
-function judgeDistinct(path: string, values: readonly string[], problems: Problems, describePath = itemPath): void {
-  for (const [index, value] of values.entries()) {
-    const first = values.indexOf(value);
-    if (first < index) problems.add(describePath(path, index), `${excerpt(value)} is given twice; first in ${describePath(path, first)}`);
-  }
-}
-
-function compileConstraints(placement: Placement | undefined, problems: Problems): JobSpec['constraints'] {
-  const constraints = placement?.constraints ?? [];
-  const levelPath = (path: string, index: number): string => `${itemPath(path, index)}.level`;
-  judgeDistinct(
-    'spec.placement.constraints',
-    constraints.map(({ level }) => level),
-    problems,
-    levelPath,
-  );
-  return constraints.map(({ level, mode }) => ({ level, mode: mode === 'preferred' ? 'preferred' : 'required' }));
-}
-
-function preferredLevels({ constraints }: JobSpec): string[] {
-  return constraints.flatMap(({ mode }, index) =>
-    mode === 'preferred' ? [`${itemPath('spec.placement.constraints', index)}.mode preferred has no effect in this version`] : [],
-  );
 }
 
 function compileCheckpoint({ directory, interval, grace, keep }: Checkpoint, problems: Problems): CheckpointSpec {
@@ -128,21 +107,6 @@ function compileTemplate({ command, env, workingDirectory, resources }: WireTemp
 }
 
 /** null: not given. */
-function durationMs(
-  text: string,
-  path: string,
-  { minMs, maxMs = Number.MAX_SAFE_INTEGER }: { readonly minMs: number; readonly maxMs?: number },
-  problems: Problems,
-): number | null {
-  if (text === '') return null;
-  const ms = parseDurationMs(text) ?? Number.NaN;
-  if (ms >= minMs && ms <= maxMs) return ms;
-  const atMost = maxMs === Number.MAX_SAFE_INTEGER ? '' : ` and at most ${formatDuration(maxMs)}`;
-  problems.add(path, `${excerpt(text)} is out of range; allowed: ${minMs > 0 ? 'more than 0s' : 'at least 0s'}${atMost}`);
-  return null;
-}
-
-/** null: not given. */
 function amount(text: string, path: string, parse: (text: string) => number | undefined, problems: Problems): number | null {
   if (text === '') return null;
   const value = parse(text) ?? 0;
@@ -151,7 +115,7 @@ function amount(text: string, path: string, parse: (text: string) => number | un
   return null;
 }
 
-/** The spec as a manifest would have it, every default written out; compiles to the same spec again. */
+/** The spec as a manifest would have it, its defaults written out (those of placement and timing are left out); compiles to the same spec again. */
 export function jobSpecToWire(spec: JobSpec): TrainingJobSpec {
   const { checkpoint, restarts, template } = spec;
   const json: JsonObject = {
@@ -160,13 +124,13 @@ export function jobSpecToWire(spec: JobSpec): TrainingJobSpec {
     preemptible: spec.preemptible,
     gpuModel: [...spec.gpuModels],
     workers: spec.workers,
-    gpusPerWorker: spec.gpusPerWorker,
+    ...(spec.gpuShareMilli === null ? { gpusPerWorker: spec.gpusPerWorker } : { gpuShare: formatQuantity(spec.gpuShareMilli) }),
     processesPerWorker: spec.processesPerWorker,
     mesh: Object.fromEntries(spec.mesh.map(({ axis, size }) => [axis, size])),
-    ...(spec.constraints.length === 0 ? {} : { placement: { constraints: spec.constraints.map(({ level, mode }) => ({ level, mode })) } }),
+    ...placementToJson(spec),
+    ...timingToJson(spec),
     ...(checkpoint === null ? {} : { checkpoint: checkpointToJson(checkpoint) }),
     restarts: { max: restarts.max, ...(restarts.withinMs === null ? {} : { within: formatDuration(restarts.withinMs) }) },
-    ...(spec.maxRuntimeMs === null ? {} : { maxRuntime: formatDuration(spec.maxRuntimeMs) }),
     template: templateToJson(template),
   };
   return withUnserved(TrainingJobSpecSchema, json, spec.unserved, 'spec');

@@ -1,4 +1,4 @@
-import type { JobUid, NodeName, QueueName } from './ids.ts';
+import type { JobName, JobUid, NodeName, QueueName } from './ids.ts';
 import { gpuMilliPerGpu } from './units.ts';
 
 /** Parallel axes from the slowest varying to the fastest: neighbours in the last one talk most. */
@@ -16,12 +16,36 @@ export interface JobSpec {
   /** Accepted models, first choice first; empty: any one model. */
   readonly gpuModels: readonly string[];
   readonly workers: number;
+  /** 1 when the worker has a part of one. */
   readonly gpusPerWorker: number;
-  /** 1..999: each worker takes so many thousandths of one GPU, and gpusPerWorker is 1. null: whole GPUs. */
+  /** The part of one GPU that each worker gets, 1..999 thousandths; null: whole GPUs. */
   readonly gpuShareMilli: number | null;
   readonly processesPerWorker: 'worker' | 'gpu';
   readonly mesh: Mesh;
-  readonly constraints: readonly { readonly level: string; readonly mode: 'required' | 'preferred' }[];
+  readonly constraints: readonly LevelConstraint[];
+  /** In the user's order; each level once. */
+  readonly segments: readonly SegmentSpec[];
+  /** At most `max` workers in one domain of the level; null: as many as fit. */
+  readonly spread: { readonly level: string; readonly max: number } | null;
+  /** The level of which the gang wants whole domains for itself; null: it shares. */
+  readonly exclusive: string | null;
+  /** Labels that its nodes must have. */
+  readonly nodeSelector: Readonly<Record<string, string>>;
+  /** Names of nodes. */
+  readonly avoidNodes: readonly string[];
+  /** `even`: max-min balanced over domains. */
+  readonly packing: 'tight' | 'even';
+  readonly after: readonly DependencySpec[];
+  /** Does not start earlier (milliseconds since 1970); null: at once. */
+  readonly startAfterMs: number | null;
+  /** Ended when it is not over by then (milliseconds since 1970); null: never. */
+  readonly deadlineMs: number | null;
+  /** The scheduler does not ask an attempt to leave earlier; 0: at any time. */
+  readonly minRuntimeMs: number;
+  /** The numbers of workers at which it can run; null: only at `workers`. */
+  readonly elastic: { readonly minWorkers: number; readonly maxWorkers: number } | null;
+  /** Of a manifest only: the core makes `count` jobs of it, whose own specs have null here. `parallelism` null: all at a time. */
+  readonly array: { readonly count: number; readonly parallelism: number | null } | null;
   readonly checkpoint: CheckpointSpec | null;
   /** Application failures allowed within the window; null: for ever. */
   readonly restarts: { readonly max: number; readonly withinMs: number | null };
@@ -30,6 +54,43 @@ export interface JobSpec {
   /** Fields that parse but have no effect in this version, as the user wrote them (JSON), by path. */
   readonly unserved: Readonly<Record<string, string>>;
 }
+
+export interface LevelConstraint {
+  readonly level: string;
+  readonly mode: 'required' | 'preferred';
+  /** How long a preferred level is insisted on before it widens; null: not at all. Null for a required one. */
+  readonly waitMs: number | null;
+}
+
+/** `workers` consecutive workers inside one domain of the level. */
+export interface SegmentSpec {
+  readonly level: string;
+  readonly workers: number;
+}
+
+export const dependencyConditions = ['Succeeded', 'Failed', 'Finished', 'Started'] as const;
+
+export interface DependencySpec {
+  readonly job: JobName;
+  readonly condition: (typeof dependencyConditions)[number];
+}
+
+/** What a spec holds that asks for none of these. Fields that came after version 0.1: older logs lack them. */
+export const unaskedSpec = {
+  gpuShareMilli: null,
+  segments: [],
+  spread: null,
+  exclusive: null,
+  nodeSelector: {},
+  avoidNodes: [],
+  packing: 'tight',
+  after: [],
+  startAfterMs: null,
+  deadlineMs: null,
+  minRuntimeMs: 0,
+  elastic: null,
+  array: null,
+} as const satisfies Partial<JobSpec>;
 
 export interface CheckpointSpec {
   readonly directory: string;
@@ -85,6 +146,7 @@ export const stopReasons = [
   'ApplicationFailure',
   'Deleted',
   'MaxRuntime',
+  'DeadlineExceeded',
   'Suspended',
   'Drained',
   'Preempted',

@@ -1,3 +1,6 @@
+import type { DependencySpec } from './job.ts';
+import { formatTimestamp } from './timestamp.ts';
+
 /**
  * Why a job waits. Waiting is data: each member carries its numbers; `describeWait` is the only wording. Amounts are
  * GPUs, and may be fractions of one.
@@ -33,7 +36,24 @@ export type WaitReason =
   | { readonly kind: 'WaitingForVictims'; readonly wanted: GangShape; readonly victims: readonly string[] }
   /** `queue` is the job's own or one above it. */
   | { readonly kind: 'QueueHeld'; readonly queue: string }
-  | { readonly kind: 'PassLimit' };
+  | { readonly kind: 'PassLimit' }
+  | { readonly kind: 'Held'; readonly by: string; readonly atMs: number }
+  | { readonly kind: 'NotBefore'; readonly untilMs: number }
+  /** `state` in one word (pending, running, succeeded…); null: no such job. */
+  | {
+      readonly kind: 'Dependency';
+      readonly job: string;
+      readonly condition: DependencySpec['condition'];
+      readonly state: string | null;
+    }
+  /** That job is over in a way that never lets this one start. */
+  | {
+      readonly kind: 'DependencyNever';
+      readonly job: string;
+      readonly condition: DependencySpec['condition'];
+      readonly state: string;
+    }
+  | { readonly kind: 'ArrayParallelism'; readonly array: string; readonly limit: number };
 
 export interface GangShape {
   readonly workers: number;
@@ -61,8 +81,20 @@ export function describeWait(wait: WaitReason): string {
       return `queue ${wait.queue} is held (hold: true): nothing of it starts until it is released`;
     case 'PassLimit':
       return 'not looked at yet: the scheduling pass reached its limit; the next pass goes on';
+    case 'Held':
+      return `held by ${wait.by} since ${formatTimestamp(wait.atMs)}; \`shoal release\` lets it start`;
+    case 'NotBefore':
+      return `not before ${formatTimestamp(wait.untilMs)}`;
+    case 'Dependency':
+      return `waits for job ${wait.job} to ${conditionVerbs[wait.condition]}, ${wait.state === null ? 'which does not exist yet' : `which is ${wait.state}`}`;
+    case 'DependencyNever':
+      return `waits for job ${wait.job} to ${conditionVerbs[wait.condition]}, which it never will: it has ${wait.state}; change spec.after, or delete this job`;
+    case 'ArrayParallelism':
+      return `at most ${wait.limit} jobs of array ${wait.array} run at a time`;
   }
 }
+
+const conditionVerbs = { Succeeded: 'succeed', Failed: 'fail', Finished: 'finish', Started: 'start' } as const;
 
 function gang(shape: GangShape): string {
   return `${shape.workers} x ${shape.gpusPerWorker} GPUs`;

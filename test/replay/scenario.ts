@@ -8,6 +8,7 @@ import { applyJob, applyQueue, FakeCluster } from '#test/simulation/fakeCluster.
 import { assertNever } from '#vocabulary/assert.ts';
 import type { AssignedWorker } from '#vocabulary/assignment.ts';
 import { jobName, nodeName, queueName, userName } from '#vocabulary/ids.ts';
+import { dependencyConditions, type DependencySpec } from '#vocabulary/job.ts';
 import { describeWait } from '#vocabulary/reasons.ts';
 import type { Words } from './words.ts';
 
@@ -77,7 +78,7 @@ export class Scenario {
   }
 
   #ask(words: Words): readonly string[] | null {
-    const input = inputOf(words);
+    const input = inputOf(words, this.#bornAtMs);
     if (input === null) return null;
     return this.#cluster.step([input]).flatMap((reply) => {
       if (reply.kind === 'refused') return [`refused ${reply.code} ${reply.field === '' ? '' : `${reply.field}: `}${reply.message}`];
@@ -165,12 +166,12 @@ function phaseOf(job: JobView): string {
 }
 
 /** What a person asks for; null: it is no such command. */
-function inputOf(words: Words): Input | null {
+function inputOf(words: Words, bornAtMs: number): Input | null {
   const { verb, name } = words;
   const [user, node] = [userName(words.text('user', 'alice')), nodeName(name)];
   switch (verb) {
     case 'apply':
-      return applyOf(words);
+      return applyOf(words, bornAtMs);
     case 'queue':
       return applyQueue(name, {
         parent: words.has('parent') ? queueName(words.text('parent', '')) : null,
@@ -184,6 +185,14 @@ function inputOf(words: Words): Input | null {
       return { kind: 'suspendJob', name: jobName(name), user };
     case 'resume':
       return { kind: 'resumeJob', name: jobName(name), user };
+    case 'hold':
+      return { kind: 'holdJob', name: jobName(name), user };
+    case 'release':
+      return { kind: 'releaseJob', name: jobName(name), user };
+    case 'next':
+      return { kind: 'nextJob', name: jobName(name), user };
+    case 'priority':
+      return { kind: 'prioritizeJob', name: jobName(name), user, priority: Number(words.rest[0]) };
     case 'delete':
       return { kind: 'deleteJob', name: jobName(name), user, now: words.rest.includes('now') };
     case 'cordon':
@@ -196,7 +205,9 @@ function inputOf(words: Words): Input | null {
   }
 }
 
-function applyOf(words: Words): Input {
+/** Times are seconds since the cluster was made. */
+function applyOf(words: Words, bornAtMs: number): Input {
+  const timeOf = (key: string): number | null => (words.has(key) ? bornAtMs + words.number(key, 0) * 1000 : null);
   const level = words.text('level', '');
   return applyJob(
     words.name,
@@ -205,12 +216,25 @@ function applyOf(words: Words): Input {
       priority: words.number('priority', 20),
       workers: words.number('workers', 1),
       gpusPerWorker: words.number('gpus', 1),
-      constraints: level === '' ? [] : [{ level, mode: 'required' }],
+      after: afterOf(words.text('after', '')),
+      startAfterMs: timeOf('notBefore'),
+      deadlineMs: timeOf('deadline'),
+      array: words.has('array') ? { count: words.number('array', 1), parallelism: words.has('at') ? words.number('at', 1) : null } : null,
+      constraints: level === '' ? [] : [{ level, mode: 'required', waitMs: null }],
       restarts: { max: words.number('restarts', 0), withinMs: words.has('within') ? words.number('within', 0) * 1000 : null },
       maxRuntimeMs: words.has('maxRuntime') ? words.number('maxRuntime', 0) * 1000 : null,
     },
     words.text('user', 'alice'),
   );
+}
+
+/** `a,b:Failed`: Succeeded where nothing is said. */
+function afterOf(text: string): readonly DependencySpec[] {
+  const items = text === '' ? [] : text.split(',').map((item) => item.split(':'));
+  return items.map(([job = '', wanted]) => ({
+    job: jobName(job),
+    condition: dependencyConditions.find((condition) => condition === wanted) ?? 'Succeeded',
+  }));
 }
 
 function describeDesire({ id, gpus, desire }: AssignedWorker): string {

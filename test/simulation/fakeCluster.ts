@@ -11,6 +11,7 @@ import type { JobView, StateView } from '#core/state/view.ts';
 import { step } from '#core/step.ts';
 import { defaultPolicy } from '#controller/limits.ts';
 import type { JobSpec } from '#vocabulary/job.ts';
+import { unaskedSpec } from '#vocabulary/job.ts';
 import { defaultQueueSpec, type QueueSpec } from '#vocabulary/queue.ts';
 import type { JobUid } from '#vocabulary/ids.ts';
 import { jobName, jobUid, queueName, userName } from '#vocabulary/ids.ts';
@@ -39,6 +40,7 @@ function grid({ racks, nodesPerRack, gpus }: GridShape): readonly NodeShape[] {
 /** A small job; the fields that a test is about are given. */
 function jobSpec(changes: Partial<JobSpec> = {}): JobSpec {
   return {
+    ...unaskedSpec,
     queue: queueName('default'),
     priority: 20,
     preemptible: true,

@@ -1,4 +1,4 @@
-import type { Rank, TrainingJob, TrainingJobSpec, TrainingJobStatus } from '#gen/shoal/v1/training_job_pb.js';
+import type { Mark, Placement, Rank, TrainingJob, TrainingJobSpec, TrainingJobStatus } from '#gen/shoal/v1/training_job_pb.js';
 import { meshAxes } from '#vocabulary/job.ts';
 import { formatGpuSeconds, formatIndices, formatMap, formatTime, shellWord } from '../../print/format.ts';
 import type { Section } from '../../print/sections.ts';
@@ -14,6 +14,8 @@ export function describeJob(job: TrainingJob): readonly Section[] {
     ['User', status?.user || '-'],
     ['Created', formatTime(metadata?.creationTimestamp)],
     ...(status?.finishedAt === undefined ? [] : [['Finished', formatTime(status.finishedAt)] satisfies Fact]),
+    ...markFacts('Held by', status?.held),
+    ...markFacts('Put first by', status?.next),
     ['Phase', `${status?.phase ?? ''}${status?.deleting === true ? ' (being deleted)' : ''}`],
   ];
   return [
@@ -23,6 +25,10 @@ export function describeJob(job: TrainingJob): readonly Section[] {
     attemptsSection(status),
     ledgerSection(status),
   ];
+}
+
+function markFacts(name: string, mark: Mark | undefined): readonly Fact[] {
+  return mark === undefined ? [] : [[name, `${mark.by} at ${formatTime(mark.at)}`]];
 }
 
 /** Waiting is the question that brings most people here. */
@@ -35,10 +41,16 @@ function whyFacts(status: TrainingJobStatus | undefined): readonly Fact[] {
 function specFacts(spec: TrainingJobSpec | undefined): readonly Fact[] {
   if (spec === undefined) return [];
   const { checkpoint, restarts, template, placement } = spec;
-  const levels = placement?.constraints.map(({ level, mode }) => `${level} (${mode || 'required'})`) ?? [];
+  const levels =
+    placement?.constraints.map(({ level, mode, wait }) => `${level} (${mode || 'required'}${wait === '' ? '' : `, waits ${wait}`})`) ?? [];
   const optional: readonly Fact[] = [
     ['GPU models', spec.gpuModel.join(', ')],
     ['Inside one', levels.join(', ')],
+    ...placementFacts(placement),
+    ['After', spec.after.map(({ job, condition }) => `${job} (${condition || 'Succeeded'})`).join(', ')],
+    ['Not before', spec.notBefore],
+    ['Deadline', spec.deadline],
+    ['Min runtime', spec.minRuntime],
     ['Checkpoints', checkpoint === undefined ? '' : checkpointSpec(checkpoint)],
     ['Restarts', restarts?.max === undefined ? '' : `at most ${restarts.max}${restarts.within === '' ? '' : ` within ${restarts.within}`}`],
     ['Max runtime', spec.maxRuntime],
@@ -46,10 +58,23 @@ function specFacts(spec: TrainingJobSpec | undefined): readonly Fact[] {
   return [
     ['Queue', spec.queue || 'default'],
     ['Priority', String(spec.priority ?? 20)],
-    ['Workers', `${spec.workers ?? '?'} x ${spec.gpusPerWorker ?? 1} GPUs`],
+    ['Workers', `${spec.workers ?? '?'} x ${spec.gpuShare === '' ? `${spec.gpusPerWorker ?? 1} GPUs` : `${spec.gpuShare} of a GPU`}`],
     ['Mesh', formatMap(spec.mesh, meshAxes)],
     ...optional.filter(([, value]) => value !== ''),
     ['Command', (template?.command ?? []).map(shellWord).join(' ')],
+  ];
+}
+
+function placementFacts(placement: Placement | undefined): readonly Fact[] {
+  if (placement === undefined) return [];
+  const { segments, spread, exclusive, nodeSelector, avoidNodes, packing } = placement;
+  return [
+    ['Segments', segments.map(({ level, workers }) => `${workers} workers a ${level}`).join(', ')],
+    ['Spread', spread === undefined ? '' : `at most ${spread.max ?? 1} workers a ${spread.level}`],
+    ['Alone in', exclusive],
+    ['Node labels', Object.keys(nodeSelector).length === 0 ? '' : formatMap(nodeSelector)],
+    ['Avoids nodes', avoidNodes.join(', ')],
+    ['Packing', packing === 'tight' ? '' : packing],
   ];
 }
 

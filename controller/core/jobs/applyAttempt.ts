@@ -9,6 +9,7 @@ import { holdAll, releaseAll } from '../nodes/holds.ts';
 import { countUsage } from '../queues/usage.ts';
 import type { AttemptRecord, JobRecord, State, WorkerRecord } from '../state/state.ts';
 import { movePhase } from './applyJob.ts';
+import { countAwaited, waitsForOthers } from './dependencies.ts';
 
 type Stamped<E> = E & { readonly atMs: number };
 type Of<K extends AttemptEvent['kind']> = Stamped<Extract<AttemptEvent, { kind: K }>>;
@@ -32,6 +33,7 @@ export function applyAttemptEvent(state: State, event: Stamped<AttemptEvent>): v
       settleJob(state, job);
       attempt.stage = { kind: 'running' };
       attempt.startedAtMs = event.atMs;
+      if (state.awaited.has(job.name)) state.scheduleDirty = true;
       return;
     case 'WorkerChanged':
       Object.assign(workerOf(attempt, event.worker), { state: event.state, message: event.message, exitCodes: event.exitCodes });
@@ -102,7 +104,9 @@ function place(state: State, job: JobRecord, event: Of<'AttemptPlaced'>): void {
     changeNode(state, node, () => holdAll(node, job, place));
     node.changedAt = state.revision;
   }
+  if (waitsForOthers(job)) countAwaited(state, job, -1);
   movePhase(state, job, { kind: 'active' });
+  job.next = null;
   job.attempts.push(attempt);
   touchNodes(state, attempt);
   settlePast(state, { queue: job.spec.queue, user: job.user, model: attempt.model }, event.atMs);

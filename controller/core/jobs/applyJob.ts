@@ -3,6 +3,9 @@ import type { JobEvent } from '../events.ts';
 import { noAmounts } from '../ledger/amounts.ts';
 import { changeOwners } from '../ledger/settle.ts';
 import type { JobRecord, State } from '../state/state.ts';
+import { countArray } from './arrays.ts';
+import { countAwaited, waitsForOthers } from './dependencies.ts';
+import { liftSpec } from './liftSpec.ts';
 import { insertPending, removePending } from './pending.ts';
 
 /** Folds what happens to a job as a whole. */
@@ -16,15 +19,37 @@ export function applyJobEvent(state: State, event: JobEvent & { readonly atMs: n
   job.changedAt = state.revision;
   switch (event.kind) {
     case 'JobChanged':
-      // The place in the order may change with the priority.
-      removePending(state, job);
-      changeOwners(state, job, () => {
-        job.spec = event.spec;
-        job.labels = event.labels;
+      if (waitsForOthers(job)) countAwaited(state, job, -1);
+      reorder(state, job, () => {
+        changeOwners(state, job, () => Object.assign(job, changesOf(event)));
       });
-      job.annotations = event.annotations;
-      if (job.phase.kind === 'pending') insertPending(state, job);
+      if (waitsForOthers(job)) countAwaited(state, job, 1);
       return;
+    case 'JobPrioritized':
+      reorder(state, job, () => {
+        job.spec = { ...job.spec, priority: event.priority };
+      });
+      return;
+    case 'JobNext':
+      reorder(state, job, () => {
+        job.next = { by: event.by, atMs: event.atMs };
+      });
+      return;
+    case 'JobHeld':
+      job.held = { by: event.by, atMs: event.atMs };
+      // Nothing can start by it, but the job has another reason to wait.
+      state.scheduleDirty = true;
+      return;
+    case 'JobReleased':
+      job.held = null;
+      state.scheduleDirty = true;
+      return;
+    case 'JobExpired': {
+      if (waitsForOthers(job)) countAwaited(state, job, -1);
+      const { atMs, reason, message } = event;
+      movePhase(state, job, { kind: 'finished', outcome: 'Failed', atMs, reason, message });
+      return;
+    }
     case 'JobWanted':
       job.wanted = event.wanted;
       return;
@@ -40,12 +65,27 @@ export function applyJobEvent(state: State, event: JobEvent & { readonly atMs: n
       return;
     case 'JobRemoved':
       removePending(state, job);
+      if (waitsForOthers(job)) countAwaited(state, job, -1);
+      if (state.awaited.has(job.name)) state.scheduleDirty = true;
       state.jobs.delete(job.uid);
       if (state.jobsByName.get(job.name) === job.uid) state.jobsByName.delete(job.name);
       return;
     default:
       assertNever(event);
   }
+}
+
+type Changes = Pick<JobRecord, 'spec' | 'labels' | 'annotations'> & Partial<Pick<JobRecord, 'array'>>;
+
+function changesOf({ spec, labels, annotations, array }: Extract<JobEvent, { kind: 'JobChanged' }>): Changes {
+  return { spec: liftSpec(spec), labels, annotations, ...(array === undefined ? {} : { array }) };
+}
+
+/** Changes something that a waiting job's place in the order depends on. */
+function reorder(state: State, job: JobRecord, change: () => void): void {
+  removePending(state, job);
+  change();
+  if (job.phase.kind === 'pending') insertPending(state, job);
 }
 
 function createJob(state: State, event: Extract<JobEvent, { kind: 'JobCreated' }> & { readonly atMs: number }): void {
@@ -56,10 +96,13 @@ function createJob(state: State, event: Extract<JobEvent, { kind: 'JobCreated' }
     user,
     labels,
     annotations,
-    spec,
+    spec: liftSpec(spec),
     createdAtMs: atMs,
     changedAt: state.revision,
     wanted: 'run',
+    array: event.array ?? null,
+    held: null,
+    next: null,
     phase: { kind: 'pending', sinceMs: atMs },
     nomination: null,
     attempts: [],
@@ -70,12 +113,16 @@ function createJob(state: State, event: Extract<JobEvent, { kind: 'JobCreated' }
   };
   state.jobs.set(uid, job);
   state.jobsByName.set(name, uid);
+  countAwaited(state, job, 1);
   insertPending(state, job);
 }
 
-/** Changes the phase and keeps the list of waiting jobs in step. */
+/** Changes the phase and keeps in step the list of waiting jobs, what holds GPUs of an array, and who waits for this job. */
 export function movePhase(state: State, job: JobRecord, phase: JobRecord['phase']): void {
   removePending(state, job);
+  if (job.phase.kind === 'active') countArray(state, job, -1);
+  if (phase.kind === 'active') countArray(state, job, 1);
+  if (phase.kind === 'finished' && state.awaited.has(job.name)) state.scheduleDirty = true;
   job.phase = phase;
   if (phase.kind !== 'pending') job.nomination = null;
   if (phase.kind === 'pending') insertPending(state, job);

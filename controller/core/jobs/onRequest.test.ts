@@ -27,8 +27,8 @@ describe('applying a job', () => {
         applyJob('a', { queue: queueName('deafult') }),
         applyJob('b', {
           constraints: [
-            { level: 'zone', mode: 'required' },
-            { level: 'row', mode: 'preferred' },
+            { level: 'zone', mode: 'required', waitMs: null },
+            { level: 'row', mode: 'preferred', waitMs: null },
           ],
         }),
       ),
@@ -41,12 +41,12 @@ describe('applying a job', () => {
 
   test.each<[string, Partial<JobSpec>]>([
     ['queue', { queue: queueName('other') }],
-    ['gpuModels', { gpuModels: ['H100'] }],
+    ['gpuModel', { gpuModels: ['H100'] }],
     ['workers', { workers: 2 }],
     ['gpusPerWorker', { gpusPerWorker: 2 }],
     ['processesPerWorker', { processesPerWorker: 'gpu' }],
     ['mesh', { mesh: [{ axis: 'data', size: 1 }] }],
-    ['constraints', { constraints: [{ level: 'rack', mode: 'required' }] }],
+    ['placement.constraints', { constraints: [{ level: 'rack', mode: 'required', waitMs: null }] }],
     ['checkpoint', { checkpoint: null }],
     ['template', { template: { command: ['other'], env: {}, workingDirectory: '', cpuMilli: null, memoryBytes: null } }],
   ])('again with another %s is refused by the field’s name', (field, changes) => {

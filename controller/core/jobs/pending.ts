@@ -2,7 +2,8 @@ import type { JobUid } from '#vocabulary/ids.ts';
 import type { JobRecord, State } from '../state/state.ts';
 
 /**
- * Waiting jobs in scheduling order: higher priority first, then the older one, then uid. A sorted array with binary
+ * Waiting jobs in scheduling order: those put first (the last one asked for before the others), then higher priority,
+ * then the older one, then uid. A sorted array with binary
  * search: at 4,000 waiting jobs an insertion moves some kilobytes, and the pass walks it without sorting.
  */
 export function insertPending(state: State, job: JobRecord): void {
@@ -30,6 +31,8 @@ function position(state: State, job: JobRecord): number {
 function comesBefore(state: State, uid: JobUid | undefined, job: JobRecord): boolean {
   const other = uid === undefined ? undefined : state.jobs.get(uid);
   if (other === undefined) return true;
+  const [theirs, ours] = [other.next?.atMs ?? -1, job.next?.atMs ?? -1];
+  if (theirs !== ours) return theirs > ours;
   if (other.spec.priority !== job.spec.priority) return other.spec.priority > job.spec.priority;
   if (other.createdAtMs !== job.createdAtMs) return other.createdAtMs < job.createdAtMs;
   return other.uid < job.uid;

@@ -91,7 +91,7 @@ function decideNext(turn: Turn, job: JobView, reasons: readonly StopReason[], ch
   const [primary] = reasons;
   if (primary === undefined || primary === 'Succeeded') return { kind: 'finished', outcome: 'Succeeded' };
   // Whatever else went wrong while it was stopping: its time is up.
-  if (reasons.includes('MaxRuntime')) return { kind: 'finished', outcome: 'Failed' };
+  if (reasons.includes('MaxRuntime') || reasons.includes('DeadlineExceeded')) return { kind: 'finished', outcome: 'Failed' };
   if (charged) {
     const { max, withinMs } = job.spec.restarts;
     const since = withinMs === null ? 0 : turn.context.nowMs - withinMs;

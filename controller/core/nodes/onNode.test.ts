@@ -58,10 +58,11 @@ describe('a hello', () => {
 
   test('with another inventory changes the node; new GPUs take work at once', () => {
     const one = cluster(1);
-    one.step([applyJob('a', { gpusPerWorker: 2 })]);
+    one.step([applyJob('a', { workers: 2 })]);
+    expect(one.placements()[0]).toMatch(/^a waits/);
     const bigger = new FakeAgent({ name: 'n1', rack: 'r1', gpus: 2 });
     one.step([{ kind: 'hello', hello: bigger.hello() }]);
-    expect(one.placements()).toEqual(['a n1:0,1']);
+    expect(one.placements()).toEqual(['a n1:0 n1:1']);
   });
 
   test('without a GPU that a job holds keeps its row, as unhealthy, until it is given back', () => {

@@ -2,12 +2,14 @@ import type { JobUid } from '#vocabulary/ids.ts';
 import type { WaitReason } from '#vocabulary/reasons.ts';
 import type { JobView } from '../state/view.ts';
 import type { Turn } from '../turn.ts';
+import { judgeReadiness, wakeAtMs } from '../jobs/readiness.ts';
 import { chooseCoordinator } from './coordinator.ts';
 import type { ClusterRoom } from './clusterRoom.ts';
 import { openRoom } from './clusterRoom.ts';
 import { isShortage, Preemption } from './preempt.ts';
 import type { Failed, PlacementDecision } from './decidePlacement.ts';
 import { decidePlacement } from './decidePlacement.ts';
+import { widensAtMs } from './requestOf.ts';
 
 /**
  * One scheduling pass: waiting jobs in order (priority, then age), each gang whole or not at all. A job that does not
@@ -19,11 +21,21 @@ export interface PassResult {
   readonly waits: ReadonlyMap<JobUid, WaitReason>;
   /** The pass stopped at its limit; another one is due at once. */
   readonly more: boolean;
+  /** Another one is due then, though nothing else happens; null: time alone changes nothing. */
+  readonly wakeAtMs: number | null;
 }
 
 export function runPass(turn: Turn): PassResult {
   const cluster = openRoom(turn.state, turn.context.policy.levels);
-  const pass: Pass = { turn, cluster, preemption: new Preemption(turn, cluster), failed: new Map(), waits: new Map(), placed: 0 };
+  const pass: Pass = {
+    turn,
+    cluster,
+    preemption: new Preemption(turn, cluster),
+    failed: new Map(),
+    waits: new Map(),
+    placed: 0,
+    wakeAtMs: null,
+  };
   for (const nominee of pass.preemption.nominees()) lookAtNominee(pass, nominee);
   for (const uid of [...turn.state.pending]) {
     const job = turn.state.jobs.get(uid);
@@ -31,7 +43,8 @@ export function runPass(turn: Turn): PassResult {
   }
   pass.preemption.end();
   cluster.settle();
-  return { waits: pass.waits, more: pass.placed >= turn.context.policy.placementsPerStepMax && pass.waits.size > 0 };
+  const more = pass.placed >= turn.context.policy.placementsPerStepMax && pass.waits.size > 0;
+  return { waits: pass.waits, more, wakeAtMs: pass.wakeAtMs };
 }
 
 interface Pass {
@@ -41,12 +54,15 @@ interface Pass {
   readonly failed: Failed;
   readonly waits: Map<JobUid, WaitReason>;
   placed: number;
+  /** When time alone lets a waiting job become a candidate. */
+  wakeAtMs: number | null;
 }
 
 /** Victims that it did not need after all run on. */
 function lookAtNominee(pass: Pass, job: JobView): void {
   const victims = job.nomination?.victims ?? [];
-  const decision = decidePlacement(pass.turn.state, pass.cluster, job, pass.failed);
+  if (!isReady(pass, job)) return;
+  const decision = decidePlacement(pass.turn.state, pass.cluster, job, { failed: pass.failed, nowMs: pass.turn.context.nowMs });
   if (decision.ok) {
     place(pass, job, decision);
     pass.preemption.release(victims);
@@ -61,9 +77,25 @@ function lookAt(pass: Pass, job: JobView): void {
     pass.waits.set(job.uid, { kind: 'PassLimit' });
     return;
   }
-  const decision = decidePlacement(pass.turn.state, pass.cluster, job, pass.failed);
+  if (!isReady(pass, job)) return;
+  const decision = decidePlacement(pass.turn.state, pass.cluster, job, { failed: pass.failed, nowMs: pass.turn.context.nowMs });
   if (decision.ok) place(pass, job, decision);
-  else pass.waits.set(job.uid, (isShortage(decision.wait) ? pass.preemption.nominate(job) : null) ?? decision.wait);
+  else {
+    noteWake(pass, widensAtMs(job, pass.turn.context.nowMs));
+    pass.waits.set(job.uid, (isShortage(decision.wait) ? pass.preemption.nominate(job) : null) ?? decision.wait);
+  }
+}
+
+function isReady(pass: Pass, job: JobView): boolean {
+  const notReady = judgeReadiness(pass.turn.state, job, pass.turn.context.nowMs);
+  if (notReady === null) return true;
+  pass.waits.set(job.uid, notReady);
+  noteWake(pass, wakeAtMs(notReady));
+  return false;
+}
+
+function noteWake(pass: Pass, atMs: number | null): void {
+  if (atMs !== null) pass.wakeAtMs = Math.min(atMs, pass.wakeAtMs ?? atMs);
 }
 
 function place(pass: Pass, job: JobView, decision: Extract<PlacementDecision, { ok: true }>): void {

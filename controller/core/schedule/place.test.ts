@@ -2,7 +2,8 @@ import { describe, expect, test } from 'vitest';
 import { applyJob, FakeCluster } from '#test/simulation/fakeCluster.ts';
 import { nodeName, userName } from '#vocabulary/ids.ts';
 
-const inside = (level: string) => ({ constraints: [{ level, mode: 'required' as const }] });
+const inside = (level: string) => ({ constraints: [{ level, mode: 'required' as const, waitMs: null }] });
+const cordon = (name: string) => ({ kind: 'cordonNode' as const, node: nodeName(name), user: userName('bob'), reason: '', drain: false });
 const node = (name: string, rack: string, gpus: number) => ({ name, rack, gpus });
 
 describe('a gang goes where it fits tightest', () => {
@@ -55,29 +56,29 @@ describe('a required level', () => {
 
   test('is kept though the gang would fit outside of it', () => {
     const cluster = new FakeCluster(twoRacks);
-    cluster.step([applyJob('a', { workers: 3, gpusPerWorker: 2, ...inside('rack') })]);
-    expect(cluster.placements()).toEqual(['a waits: 3 x 2 GPUs wanted inside one rack; the best rack has room for 2 workers now']);
+    cluster.step([cordon('n2'), applyJob('a', { workers: 2, gpusPerWorker: 2, ...inside('rack') })]);
+    expect(cluster.placements()).toEqual(['a waits: 2 x 2 GPUs wanted inside one rack; the best rack has room for 1 workers now']);
   });
 
   test('of one node means one node', () => {
-    const cluster = new FakeCluster(twoRacks);
-    cluster.step([applyJob('fits', { workers: 2, ...inside('node') }), applyJob('never', { workers: 3, ...inside('node') })]);
+    const cluster = new FakeCluster([...twoRacks, node('n4', 'r2', 3)]);
+    cluster.step([cordon('n4'), applyJob('fits', { workers: 2, ...inside('node') }), applyJob('waits', { workers: 3, ...inside('node') })]);
     expect(cluster.placements()).toEqual([
       'fits n1:0 n1:1',
-      'never waits: 3 x 1 GPUs wanted inside one node; the best node has room for 2 workers now',
+      'waits waits: 3 x 1 GPUs wanted inside one node; the best node has room for 2 workers now',
     ]);
   });
 
   test('the innermost of several binds', () => {
     const cluster = new FakeCluster(twoRacks);
-    const constraints = [{ level: 'zone', mode: 'required' as const }, ...inside('rack').constraints];
-    cluster.step([applyJob('a', { workers: 3, gpusPerWorker: 2, constraints })]);
-    expect(cluster.placements()).toEqual(['a waits: 3 x 2 GPUs wanted inside one rack; the best rack has room for 2 workers now']);
+    const constraints = [{ level: 'zone', mode: 'required' as const, waitMs: null }, ...inside('rack').constraints];
+    cluster.step([cordon('n2'), applyJob('a', { workers: 2, gpusPerWorker: 2, constraints })]);
+    expect(cluster.placements()).toEqual(['a waits: 2 x 2 GPUs wanted inside one rack; the best rack has room for 1 workers now']);
   });
 
   test('that is only preferred does not hold a gang back', () => {
     const cluster = new FakeCluster(twoRacks);
-    cluster.step([applyJob('a', { workers: 3, gpusPerWorker: 2, constraints: [{ level: 'rack', mode: 'preferred' }] })]);
+    cluster.step([applyJob('a', { workers: 3, gpusPerWorker: 2, constraints: [{ level: 'rack', mode: 'preferred', waitMs: null }] })]);
     expect(cluster.placements()).toEqual(['a n1:0,1 n2:0,1 n3:0,1']);
   });
 });

@@ -40,7 +40,7 @@ describe('after a fault of the machine', () => {
   test('the whole gang moves when the rest of its rack has no room and the level is required', () => {
     const shapes = ['n1', 'n2', 'n3'].map((name) => node(name, 'r1')).concat(['n4', 'n5', 'n6', 'n7'].map((name) => node(name, 'r2')));
     const cluster = new FakeCluster(shapes);
-    cluster.step([applyJob('a', { workers: 3, gpusPerWorker: 2, constraints: [{ level: 'rack', mode: 'required' }] })]);
+    cluster.step([applyJob('a', { workers: 3, gpusPerWorker: 2, constraints: [{ level: 'rack', mode: 'required', waitMs: null }] })]);
     expect(cluster.placements()).toEqual(['a n1:0,1 n2:0,1 n3:0,1']);
     expect(after(cluster, () => lose(cluster, 'n3'))).toEqual(['a n4:0,1 n5:0,1 n6:0,1']);
   });

@@ -49,6 +49,11 @@ function applyKind(state: State, event: StampedEvent): void {
       return;
     case 'JobCreated':
     case 'JobChanged':
+    case 'JobPrioritized':
+    case 'JobHeld':
+    case 'JobReleased':
+    case 'JobNext':
+    case 'JobExpired':
     case 'JobWanted':
     case 'JobParked':
     case 'JobNominated':

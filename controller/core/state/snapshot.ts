@@ -1,4 +1,7 @@
 import { occupy } from '../jobs/applyAttempt.ts';
+import { countArray } from '../jobs/arrays.ts';
+import { countAwaited, waitsForOthers } from '../jobs/dependencies.ts';
+import { liftSpec } from '../jobs/liftSpec.ts';
 import { insertPending } from '../jobs/pending.ts';
 import { completeQueueSpec } from '../queues/applyQueue.ts';
 import type { PastAmount } from '../queues/pastUsage.ts';
@@ -41,10 +44,13 @@ interface LedgerSnapshot {
 }
 
 type AmountsSnapshot = Readonly<Partial<Record<LedgerCategory, string>>>;
-type JobSnapshot = Omit<JobRecord, 'attempts' | 'ledger'> & {
-  readonly attempts: readonly AttemptSnapshot[];
-  readonly ledger: { readonly amounts: AmountsSnapshot; readonly unsaved: string; readonly settledAtMs?: number };
-};
+/** These came after version 0.1. */
+type LaterFields = 'array' | 'held' | 'next' | 'nomination';
+type JobSnapshot = Omit<JobRecord, 'attempts' | 'ledger' | LaterFields> &
+  Partial<Pick<JobRecord, LaterFields>> & {
+    readonly attempts: readonly AttemptSnapshot[];
+    readonly ledger: { readonly amounts: AmountsSnapshot; readonly unsaved: string; readonly settledAtMs?: number };
+  };
 type TokenSnapshot = State['tokens'] extends Map<string, infer T> ? T : never;
 
 type StageSnapshot =
@@ -107,18 +113,15 @@ export function restoreSnapshot(snapshot: StateSnapshot): State {
   for (const stored of snapshot.jobs) {
     const { amounts, unsaved, settledAtMs = state.atMs } = stored.ledger;
     const ledger = { amounts: restoreAmounts(amounts), unsaved: BigInt(unsaved), milli: 0, settledAtMs };
-    const spec = { ...stored.spec, gpuShareMilli: stored.spec.gpuShareMilli ?? null };
-    const job: JobRecord = {
-      ...stored,
-      spec,
-      nomination: stored.nomination ?? null,
-      attempts: stored.attempts.map(restoreAttempt),
-      ledger,
-    };
+    const { array = null, held = null, next = null, nomination = null } = stored;
+    const attempts = stored.attempts.map(restoreAttempt);
+    const job: JobRecord = { ...stored, array, held, next, nomination, spec: liftSpec(stored.spec), attempts, ledger };
     state.jobs.set(job.uid, job);
     state.jobsByName.set(job.name, job.uid);
     if (job.phase.kind === 'pending') insertPending(state, job);
+    if (waitsForOthers(job)) countAwaited(state, job, 1);
     const attempt = currentAttempt(job);
+    if (attempt !== undefined) countArray(state, job, 1);
     if (attempt !== undefined) restoreHold(state, job, attempt);
   }
   if (snapshot.version === 1) liftLedger(state, snapshot.nodes);

@@ -4,7 +4,8 @@ import { epoch, revision } from '#vocabulary/ids.ts';
 import type { JobSpec, Placement, StopReason } from '#vocabulary/job.ts';
 import type { QueueSpec } from '#vocabulary/queue.ts';
 import type { NodeInventory } from '#vocabulary/topology.ts';
-import type { ExitCodes, JobWanted, Labels, LeaveReason, RecordedProgress, StopCause, TokenFacts, WorkerRecordState } from '../events.ts';
+import type { ArrayTask, ExitCodes, JobWanted, Labels, LeaveReason } from '../events.ts';
+import type { RecordedProgress, StopCause, TokenFacts, WorkerRecordState } from '../events.ts';
 import type { PastAmount } from '../queues/pastUsage.ts';
 import type { Amounts, FreeCategory, Totals } from '../ledger/amounts.ts';
 import { noAmounts, noTotals } from '../ledger/amounts.ts';
@@ -12,7 +13,8 @@ import type { Hold } from '../nodes/holds.ts';
 
 /**
  * All that the controller knows, as the fold of the log. Changed in place by `apply` alone, handed out as `StateView`.
- * Indices (`jobsByName`, `pending`, `usage`, `ports`, a node's `jobs` and `holds`, the ledger's rates) are kept by the same fold; a
+ * Indices (`jobsByName`, `pending`, `usage`, `ports`, `awaited`, `arrays`, a node's `jobs` and `holds`, the ledger's rates) are kept by
+ * the same fold; a
  * snapshot leaves them out and they are made again from the records.
  */
 export interface State {
@@ -26,7 +28,7 @@ export interface State {
   readonly jobs: Map<JobUid, JobRecord>;
   readonly tokens: Map<string, TokenFacts & { usedBy: NodeName | null }>;
   readonly jobsByName: Map<JobName, JobUid>;
-  /** Waiting jobs in scheduling order: priority, then age, then uid. */
+  /** Waiting jobs in scheduling order: asked to be next, then priority, then age, then uid. */
   readonly pending: JobUid[];
   /** Milli-GPU held, by queue (with all below it) and by user in a queue; see queues/usageKey.ts for the keys. */
   readonly usage: Map<string, number>;
@@ -34,10 +36,16 @@ export interface State {
   readonly past: Map<string, PastAmount>;
   /** Coordinator ports in use, by address. */
   readonly ports: Map<string, Set<number>>;
+  /** How many jobs that were never placed wait for a job of this name (`spec.after`). Index. */
+  readonly awaited: Map<JobName, number>;
+  /** How many jobs of an array hold GPUs. Index. */
+  readonly arrays: Map<JobName, number>;
   readonly recent: RecentEvent[];
   readonly ledger: ClusterLedger;
   /** Something changed that may let a waiting job start. Derived; true after recovery. */
   scheduleDirty: boolean;
+  /** A pass is due at this time though nothing else happens (jobs/readiness.ts); null: time alone changes nothing. Derived. */
+  wakeAtMs: number | null;
   /** Revision at which a node last came or changed its inventory. Derived. */
   topologyAt: Revision;
 }
@@ -82,6 +90,12 @@ export interface JobRecord {
   readonly createdAtMs: number;
   changedAt: Revision;
   wanted: JobWanted;
+  /** null: it is of no array. */
+  array: ArrayTask | null;
+  /** Who keeps it from starting; null: nobody. */
+  held: Mark | null;
+  /** Who put it before all others; null: nobody. Cleared when it is placed. */
+  next: Mark | null;
   phase: JobPhase;
   /** Whose GPUs it waits for; null: it was promised none. Only while it waits. */
   nomination: Nomination | null;
@@ -98,6 +112,11 @@ export interface Nomination {
   readonly victims: readonly JobUid[];
   readonly placement: Placement;
   readonly model: string | null;
+  readonly atMs: number;
+}
+
+export interface Mark {
+  readonly by: UserName;
   readonly atMs: number;
 }
 
@@ -219,9 +238,12 @@ export function emptyState(): State {
     usage: new Map(),
     past: new Map(),
     ports: new Map(),
+    awaited: new Map(),
+    arrays: new Map(),
     recent: [],
     ledger: noClusterLedger(),
     scheduleDirty: true,
+    wakeAtMs: null,
     topologyAt: revision(0),
   };
 }

@@ -30,6 +30,11 @@ export function tell(state: StateView, event: StampedEvent): Told | null {
       };
     case 'JobCreated':
     case 'JobChanged':
+    case 'JobPrioritized':
+    case 'JobHeld':
+    case 'JobReleased':
+    case 'JobNext':
+    case 'JobExpired':
     case 'JobWanted':
     case 'JobParked':
     case 'JobNominated':
@@ -75,6 +80,16 @@ function tellJob(state: StateView, event: JobEvent): Told | null {
       return say('Changed', 'spec or labels changed');
     case 'JobWanted':
       return say({ run: 'ResumeRequested', suspend: 'SuspendRequested', delete: 'DeleteRequested' }[event.wanted], `by ${event.by}`);
+    case 'JobPrioritized':
+      return say('PriorityChanged', `to ${event.priority} by ${event.by}`);
+    case 'JobHeld':
+      return say('Held', `by ${event.by}`);
+    case 'JobReleased':
+      return say('Released', `by ${event.by}`);
+    case 'JobNext':
+      return say('PutFirst', `by ${event.by}`);
+    case 'JobExpired':
+      return say(event.reason, event.message, true);
     case 'JobParked':
       return say(event.phase === 'suspended' ? 'Suspended' : 'Queued', 'holds no GPUs');
     case 'JobNominated':
@@ -172,7 +187,7 @@ function cluster(reason: string, message: string): Told {
   return { objectKind: 'Cluster', objectName: 'cluster', type: 'Normal', reason, message };
 }
 
-const isFailure = (reason: string): boolean => reason.endsWith('Failure') || reason === 'MaxRuntime';
+const isFailure = (reason: string): boolean => reason.endsWith('Failure') || reason === 'MaxRuntime' || reason === 'DeadlineExceeded';
 
 /** `n1[0,1] n2[0,1]`; long gangs are cut. */
 function describePlacement(placement: Placement): string {

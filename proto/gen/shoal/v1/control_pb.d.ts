@@ -574,6 +574,149 @@ export declare type ResumeResponse = Message<"shoal.v1.ResumeResponse"> & {
 export declare const ResumeResponseSchema: GenMessage<ResumeResponse>;
 
 /**
+ * @generated from message shoal.v1.HoldRequest
+ */
+export declare type HoldRequest = Message<"shoal.v1.HoldRequest"> & {
+  /**
+   * @generated from field: string job = 1;
+   */
+  job: string;
+};
+
+/**
+ * Describes the message shoal.v1.HoldRequest.
+ * Use `create(HoldRequestSchema)` to create a new message.
+ */
+export declare const HoldRequestSchema: GenMessage<HoldRequest>;
+
+/**
+ * @generated from message shoal.v1.HoldResponse
+ */
+export declare type HoldResponse = Message<"shoal.v1.HoldResponse"> & {
+  /**
+   * False: it was held already.
+   *
+   * @generated from field: bool changed = 1;
+   */
+  changed: boolean;
+};
+
+/**
+ * Describes the message shoal.v1.HoldResponse.
+ * Use `create(HoldResponseSchema)` to create a new message.
+ */
+export declare const HoldResponseSchema: GenMessage<HoldResponse>;
+
+/**
+ * @generated from message shoal.v1.ReleaseRequest
+ */
+export declare type ReleaseRequest = Message<"shoal.v1.ReleaseRequest"> & {
+  /**
+   * @generated from field: string job = 1;
+   */
+  job: string;
+};
+
+/**
+ * Describes the message shoal.v1.ReleaseRequest.
+ * Use `create(ReleaseRequestSchema)` to create a new message.
+ */
+export declare const ReleaseRequestSchema: GenMessage<ReleaseRequest>;
+
+/**
+ * @generated from message shoal.v1.ReleaseResponse
+ */
+export declare type ReleaseResponse = Message<"shoal.v1.ReleaseResponse"> & {
+  /**
+   * False: nobody held it.
+   *
+   * @generated from field: bool changed = 1;
+   */
+  changed: boolean;
+};
+
+/**
+ * Describes the message shoal.v1.ReleaseResponse.
+ * Use `create(ReleaseResponseSchema)` to create a new message.
+ */
+export declare const ReleaseResponseSchema: GenMessage<ReleaseResponse>;
+
+/**
+ * @generated from message shoal.v1.NextRequest
+ */
+export declare type NextRequest = Message<"shoal.v1.NextRequest"> & {
+  /**
+   * @generated from field: string job = 1;
+   */
+  job: string;
+};
+
+/**
+ * Describes the message shoal.v1.NextRequest.
+ * Use `create(NextRequestSchema)` to create a new message.
+ */
+export declare const NextRequestSchema: GenMessage<NextRequest>;
+
+/**
+ * @generated from message shoal.v1.NextResponse
+ */
+export declare type NextResponse = Message<"shoal.v1.NextResponse"> & {
+  /**
+   * False: it was the next one already.
+   *
+   * @generated from field: bool changed = 1;
+   */
+  changed: boolean;
+};
+
+/**
+ * Describes the message shoal.v1.NextResponse.
+ * Use `create(NextResponseSchema)` to create a new message.
+ */
+export declare const NextResponseSchema: GenMessage<NextResponse>;
+
+/**
+ * @generated from message shoal.v1.PrioritizeRequest
+ */
+export declare type PrioritizeRequest = Message<"shoal.v1.PrioritizeRequest"> & {
+  /**
+   * @generated from field: string job = 1;
+   */
+  job: string;
+
+  /**
+   * 0..100, more is sooner.
+   *
+   * @generated from field: int32 priority = 2;
+   */
+  priority: number;
+};
+
+/**
+ * Describes the message shoal.v1.PrioritizeRequest.
+ * Use `create(PrioritizeRequestSchema)` to create a new message.
+ */
+export declare const PrioritizeRequestSchema: GenMessage<PrioritizeRequest>;
+
+/**
+ * @generated from message shoal.v1.PrioritizeResponse
+ */
+export declare type PrioritizeResponse = Message<"shoal.v1.PrioritizeResponse"> & {
+  /**
+   * False: it had this priority.
+   *
+   * @generated from field: bool changed = 1;
+   */
+  changed: boolean;
+};
+
+/**
+ * Describes the message shoal.v1.PrioritizeResponse.
+ * Use `create(PrioritizeResponseSchema)` to create a new message.
+ */
+export declare const PrioritizeResponseSchema: GenMessage<PrioritizeResponse>;
+
+/**
  * @generated from message shoal.v1.CordonRequest
  */
 export declare type CordonRequest = Message<"shoal.v1.CordonRequest"> & {
@@ -1176,6 +1319,46 @@ export declare const ControlService: GenService<{
     methodKind: "unary";
     input: typeof ResumeRequestSchema;
     output: typeof ResumeResponseSchema;
+  },
+  /**
+   * Keeps a job from starting, in its place in the queue.
+   *
+   * @generated from rpc shoal.v1.ControlService.Hold
+   */
+  hold: {
+    methodKind: "unary";
+    input: typeof HoldRequestSchema;
+    output: typeof HoldResponseSchema;
+  },
+  /**
+   * Lets a held job start.
+   *
+   * @generated from rpc shoal.v1.ControlService.Release
+   */
+  release: {
+    methodKind: "unary";
+    input: typeof ReleaseRequestSchema;
+    output: typeof ReleaseResponseSchema;
+  },
+  /**
+   * Puts a waiting job before all others of its queue, until it has started.
+   *
+   * @generated from rpc shoal.v1.ControlService.Next
+   */
+  next: {
+    methodKind: "unary";
+    input: typeof NextRequestSchema;
+    output: typeof NextResponseSchema;
+  },
+  /**
+   * Changes a job's priority.
+   *
+   * @generated from rpc shoal.v1.ControlService.Prioritize
+   */
+  prioritize: {
+    methodKind: "unary";
+    input: typeof PrioritizeRequestSchema;
+    output: typeof PrioritizeResponseSchema;
   },
   /**
    * Keeps new work off a node.

@@ -15,7 +15,7 @@ import { file_shoal_v1_training_job } from "./training_job_pb.js";
  * Describes the file shoal/v1/control.proto.
  */
 export const file_shoal_v1_control = /*@__PURE__*/
-  fileDesc("ChZzaG9hbC92MS9jb250cm9sLnByb3RvEghzaG9hbC52MSKpAgoIUmVzb3VyY2USLQoMdHJhaW5pbmdfam9iGAEgASgLMhUuc2hvYWwudjEuVHJhaW5pbmdKb2JIABIgCgVxdWV1ZRgCIAEoCzIPLnNob2FsLnYxLlF1ZXVlSAASHgoEbm9kZRgDIAEoCzIOLnNob2FsLnYxLk5vZGVIABIcCgNncHUYBCABKAsyDS5zaG9hbC52MS5HcHVIABIgCgVldmVudBgFIAEoCzIPLnNob2FsLnYxLkV2ZW50SAASNwoRaW5mZXJlbmNlX3NlcnZpY2UYBiABKAsyGi5zaG9hbC52MS5JbmZlcmVuY2VTZXJ2aWNlSAASKQoKcHJpY2VfYm9vaxgHIAEoCzITLnNob2FsLnYxLlByaWNlQm9va0gAQggKBm9iamVjdCIYCghEb2N1bWVudBIMCgRqc29uGAEgASgJIjUKDEFwcGx5UmVxdWVzdBIlCglkb2N1bWVudHMYASADKAsyEi5zaG9hbC52MS5Eb2N1bWVudCI3Cg1BcHBseVJlc3BvbnNlEiYKB3Jlc3VsdHMYASADKAsyFS5zaG9hbC52MS5BcHBseVJlc3VsdCKgAQoLQXBwbHlSZXN1bHQSKQoGb2JqZWN0GAEgASgLMhkuc2hvYWwudjEuT2JqZWN0UmVmZXJlbmNlEg8KB291dGNvbWUYAiABKAkSCwoDdWlkGAMgASgJEhAKCHdhcm5pbmdzGAQgAygJEigKCHByb2JsZW1zGAUgAygLMhYuc2hvYWwudjEuRmllbGRQcm9ibGVtEgwKBGNvZGUYBiABKAkiLgoMRmllbGRQcm9ibGVtEg0KBWZpZWxkGAEgASgJEg8KB21lc3NhZ2UYAiABKAkiNwoKR2V0UmVxdWVzdBIpCgZvYmplY3QYASABKAsyGS5zaG9hbC52MS5PYmplY3RSZWZlcmVuY2UiRQoLR2V0UmVzcG9uc2USJAoIcmVzb3VyY2UYASABKAsyEi5zaG9hbC52MS5SZXNvdXJjZRIQCghyZXZpc2lvbhgCIAEoBCLbAQoLTGlzdFJlcXVlc3QSDAoEa2luZBgBIAEoCRIoCgVhYm91dBgCIAEoCzIZLnNob2FsLnYxLk9iamVjdFJlZmVyZW5jZRJACg5sYWJlbF9zZWxlY3RvchgDIAMoCzIoLnNob2FsLnYxLkxpc3RSZXF1ZXN0LkxhYmVsU2VsZWN0b3JFbnRyeRINCgV0YWJsZRgEIAEoCBINCgVuYW1lcxgFIAMoCRo0ChJMYWJlbFNlbGVjdG9yRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASJnCgxMaXN0UmVzcG9uc2USJQoJcmVzb3VyY2VzGAEgAygLMhIuc2hvYWwudjEuUmVzb3VyY2USHgoFdGFibGUYAiABKAsyDy5zaG9hbC52MS5UYWJsZRIQCghyZXZpc2lvbhgDIAEoBCJHCgVUYWJsZRIhCgdjb2x1bW5zGAEgAygLMhAuc2hvYWwudjEuQ29sdW1uEhsKBHJvd3MYAiADKAsyDS5zaG9hbC52MS5Sb3ciKAoGQ29sdW1uEgwKBG5hbWUYASABKAkSEAoIcHJpb3JpdHkYAiABKA0iPwoDUm93EikKBm9iamVjdBgBIAEoCzIZLnNob2FsLnYxLk9iamVjdFJlZmVyZW5jZRINCgVjZWxscxgCIAMoCSL1AQoMV2F0Y2hSZXF1ZXN0EgwKBGtpbmQYASABKAkSFgoOYWZ0ZXJfcmV2aXNpb24YAiABKAQSKAoFYWJvdXQYAyABKAsyGS5zaG9hbC52MS5PYmplY3RSZWZlcmVuY2USDQoFdGFibGUYBCABKAgSDQoFbmFtZXMYBSADKAkSQQoObGFiZWxfc2VsZWN0b3IYBiADKAsyKS5zaG9hbC52MS5XYXRjaFJlcXVlc3QuTGFiZWxTZWxlY3RvckVudHJ5GjQKEkxhYmVsU2VsZWN0b3JFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIqABCg1XYXRjaFJlc3BvbnNlEgwKBHR5cGUYASABKAkSJAoIcmVzb3VyY2UYAiABKAsyEi5zaG9hbC52MS5SZXNvdXJjZRIeCgV0YWJsZRgDIAEoCzIPLnNob2FsLnYxLlRhYmxlEhAKCHJldmlzaW9uGAQgASgEEikKBm9iamVjdBgFIAEoCzIZLnNob2FsLnYxLk9iamVjdFJlZmVyZW5jZSJHCg1EZWxldGVSZXF1ZXN0EikKBm9iamVjdBgBIAEoCzIZLnNob2FsLnYxLk9iamVjdFJlZmVyZW5jZRILCgNub3cYAiABKAgiHQoORGVsZXRlUmVzcG9uc2USCwoDdWlkGAEgASgJIh0KDlN1c3BlbmRSZXF1ZXN0EgsKA2pvYhgBIAEoCSIiCg9TdXNwZW5kUmVzcG9uc2USDwoHY2hhbmdlZBgBIAEoCCIcCg1SZXN1bWVSZXF1ZXN0EgsKA2pvYhgBIAEoCSIhCg5SZXN1bWVSZXNwb25zZRIPCgdjaGFuZ2VkGAEgASgIIi0KDUNvcmRvblJlcXVlc3QSDAoEbm9kZRgBIAEoCRIOCgZyZWFzb24YAiABKAkiIQoOQ29yZG9uUmVzcG9uc2USDwoHY2hhbmdlZBgBIAEoCCIfCg9VbmNvcmRvblJlcXVlc3QSDAoEbm9kZRgBIAEoCSIjChBVbmNvcmRvblJlc3BvbnNlEg8KB2NoYW5nZWQYASABKAgiLAoMRHJhaW5SZXF1ZXN0EgwKBG5vZGUYASABKAkSDgoGcmVhc29uGAIgASgJIh0KDURyYWluUmVzcG9uc2USDAoEam9icxgBIAMoCSKJAQoLTG9nc1JlcXVlc3QSCwoDam9iGAEgASgJEg0KBXJhbmtzGAIgAygNEhEKCWFsbF9yYW5rcxgDIAEoCBIPCgdhdHRlbXB0GAQgASgNEg4KBmZvbGxvdxgFIAEoCBIRCgR0YWlsGAYgASgNSACIAQESDgoGc3RyZWFtGAcgASgJQgcKBV90YWlsImgKDExvZ3NSZXNwb25zZRIMCgRyYW5rGAEgASgNEgwKBG5vZGUYAiABKAkSDwoHYXR0ZW1wdBgDIAEoDRIOCgZzdHJlYW0YBCABKAkSDAoEZGF0YRgFIAEoDBINCgVlcnJvchgGIAEoCSI0CgtQbGFuUmVxdWVzdBIlCglkb2N1bWVudHMYASADKAsyEi5zaG9hbC52MS5Eb2N1bWVudCJHCgxQbGFuUmVzcG9uc2USJQoHcmVzdWx0cxgBIAMoCzIULnNob2FsLnYxLlBsYW5SZXN1bHQSEAoIcmV2aXNpb24YAiABKAQiiwEKClBsYW5SZXN1bHQSJAoFYXBwbHkYASABKAsyFS5zaG9hbC52MS5BcHBseVJlc3VsdBIsCglwbGFjZW1lbnQYAiADKAsyGS5zaG9hbC52MS5Xb3JrZXJQbGFjZW1lbnQSEwoLd2FpdF9yZWFzb24YAyABKAkSFAoMd2FpdF9tZXNzYWdlGAQgASgJIhsKDUxlZGdlclJlcXVlc3QSCgoCYnkYASABKAkiVwoOTGVkZ2VyUmVzcG9uc2USEAoIY2FwYWNpdHkYASABKAkSIQoEcm93cxgCIAMoCzITLnNob2FsLnYxLkxlZGdlclJvdxIQCghyZXZpc2lvbhgDIAEoBCJ8CglMZWRnZXJSb3cSDAoEbmFtZRgBIAEoCRIxCgdhbW91bnRzGAIgAygLMiAuc2hvYWwudjEuTGVkZ2VyUm93LkFtb3VudHNFbnRyeRouCgxBbW91bnRzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASINCgtJbmZvUmVxdWVzdCKxAQoMSW5mb1Jlc3BvbnNlEgwKBHVzZXIYASABKAkSDAoEcm9sZRgCIAEoCRISCgpjbHVzdGVyX2lkGAMgASgJEhYKDnNlcnZlcl92ZXJzaW9uGAQgASgJEg0KBWVwb2NoGAUgASgEEhAKCHJldmlzaW9uGAYgASgEEg8KB2NhX2hhc2gYByABKAkSEAoIZGVncmFkZWQYCCABKAkSFQoNYWdlbnRfYWRkcmVzcxgJIAEoCSItChZDcmVhdGVKb2luVG9rZW5SZXF1ZXN0EhMKC3R0bF9zZWNvbmRzGAEgASgNIj0KF0NyZWF0ZUpvaW5Ub2tlblJlc3BvbnNlEg0KBXRva2VuGAEgASgJEhMKC3R0bF9zZWNvbmRzGAIgASgNIjsKC0pvaW5SZXF1ZXN0Eg0KBXRva2VuGAEgASgJEg8KB2Nzcl9wZW0YAiABKAkSDAoEbm9kZRgDIAEoCSJOCgxKb2luUmVzcG9uc2USFwoPY2VydGlmaWNhdGVfcGVtGAEgASgJEg4KBmNhX3BlbRgCIAEoCRIVCg1hZ2VudF9hZGRyZXNzGAMgASgJMqEHCg5Db250cm9sU2VydmljZRI4CgVBcHBseRIWLnNob2FsLnYxLkFwcGx5UmVxdWVzdBoXLnNob2FsLnYxLkFwcGx5UmVzcG9uc2USMgoDR2V0EhQuc2hvYWwudjEuR2V0UmVxdWVzdBoVLnNob2FsLnYxLkdldFJlc3BvbnNlEjUKBExpc3QSFS5zaG9hbC52MS5MaXN0UmVxdWVzdBoWLnNob2FsLnYxLkxpc3RSZXNwb25zZRI6CgVXYXRjaBIWLnNob2FsLnYxLldhdGNoUmVxdWVzdBoXLnNob2FsLnYxLldhdGNoUmVzcG9uc2UwARI7CgZEZWxldGUSFy5zaG9hbC52MS5EZWxldGVSZXF1ZXN0Ghguc2hvYWwudjEuRGVsZXRlUmVzcG9uc2USPgoHU3VzcGVuZBIYLnNob2FsLnYxLlN1c3BlbmRSZXF1ZXN0Ghkuc2hvYWwudjEuU3VzcGVuZFJlc3BvbnNlEjsKBlJlc3VtZRIXLnNob2FsLnYxLlJlc3VtZVJlcXVlc3QaGC5zaG9hbC52MS5SZXN1bWVSZXNwb25zZRI7CgZDb3Jkb24SFy5zaG9hbC52MS5Db3Jkb25SZXF1ZXN0Ghguc2hvYWwudjEuQ29yZG9uUmVzcG9uc2USQQoIVW5jb3Jkb24SGS5zaG9hbC52MS5VbmNvcmRvblJlcXVlc3QaGi5zaG9hbC52MS5VbmNvcmRvblJlc3BvbnNlEjgKBURyYWluEhYuc2hvYWwudjEuRHJhaW5SZXF1ZXN0Ghcuc2hvYWwudjEuRHJhaW5SZXNwb25zZRI3CgRMb2dzEhUuc2hvYWwudjEuTG9nc1JlcXVlc3QaFi5zaG9hbC52MS5Mb2dzUmVzcG9uc2UwARI1CgRQbGFuEhUuc2hvYWwudjEuUGxhblJlcXVlc3QaFi5zaG9hbC52MS5QbGFuUmVzcG9uc2USOwoGTGVkZ2VyEhcuc2hvYWwudjEuTGVkZ2VyUmVxdWVzdBoYLnNob2FsLnYxLkxlZGdlclJlc3BvbnNlEjUKBEluZm8SFS5zaG9hbC52MS5JbmZvUmVxdWVzdBoWLnNob2FsLnYxLkluZm9SZXNwb25zZRJWCg9DcmVhdGVKb2luVG9rZW4SIC5zaG9hbC52MS5DcmVhdGVKb2luVG9rZW5SZXF1ZXN0GiEuc2hvYWwudjEuQ3JlYXRlSm9pblRva2VuUmVzcG9uc2UySgoRRW5yb2xsbWVudFNlcnZpY2USNQoESm9pbhIVLnNob2FsLnYxLkpvaW5SZXF1ZXN0GhYuc2hvYWwudjEuSm9pblJlc3BvbnNlYgZwcm90bzM", [file_shoal_v1_event, file_shoal_v1_inference_service, file_shoal_v1_meta, file_shoal_v1_node, file_shoal_v1_price_book, file_shoal_v1_queue, file_shoal_v1_training_job]);
+  fileDesc("ChZzaG9hbC92MS9jb250cm9sLnByb3RvEghzaG9hbC52MSKpAgoIUmVzb3VyY2USLQoMdHJhaW5pbmdfam9iGAEgASgLMhUuc2hvYWwudjEuVHJhaW5pbmdKb2JIABIgCgVxdWV1ZRgCIAEoCzIPLnNob2FsLnYxLlF1ZXVlSAASHgoEbm9kZRgDIAEoCzIOLnNob2FsLnYxLk5vZGVIABIcCgNncHUYBCABKAsyDS5zaG9hbC52MS5HcHVIABIgCgVldmVudBgFIAEoCzIPLnNob2FsLnYxLkV2ZW50SAASNwoRaW5mZXJlbmNlX3NlcnZpY2UYBiABKAsyGi5zaG9hbC52MS5JbmZlcmVuY2VTZXJ2aWNlSAASKQoKcHJpY2VfYm9vaxgHIAEoCzITLnNob2FsLnYxLlByaWNlQm9va0gAQggKBm9iamVjdCIYCghEb2N1bWVudBIMCgRqc29uGAEgASgJIjUKDEFwcGx5UmVxdWVzdBIlCglkb2N1bWVudHMYASADKAsyEi5zaG9hbC52MS5Eb2N1bWVudCI3Cg1BcHBseVJlc3BvbnNlEiYKB3Jlc3VsdHMYASADKAsyFS5zaG9hbC52MS5BcHBseVJlc3VsdCKgAQoLQXBwbHlSZXN1bHQSKQoGb2JqZWN0GAEgASgLMhkuc2hvYWwudjEuT2JqZWN0UmVmZXJlbmNlEg8KB291dGNvbWUYAiABKAkSCwoDdWlkGAMgASgJEhAKCHdhcm5pbmdzGAQgAygJEigKCHByb2JsZW1zGAUgAygLMhYuc2hvYWwudjEuRmllbGRQcm9ibGVtEgwKBGNvZGUYBiABKAkiLgoMRmllbGRQcm9ibGVtEg0KBWZpZWxkGAEgASgJEg8KB21lc3NhZ2UYAiABKAkiNwoKR2V0UmVxdWVzdBIpCgZvYmplY3QYASABKAsyGS5zaG9hbC52MS5PYmplY3RSZWZlcmVuY2UiRQoLR2V0UmVzcG9uc2USJAoIcmVzb3VyY2UYASABKAsyEi5zaG9hbC52MS5SZXNvdXJjZRIQCghyZXZpc2lvbhgCIAEoBCLbAQoLTGlzdFJlcXVlc3QSDAoEa2luZBgBIAEoCRIoCgVhYm91dBgCIAEoCzIZLnNob2FsLnYxLk9iamVjdFJlZmVyZW5jZRJACg5sYWJlbF9zZWxlY3RvchgDIAMoCzIoLnNob2FsLnYxLkxpc3RSZXF1ZXN0LkxhYmVsU2VsZWN0b3JFbnRyeRINCgV0YWJsZRgEIAEoCBINCgVuYW1lcxgFIAMoCRo0ChJMYWJlbFNlbGVjdG9yRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASJnCgxMaXN0UmVzcG9uc2USJQoJcmVzb3VyY2VzGAEgAygLMhIuc2hvYWwudjEuUmVzb3VyY2USHgoFdGFibGUYAiABKAsyDy5zaG9hbC52MS5UYWJsZRIQCghyZXZpc2lvbhgDIAEoBCJHCgVUYWJsZRIhCgdjb2x1bW5zGAEgAygLMhAuc2hvYWwudjEuQ29sdW1uEhsKBHJvd3MYAiADKAsyDS5zaG9hbC52MS5Sb3ciKAoGQ29sdW1uEgwKBG5hbWUYASABKAkSEAoIcHJpb3JpdHkYAiABKA0iPwoDUm93EikKBm9iamVjdBgBIAEoCzIZLnNob2FsLnYxLk9iamVjdFJlZmVyZW5jZRINCgVjZWxscxgCIAMoCSL1AQoMV2F0Y2hSZXF1ZXN0EgwKBGtpbmQYASABKAkSFgoOYWZ0ZXJfcmV2aXNpb24YAiABKAQSKAoFYWJvdXQYAyABKAsyGS5zaG9hbC52MS5PYmplY3RSZWZlcmVuY2USDQoFdGFibGUYBCABKAgSDQoFbmFtZXMYBSADKAkSQQoObGFiZWxfc2VsZWN0b3IYBiADKAsyKS5zaG9hbC52MS5XYXRjaFJlcXVlc3QuTGFiZWxTZWxlY3RvckVudHJ5GjQKEkxhYmVsU2VsZWN0b3JFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIqABCg1XYXRjaFJlc3BvbnNlEgwKBHR5cGUYASABKAkSJAoIcmVzb3VyY2UYAiABKAsyEi5zaG9hbC52MS5SZXNvdXJjZRIeCgV0YWJsZRgDIAEoCzIPLnNob2FsLnYxLlRhYmxlEhAKCHJldmlzaW9uGAQgASgEEikKBm9iamVjdBgFIAEoCzIZLnNob2FsLnYxLk9iamVjdFJlZmVyZW5jZSJHCg1EZWxldGVSZXF1ZXN0EikKBm9iamVjdBgBIAEoCzIZLnNob2FsLnYxLk9iamVjdFJlZmVyZW5jZRILCgNub3cYAiABKAgiHQoORGVsZXRlUmVzcG9uc2USCwoDdWlkGAEgASgJIh0KDlN1c3BlbmRSZXF1ZXN0EgsKA2pvYhgBIAEoCSIiCg9TdXNwZW5kUmVzcG9uc2USDwoHY2hhbmdlZBgBIAEoCCIcCg1SZXN1bWVSZXF1ZXN0EgsKA2pvYhgBIAEoCSIhCg5SZXN1bWVSZXNwb25zZRIPCgdjaGFuZ2VkGAEgASgIIhoKC0hvbGRSZXF1ZXN0EgsKA2pvYhgBIAEoCSIfCgxIb2xkUmVzcG9uc2USDwoHY2hhbmdlZBgBIAEoCCIdCg5SZWxlYXNlUmVxdWVzdBILCgNqb2IYASABKAkiIgoPUmVsZWFzZVJlc3BvbnNlEg8KB2NoYW5nZWQYASABKAgiGgoLTmV4dFJlcXVlc3QSCwoDam9iGAEgASgJIh8KDE5leHRSZXNwb25zZRIPCgdjaGFuZ2VkGAEgASgIIjIKEVByaW9yaXRpemVSZXF1ZXN0EgsKA2pvYhgBIAEoCRIQCghwcmlvcml0eRgCIAEoBSIlChJQcmlvcml0aXplUmVzcG9uc2USDwoHY2hhbmdlZBgBIAEoCCItCg1Db3Jkb25SZXF1ZXN0EgwKBG5vZGUYASABKAkSDgoGcmVhc29uGAIgASgJIiEKDkNvcmRvblJlc3BvbnNlEg8KB2NoYW5nZWQYASABKAgiHwoPVW5jb3Jkb25SZXF1ZXN0EgwKBG5vZGUYASABKAkiIwoQVW5jb3Jkb25SZXNwb25zZRIPCgdjaGFuZ2VkGAEgASgIIiwKDERyYWluUmVxdWVzdBIMCgRub2RlGAEgASgJEg4KBnJlYXNvbhgCIAEoCSIdCg1EcmFpblJlc3BvbnNlEgwKBGpvYnMYASADKAkiiQEKC0xvZ3NSZXF1ZXN0EgsKA2pvYhgBIAEoCRINCgVyYW5rcxgCIAMoDRIRCglhbGxfcmFua3MYAyABKAgSDwoHYXR0ZW1wdBgEIAEoDRIOCgZmb2xsb3cYBSABKAgSEQoEdGFpbBgGIAEoDUgAiAEBEg4KBnN0cmVhbRgHIAEoCUIHCgVfdGFpbCJoCgxMb2dzUmVzcG9uc2USDAoEcmFuaxgBIAEoDRIMCgRub2RlGAIgASgJEg8KB2F0dGVtcHQYAyABKA0SDgoGc3RyZWFtGAQgASgJEgwKBGRhdGEYBSABKAwSDQoFZXJyb3IYBiABKAkiNAoLUGxhblJlcXVlc3QSJQoJZG9jdW1lbnRzGAEgAygLMhIuc2hvYWwudjEuRG9jdW1lbnQiRwoMUGxhblJlc3BvbnNlEiUKB3Jlc3VsdHMYASADKAsyFC5zaG9hbC52MS5QbGFuUmVzdWx0EhAKCHJldmlzaW9uGAIgASgEIosBCgpQbGFuUmVzdWx0EiQKBWFwcGx5GAEgASgLMhUuc2hvYWwudjEuQXBwbHlSZXN1bHQSLAoJcGxhY2VtZW50GAIgAygLMhkuc2hvYWwudjEuV29ya2VyUGxhY2VtZW50EhMKC3dhaXRfcmVhc29uGAMgASgJEhQKDHdhaXRfbWVzc2FnZRgEIAEoCSIbCg1MZWRnZXJSZXF1ZXN0EgoKAmJ5GAEgASgJIlcKDkxlZGdlclJlc3BvbnNlEhAKCGNhcGFjaXR5GAEgASgJEiEKBHJvd3MYAiADKAsyEy5zaG9hbC52MS5MZWRnZXJSb3cSEAoIcmV2aXNpb24YAyABKAQifAoJTGVkZ2VyUm93EgwKBG5hbWUYASABKAkSMQoHYW1vdW50cxgCIAMoCzIgLnNob2FsLnYxLkxlZGdlclJvdy5BbW91bnRzRW50cnkaLgoMQW1vdW50c0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiDQoLSW5mb1JlcXVlc3QisQEKDEluZm9SZXNwb25zZRIMCgR1c2VyGAEgASgJEgwKBHJvbGUYAiABKAkSEgoKY2x1c3Rlcl9pZBgDIAEoCRIWCg5zZXJ2ZXJfdmVyc2lvbhgEIAEoCRINCgVlcG9jaBgFIAEoBBIQCghyZXZpc2lvbhgGIAEoBBIPCgdjYV9oYXNoGAcgASgJEhAKCGRlZ3JhZGVkGAggASgJEhUKDWFnZW50X2FkZHJlc3MYCSABKAkiLQoWQ3JlYXRlSm9pblRva2VuUmVxdWVzdBITCgt0dGxfc2Vjb25kcxgBIAEoDSI9ChdDcmVhdGVKb2luVG9rZW5SZXNwb25zZRINCgV0b2tlbhgBIAEoCRITCgt0dGxfc2Vjb25kcxgCIAEoDSI7CgtKb2luUmVxdWVzdBINCgV0b2tlbhgBIAEoCRIPCgdjc3JfcGVtGAIgASgJEgwKBG5vZGUYAyABKAkiTgoMSm9pblJlc3BvbnNlEhcKD2NlcnRpZmljYXRlX3BlbRgBIAEoCRIOCgZjYV9wZW0YAiABKAkSFQoNYWdlbnRfYWRkcmVzcxgDIAEoCTKYCQoOQ29udHJvbFNlcnZpY2USOAoFQXBwbHkSFi5zaG9hbC52MS5BcHBseVJlcXVlc3QaFy5zaG9hbC52MS5BcHBseVJlc3BvbnNlEjIKA0dldBIULnNob2FsLnYxLkdldFJlcXVlc3QaFS5zaG9hbC52MS5HZXRSZXNwb25zZRI1CgRMaXN0EhUuc2hvYWwudjEuTGlzdFJlcXVlc3QaFi5zaG9hbC52MS5MaXN0UmVzcG9uc2USOgoFV2F0Y2gSFi5zaG9hbC52MS5XYXRjaFJlcXVlc3QaFy5zaG9hbC52MS5XYXRjaFJlc3BvbnNlMAESOwoGRGVsZXRlEhcuc2hvYWwudjEuRGVsZXRlUmVxdWVzdBoYLnNob2FsLnYxLkRlbGV0ZVJlc3BvbnNlEj4KB1N1c3BlbmQSGC5zaG9hbC52MS5TdXNwZW5kUmVxdWVzdBoZLnNob2FsLnYxLlN1c3BlbmRSZXNwb25zZRI7CgZSZXN1bWUSFy5zaG9hbC52MS5SZXN1bWVSZXF1ZXN0Ghguc2hvYWwudjEuUmVzdW1lUmVzcG9uc2USNQoESG9sZBIVLnNob2FsLnYxLkhvbGRSZXF1ZXN0GhYuc2hvYWwudjEuSG9sZFJlc3BvbnNlEj4KB1JlbGVhc2USGC5zaG9hbC52MS5SZWxlYXNlUmVxdWVzdBoZLnNob2FsLnYxLlJlbGVhc2VSZXNwb25zZRI1CgROZXh0EhUuc2hvYWwudjEuTmV4dFJlcXVlc3QaFi5zaG9hbC52MS5OZXh0UmVzcG9uc2USRwoKUHJpb3JpdGl6ZRIbLnNob2FsLnYxLlByaW9yaXRpemVSZXF1ZXN0Ghwuc2hvYWwudjEuUHJpb3JpdGl6ZVJlc3BvbnNlEjsKBkNvcmRvbhIXLnNob2FsLnYxLkNvcmRvblJlcXVlc3QaGC5zaG9hbC52MS5Db3Jkb25SZXNwb25zZRJBCghVbmNvcmRvbhIZLnNob2FsLnYxLlVuY29yZG9uUmVxdWVzdBoaLnNob2FsLnYxLlVuY29yZG9uUmVzcG9uc2USOAoFRHJhaW4SFi5zaG9hbC52MS5EcmFpblJlcXVlc3QaFy5zaG9hbC52MS5EcmFpblJlc3BvbnNlEjcKBExvZ3MSFS5zaG9hbC52MS5Mb2dzUmVxdWVzdBoWLnNob2FsLnYxLkxvZ3NSZXNwb25zZTABEjUKBFBsYW4SFS5zaG9hbC52MS5QbGFuUmVxdWVzdBoWLnNob2FsLnYxLlBsYW5SZXNwb25zZRI7CgZMZWRnZXISFy5zaG9hbC52MS5MZWRnZXJSZXF1ZXN0Ghguc2hvYWwudjEuTGVkZ2VyUmVzcG9uc2USNQoESW5mbxIVLnNob2FsLnYxLkluZm9SZXF1ZXN0GhYuc2hvYWwudjEuSW5mb1Jlc3BvbnNlElYKD0NyZWF0ZUpvaW5Ub2tlbhIgLnNob2FsLnYxLkNyZWF0ZUpvaW5Ub2tlblJlcXVlc3QaIS5zaG9hbC52MS5DcmVhdGVKb2luVG9rZW5SZXNwb25zZTJKChFFbnJvbGxtZW50U2VydmljZRI1CgRKb2luEhUuc2hvYWwudjEuSm9pblJlcXVlc3QaFi5zaG9hbC52MS5Kb2luUmVzcG9uc2ViBnByb3RvMw", [file_shoal_v1_event, file_shoal_v1_inference_service, file_shoal_v1_meta, file_shoal_v1_node, file_shoal_v1_price_book, file_shoal_v1_queue, file_shoal_v1_training_job]);
 
 /**
  * Describes the message shoal.v1.Resource.
@@ -165,144 +165,200 @@ export const ResumeResponseSchema = /*@__PURE__*/
   messageDesc(file_shoal_v1_control, 20);
 
 /**
+ * Describes the message shoal.v1.HoldRequest.
+ * Use `create(HoldRequestSchema)` to create a new message.
+ */
+export const HoldRequestSchema = /*@__PURE__*/
+  messageDesc(file_shoal_v1_control, 21);
+
+/**
+ * Describes the message shoal.v1.HoldResponse.
+ * Use `create(HoldResponseSchema)` to create a new message.
+ */
+export const HoldResponseSchema = /*@__PURE__*/
+  messageDesc(file_shoal_v1_control, 22);
+
+/**
+ * Describes the message shoal.v1.ReleaseRequest.
+ * Use `create(ReleaseRequestSchema)` to create a new message.
+ */
+export const ReleaseRequestSchema = /*@__PURE__*/
+  messageDesc(file_shoal_v1_control, 23);
+
+/**
+ * Describes the message shoal.v1.ReleaseResponse.
+ * Use `create(ReleaseResponseSchema)` to create a new message.
+ */
+export const ReleaseResponseSchema = /*@__PURE__*/
+  messageDesc(file_shoal_v1_control, 24);
+
+/**
+ * Describes the message shoal.v1.NextRequest.
+ * Use `create(NextRequestSchema)` to create a new message.
+ */
+export const NextRequestSchema = /*@__PURE__*/
+  messageDesc(file_shoal_v1_control, 25);
+
+/**
+ * Describes the message shoal.v1.NextResponse.
+ * Use `create(NextResponseSchema)` to create a new message.
+ */
+export const NextResponseSchema = /*@__PURE__*/
+  messageDesc(file_shoal_v1_control, 26);
+
+/**
+ * Describes the message shoal.v1.PrioritizeRequest.
+ * Use `create(PrioritizeRequestSchema)` to create a new message.
+ */
+export const PrioritizeRequestSchema = /*@__PURE__*/
+  messageDesc(file_shoal_v1_control, 27);
+
+/**
+ * Describes the message shoal.v1.PrioritizeResponse.
+ * Use `create(PrioritizeResponseSchema)` to create a new message.
+ */
+export const PrioritizeResponseSchema = /*@__PURE__*/
+  messageDesc(file_shoal_v1_control, 28);
+
+/**
  * Describes the message shoal.v1.CordonRequest.
  * Use `create(CordonRequestSchema)` to create a new message.
  */
 export const CordonRequestSchema = /*@__PURE__*/
-  messageDesc(file_shoal_v1_control, 21);
+  messageDesc(file_shoal_v1_control, 29);
 
 /**
  * Describes the message shoal.v1.CordonResponse.
  * Use `create(CordonResponseSchema)` to create a new message.
  */
 export const CordonResponseSchema = /*@__PURE__*/
-  messageDesc(file_shoal_v1_control, 22);
+  messageDesc(file_shoal_v1_control, 30);
 
 /**
  * Describes the message shoal.v1.UncordonRequest.
  * Use `create(UncordonRequestSchema)` to create a new message.
  */
 export const UncordonRequestSchema = /*@__PURE__*/
-  messageDesc(file_shoal_v1_control, 23);
+  messageDesc(file_shoal_v1_control, 31);
 
 /**
  * Describes the message shoal.v1.UncordonResponse.
  * Use `create(UncordonResponseSchema)` to create a new message.
  */
 export const UncordonResponseSchema = /*@__PURE__*/
-  messageDesc(file_shoal_v1_control, 24);
+  messageDesc(file_shoal_v1_control, 32);
 
 /**
  * Describes the message shoal.v1.DrainRequest.
  * Use `create(DrainRequestSchema)` to create a new message.
  */
 export const DrainRequestSchema = /*@__PURE__*/
-  messageDesc(file_shoal_v1_control, 25);
+  messageDesc(file_shoal_v1_control, 33);
 
 /**
  * Describes the message shoal.v1.DrainResponse.
  * Use `create(DrainResponseSchema)` to create a new message.
  */
 export const DrainResponseSchema = /*@__PURE__*/
-  messageDesc(file_shoal_v1_control, 26);
+  messageDesc(file_shoal_v1_control, 34);
 
 /**
  * Describes the message shoal.v1.LogsRequest.
  * Use `create(LogsRequestSchema)` to create a new message.
  */
 export const LogsRequestSchema = /*@__PURE__*/
-  messageDesc(file_shoal_v1_control, 27);
+  messageDesc(file_shoal_v1_control, 35);
 
 /**
  * Describes the message shoal.v1.LogsResponse.
  * Use `create(LogsResponseSchema)` to create a new message.
  */
 export const LogsResponseSchema = /*@__PURE__*/
-  messageDesc(file_shoal_v1_control, 28);
+  messageDesc(file_shoal_v1_control, 36);
 
 /**
  * Describes the message shoal.v1.PlanRequest.
  * Use `create(PlanRequestSchema)` to create a new message.
  */
 export const PlanRequestSchema = /*@__PURE__*/
-  messageDesc(file_shoal_v1_control, 29);
+  messageDesc(file_shoal_v1_control, 37);
 
 /**
  * Describes the message shoal.v1.PlanResponse.
  * Use `create(PlanResponseSchema)` to create a new message.
  */
 export const PlanResponseSchema = /*@__PURE__*/
-  messageDesc(file_shoal_v1_control, 30);
+  messageDesc(file_shoal_v1_control, 38);
 
 /**
  * Describes the message shoal.v1.PlanResult.
  * Use `create(PlanResultSchema)` to create a new message.
  */
 export const PlanResultSchema = /*@__PURE__*/
-  messageDesc(file_shoal_v1_control, 31);
+  messageDesc(file_shoal_v1_control, 39);
 
 /**
  * Describes the message shoal.v1.LedgerRequest.
  * Use `create(LedgerRequestSchema)` to create a new message.
  */
 export const LedgerRequestSchema = /*@__PURE__*/
-  messageDesc(file_shoal_v1_control, 32);
+  messageDesc(file_shoal_v1_control, 40);
 
 /**
  * Describes the message shoal.v1.LedgerResponse.
  * Use `create(LedgerResponseSchema)` to create a new message.
  */
 export const LedgerResponseSchema = /*@__PURE__*/
-  messageDesc(file_shoal_v1_control, 33);
+  messageDesc(file_shoal_v1_control, 41);
 
 /**
  * Describes the message shoal.v1.LedgerRow.
  * Use `create(LedgerRowSchema)` to create a new message.
  */
 export const LedgerRowSchema = /*@__PURE__*/
-  messageDesc(file_shoal_v1_control, 34);
+  messageDesc(file_shoal_v1_control, 42);
 
 /**
  * Describes the message shoal.v1.InfoRequest.
  * Use `create(InfoRequestSchema)` to create a new message.
  */
 export const InfoRequestSchema = /*@__PURE__*/
-  messageDesc(file_shoal_v1_control, 35);
+  messageDesc(file_shoal_v1_control, 43);
 
 /**
  * Describes the message shoal.v1.InfoResponse.
  * Use `create(InfoResponseSchema)` to create a new message.
  */
 export const InfoResponseSchema = /*@__PURE__*/
-  messageDesc(file_shoal_v1_control, 36);
+  messageDesc(file_shoal_v1_control, 44);
 
 /**
  * Describes the message shoal.v1.CreateJoinTokenRequest.
  * Use `create(CreateJoinTokenRequestSchema)` to create a new message.
  */
 export const CreateJoinTokenRequestSchema = /*@__PURE__*/
-  messageDesc(file_shoal_v1_control, 37);
+  messageDesc(file_shoal_v1_control, 45);
 
 /**
  * Describes the message shoal.v1.CreateJoinTokenResponse.
  * Use `create(CreateJoinTokenResponseSchema)` to create a new message.
  */
 export const CreateJoinTokenResponseSchema = /*@__PURE__*/
-  messageDesc(file_shoal_v1_control, 38);
+  messageDesc(file_shoal_v1_control, 46);
 
 /**
  * Describes the message shoal.v1.JoinRequest.
  * Use `create(JoinRequestSchema)` to create a new message.
  */
 export const JoinRequestSchema = /*@__PURE__*/
-  messageDesc(file_shoal_v1_control, 39);
+  messageDesc(file_shoal_v1_control, 47);
 
 /**
  * Describes the message shoal.v1.JoinResponse.
  * Use `create(JoinResponseSchema)` to create a new message.
  */
 export const JoinResponseSchema = /*@__PURE__*/
-  messageDesc(file_shoal_v1_control, 40);
+  messageDesc(file_shoal_v1_control, 48);
 
 /**
  * What people and programs ask of the controller. TLS; bearer token in `authorization` metadata.

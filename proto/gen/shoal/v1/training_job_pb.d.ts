@@ -94,14 +94,14 @@ export declare type TrainingJobSpec = Message<"shoal.v1.TrainingJobSpec"> & {
   workers?: number | undefined;
 
   /**
-   * GPUs of one worker, all of one node. Default 1.
+   * GPUs of one worker, all of one node. Default 1. Not together with gpuShare.
    *
    * @generated from field: optional int32 gpus_per_worker = 6;
    */
   gpusPerWorker?: number | undefined;
 
   /**
-   * Part of one GPU instead of whole ones, e.g. 500m.
+   * Part of one GPU that each worker gets instead of whole ones, e.g. 500m: more than 0, less than 1.
    *
    * @generated from field: string gpu_share = 7;
    */
@@ -156,6 +156,8 @@ export declare type TrainingJobSpec = Message<"shoal.v1.TrainingJobSpec"> & {
   maxRuntime: string;
 
   /**
+   * It starts only when all of these hold.
+   *
    * @generated from field: repeated shoal.v1.Dependency after = 16;
    */
   after: Dependency[];
@@ -164,6 +166,34 @@ export declare type TrainingJobSpec = Message<"shoal.v1.TrainingJobSpec"> & {
    * @generated from field: shoal.v1.WorkerTemplate template = 17;
    */
   template?: WorkerTemplate | undefined;
+
+  /**
+   * It does not start earlier.
+   *
+   * @generated from field: string not_before = 18;
+   */
+  notBefore: string;
+
+  /**
+   * It is ended when it is not over by then, and fails.
+   *
+   * @generated from field: string deadline = 19;
+   */
+  deadline: string;
+
+  /**
+   * The scheduler does not ask it to leave before it has run so long. Default 0s.
+   *
+   * @generated from field: string min_runtime = 20;
+   */
+  minRuntime: string;
+
+  /**
+   * Many jobs of this spec instead of one.
+   *
+   * @generated from field: shoal.v1.JobArray array = 21;
+   */
+  array?: JobArray | undefined;
 };
 
 /**
@@ -184,9 +214,44 @@ export declare type Placement = Message<"shoal.v1.Placement"> & {
   constraints: PlacementConstraint[];
 
   /**
+   * Levels nest: a smaller group inside a larger one.
+   *
    * @generated from field: repeated shoal.v1.Segment segments = 2;
    */
   segments: Segment[];
+
+  /**
+   * @generated from field: shoal.v1.Spread spread = 3;
+   */
+  spread?: Spread | undefined;
+
+  /**
+   * A topology level: the job wants whole domains of it for itself, without workers of others.
+   *
+   * @generated from field: string exclusive = 4;
+   */
+  exclusive: string;
+
+  /**
+   * Labels that its nodes must have.
+   *
+   * @generated from field: map<string, string> node_selector = 5;
+   */
+  nodeSelector: { [key: string]: string };
+
+  /**
+   * Names of nodes that it must not use.
+   *
+   * @generated from field: repeated string avoid_nodes = 6;
+   */
+  avoidNodes: string[];
+
+  /**
+   * `tight`: in as few domains as hold it; `even`: the same number in each as far as it goes. Default `tight`.
+   *
+   * @generated from field: string packing = 7;
+   */
+  packing: string;
 };
 
 /**
@@ -214,7 +279,7 @@ export declare type PlacementConstraint = Message<"shoal.v1.PlacementConstraint"
   mode: string;
 
   /**
-   * How long a preferred level is waited for.
+   * How long a preferred level is insisted on before the job takes a wider one. Default: not at all.
    *
    * @generated from field: string wait = 3;
    */
@@ -249,6 +314,56 @@ export declare type Segment = Message<"shoal.v1.Segment"> & {
  * Use `create(SegmentSchema)` to create a new message.
  */
 export declare const SegmentSchema: GenMessage<Segment>;
+
+/**
+ * Workers apart from each other, so that one broken domain takes few of them.
+ *
+ * @generated from message shoal.v1.Spread
+ */
+export declare type Spread = Message<"shoal.v1.Spread"> & {
+  /**
+   * @generated from field: string level = 1;
+   */
+  level: string;
+
+  /**
+   * Most workers in one domain of the level. Default 1.
+   *
+   * @generated from field: optional int32 max = 2;
+   */
+  max?: number | undefined;
+};
+
+/**
+ * Describes the message shoal.v1.Spread.
+ * Use `create(SpreadSchema)` to create a new message.
+ */
+export declare const SpreadSchema: GenMessage<Spread>;
+
+/**
+ * Jobs `<name>-0` to `<name>-<count - 1>`, each with the label shoal.dev/array and with SHOAL_ARRAY_INDEX and SHOAL_ARRAY_COUNT in its environment.
+ *
+ * @generated from message shoal.v1.JobArray
+ */
+export declare type JobArray = Message<"shoal.v1.JobArray"> & {
+  /**
+   * @generated from field: int32 count = 1;
+   */
+  count: number;
+
+  /**
+   * Most of them that run at a time. Default: all.
+   *
+   * @generated from field: optional int32 parallelism = 2;
+   */
+  parallelism?: number | undefined;
+};
+
+/**
+ * Describes the message shoal.v1.JobArray.
+ * Use `create(JobArraySchema)` to create a new message.
+ */
+export declare const JobArraySchema: GenMessage<JobArray>;
 
 /**
  * The sizes at which the job can run.
@@ -342,17 +457,21 @@ export declare type Restarts = Message<"shoal.v1.Restarts"> & {
 export declare const RestartsSchema: GenMessage<Restarts>;
 
 /**
- * Another job whose end this one waits for.
+ * Another job that this one waits for.
  *
  * @generated from message shoal.v1.Dependency
  */
 export declare type Dependency = Message<"shoal.v1.Dependency"> & {
   /**
+   * It need not exist yet.
+   *
    * @generated from field: string job = 1;
    */
   job: string;
 
   /**
+   * What must have become of it; Finished: whatever its end. Default Succeeded.
+   *
    * @generated from field: string condition = 2;
    */
   condition: string;
@@ -511,6 +630,20 @@ export declare type TrainingJobStatus = Message<"shoal.v1.TrainingJobStatus"> & 
    * @generated from field: bool deleting = 12;
    */
   deleting: boolean;
+
+  /**
+   * Absent: nobody holds it back.
+   *
+   * @generated from field: shoal.v1.Mark held = 13;
+   */
+  held?: Mark | undefined;
+
+  /**
+   * Absent: nobody asked for it to be the next one.
+   *
+   * @generated from field: shoal.v1.Mark next = 14;
+   */
+  next?: Mark | undefined;
 };
 
 /**
@@ -518,6 +651,29 @@ export declare type TrainingJobStatus = Message<"shoal.v1.TrainingJobStatus"> & 
  * Use `create(TrainingJobStatusSchema)` to create a new message.
  */
 export declare const TrainingJobStatusSchema: GenMessage<TrainingJobStatus>;
+
+/**
+ * Who asked for something, and when.
+ *
+ * @generated from message shoal.v1.Mark
+ */
+export declare type Mark = Message<"shoal.v1.Mark"> & {
+  /**
+   * @generated from field: string by = 1;
+   */
+  by: string;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp at = 2;
+   */
+  at?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message shoal.v1.Mark.
+ * Use `create(MarkSchema)` to create a new message.
+ */
+export declare const MarkSchema: GenMessage<Mark>;
 
 /**
  * One execution of a job.
@@ -553,7 +709,7 @@ export declare type Attempt = Message<"shoal.v1.Attempt"> & {
   stage: string;
 
   /**
-   * Succeeded, ApplicationFailure, NodeFailure, GpuFailure, LaunchFailure, Suspended, Drained, Deleted, MaxRuntime.
+   * Succeeded, ApplicationFailure, NodeFailure, GpuFailure, LaunchFailure, Suspended, Drained, Deleted, MaxRuntime, DeadlineExceeded.
    *
    * @generated from field: repeated string stop_reasons = 6;
    */

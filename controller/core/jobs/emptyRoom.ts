@@ -1,0 +1,96 @@
+import type { JobSpec, SegmentSpec } from '#vocabulary/job.ts';
+import { gpuMilliPerGpu } from '#vocabulary/units.ts';
+import type { Levels } from '#vocabulary/topology.ts';
+import { domainKey } from '#vocabulary/topology.ts';
+import type { NodeView, StateView } from '../state/view.ts';
+
+/**
+ * How many workers of a shape the best domain of each level would hold if the cluster were empty and whole: every GPU
+ * that a node ever told of, though the node be lost, cordoned or sick. What does not fit here never fits as the cluster
+ * is known, so a job may be refused for it and need not wait.
+ *
+ * Counted from the nodes up: a domain holds what its children hold, cut to whole segments and to the spread's limit at
+ * their levels. Labels of nodes are not looked at (they change), so this never says less than there is.
+ * O(nodes) once a shape; kept until the topology changes.
+ */
+export interface EmptyRoom {
+  /** Workers in the best domain, before segments and spread of this level are looked at. */
+  readonly raw: number;
+  /** And after. */
+  readonly workers: number;
+}
+
+export type EmptyShape = Pick<JobSpec, 'gpusPerWorker' | 'gpuShareMilli' | 'spread'> & {
+  readonly model: string;
+  readonly segments: readonly SegmentSpec[];
+};
+
+interface Cache {
+  readonly topologyAt: number;
+  readonly models: readonly string[];
+  readonly rooms: Map<string, readonly EmptyRoom[]>;
+}
+
+const caches = new WeakMap<StateView, Cache>();
+/** Shapes that are remembered: a million different ones must not fill the memory. */
+const shapesMax = 1_000;
+
+/** By depth: the first is the outermost level's, the last the best node's. */
+export function emptyRoom(state: StateView, levels: Levels, shape: EmptyShape): readonly EmptyRoom[] {
+  const { rooms } = cacheOf(state);
+  const key = JSON.stringify([shape.model, shape.gpusPerWorker, shape.gpuShareMilli, shape.segments, shape.spread]);
+  const known = rooms.get(key);
+  if (known !== undefined) return known;
+  if (rooms.size >= shapesMax) rooms.clear();
+  const room = measure(state, levels, shape);
+  rooms.set(key, room);
+  return room;
+}
+
+/** GPU models that any node has, sorted. */
+export const modelsPresent = (state: StateView): readonly string[] => cacheOf(state).models;
+
+function cacheOf(state: StateView): Cache {
+  const known = caches.get(state);
+  if (known !== undefined && known.topologyAt === state.topologyAt) return known;
+  const models = new Set<string>();
+  for (const node of state.nodes.values()) for (const gpu of node.inventory.gpus) models.add(gpu.model);
+  const cache: Cache = { topologyAt: state.topologyAt, models: [...models].sort(), rooms: new Map() };
+  caches.set(state, cache);
+  return cache;
+}
+
+function measure(state: StateView, levels: Levels, shape: EmptyShape): readonly EmptyRoom[] {
+  let domains = [...state.nodes.values()].map((node) => ({
+    path: [...node.inventory.path, node.name],
+    workers: workersOf(node, shape),
+  }));
+  const rooms: EmptyRoom[] = [];
+  for (let depth = levels.length; depth >= 1; depth -= 1) {
+    const merged = new Map<string, (typeof domains)[number]>();
+    for (const { path, workers } of domains) {
+      const key = domainKey(path, depth);
+      merged.set(key, { path, workers: (merged.get(key)?.workers ?? 0) + workers });
+    }
+    let best: EmptyRoom = { raw: 0, workers: 0 };
+    domains = [...merged.values()].map(({ path, workers: raw }) => {
+      const workers = cut(raw, levels[depth - 1] ?? '', shape);
+      best = { raw: Math.max(best.raw, raw), workers: Math.max(best.workers, workers) };
+      return { path, workers };
+    });
+    rooms.unshift(best);
+  }
+  return rooms;
+}
+
+function workersOf(node: NodeView, { model, gpusPerWorker, gpuShareMilli }: EmptyShape): number {
+  let gpus = 0;
+  for (const gpu of node.inventory.gpus) if (gpu.model === model) gpus += 1;
+  return gpuShareMilli === null ? Math.floor(gpus / gpusPerWorker) : gpus * Math.floor(gpuMilliPerGpu / gpuShareMilli);
+}
+
+function cut(raw: number, level: string, { segments, spread }: EmptyShape): number {
+  const spreadOut = spread?.level === level ? Math.min(raw, spread.max) : raw;
+  const size = segments.find((segment) => segment.level === level)?.workers ?? 1;
+  return Math.floor(spreadOut / size) * size;
+}

@@ -1,0 +1,53 @@
+import type { JobSpec } from '#vocabulary/job.ts';
+import type { Levels } from '#vocabulary/topology.ts';
+import type { StateView } from '../state/view.ts';
+import { emptyRoom, modelsPresent } from './emptyRoom.ts';
+import type { SpecProblem } from './specProblem.ts';
+
+interface Misfit extends SpecProblem {
+  /** How near it is to fitting: the best model's misfit is told. */
+  readonly room: number;
+}
+
+/**
+ * What of a job can never fit the cluster as it is known: a worker larger than every node, a segment or a required
+ * level larger than every domain. The whole gang being larger than the whole cluster is no such thing: nodes may come,
+ * and it waits. Nor is a model that no node has yet. null: it may fit.
+ */
+export function judgeFit(state: StateView, levels: Levels, spec: JobSpec): SpecProblem | null {
+  if (spec.gpusPerWorker === 0) return null;
+  const present = modelsPresent(state);
+  const models = spec.gpuModels.length === 0 ? present : spec.gpuModels.filter((model) => present.includes(model));
+  let nearest: Misfit | null = null;
+  for (const model of models) {
+    const misfit = findMisfit(state, levels, spec, model);
+    if (misfit === null) return null;
+    if (nearest === null || misfit.room > nearest.room) nearest = misfit;
+  }
+  return nearest === null ? null : { field: nearest.field, message: nearest.message };
+}
+
+function findMisfit(state: StateView, levels: Levels, spec: JobSpec, model: string): Misfit | null {
+  const { gpusPerWorker, gpuShareMilli, segments, spread, workers } = spec;
+  const nodeGpus = emptyRoom(state, levels, { model, gpusPerWorker: 1, gpuShareMilli: null, segments: [], spread: null }).at(-1)?.raw ?? 0;
+  if (gpusPerWorker > nodeGpus) {
+    const message = `a worker of ${gpusPerWorker} GPUs cannot fit a node: the largest node has ${nodeGpus} ${model}`;
+    return { field: 'spec.gpusPerWorker', message, room: nodeGpus };
+  }
+  const rooms = emptyRoom(state, levels, { model, gpusPerWorker, gpuShareMilli, segments, spread });
+  const size = gpuShareMilli === null ? `${gpusPerWorker} GPUs` : `${gpuShareMilli}m of a GPU`;
+  for (const [index, { level, workers: wanted }] of segments.entries()) {
+    const room = rooms[levels.indexOf(level)]?.raw ?? 0;
+    if (wanted <= room) continue;
+    const message = `segment of ${wanted} workers of ${size} cannot fit a ${level}: the largest ${level} has room for ${room}`;
+    return { field: `spec.placement.segments[${index}].workers`, message, room };
+  }
+  for (const [index, { level, mode }] of spec.constraints.entries()) {
+    const room = rooms[levels.indexOf(level)]?.workers ?? 0;
+    if (mode !== 'required' || workers <= room) continue;
+    const divided = segments.length === 0 && spread === null ? '' : ' as segments and spread divide it';
+    const message = `${workers} workers of ${size} cannot fit one ${level}: the largest ${level} has room for ${room}${divided}`;
+    return { field: `spec.placement.constraints[${index}].level`, message, room };
+  }
+  return null;
+}

@@ -1,0 +1,9 @@
+import type { JobSpec } from '#vocabulary/job.ts';
+import { unaskedSpec } from '#vocabulary/job.ts';
+
+/** A spec as a log or snapshot of any version has it, with what came since as nobody asked for it. */
+export function liftSpec(stored: JobSpec): JobSpec {
+  if (Object.hasOwn(stored, 'segments')) return stored;
+  const constraints = stored.constraints.map(({ level, mode }) => ({ level, mode, waitMs: null }));
+  return { ...unaskedSpec, ...stored, constraints };
+}
