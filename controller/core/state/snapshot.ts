@@ -3,8 +3,7 @@ import { insertPending } from '../jobs/pending.ts';
 import type { Amounts, LedgerCategory } from '../ledger/amounts.ts';
 import { ledgerCategories, noAmounts } from '../ledger/amounts.ts';
 import { completeQueueSpec } from '../queues/applyQueue.ts';
-import type { PastAmount } from '../queues/pastUsage.ts';
-import type { AttemptRecord, AttemptStage, JobRecord, NodeState, QueueRecord, RecentEvent, State } from './state.ts';
+import type { AttemptRecord, AttemptStage, JobRecord, NodeState, PastAmount, QueueRecord, RecentEvent, State } from './state.ts';
 import { currentAttempt, emptyState } from './state.ts';
 import type { StateView } from './view.ts';
 

@@ -7,7 +7,6 @@ import type { NodeInventory } from '#vocabulary/topology.ts';
 import type { ExitCodes, JobWanted, Labels, RecordedProgress, StopCause, TokenFacts, WorkerRecordState } from '../events.ts';
 import type { Amounts } from '../ledger/amounts.ts';
 import { noAmounts } from '../ledger/amounts.ts';
-import type { PastAmount } from '../queues/pastUsage.ts';
 
 /**
  * All that the controller knows, as the fold of the log. Changed in place by `apply` alone, handed out as `StateView`.
@@ -47,6 +46,13 @@ export interface QueueRecord {
   labels: Labels;
   readonly createdAtMs: number;
   changedAt: Revision;
+}
+
+/** Decayed usage; see queues/pastUsage.ts. */
+export interface PastAmount {
+  /** Milli-GPU-milliseconds as of `asOfMs`. An integer; may be above 2^53, where neighbours are further apart. */
+  readonly amount: number;
+  readonly asOfMs: number;
 }
 
 export interface NodeState {
