@@ -9,6 +9,7 @@ import type { MessageInitShape } from '@bufbuild/protobuf';
 import type {
   ApplyResultSchema,
   InfoResponseSchema,
+  LedgerResponseSchema,
   LogsResponseSchema,
   PlanResultSchema,
   ResourceSchema as Resources,
@@ -34,6 +35,7 @@ export interface Canned {
   planned: Record<string, Init<typeof PlanResultSchema>>;
   logs: Init<typeof LogsResponseSchema>[];
   info: Init<typeof InfoResponseSchema>;
+  ledger: Init<typeof LedgerResponseSchema>;
   /** Sent after everything that is known, in order; a watch ends only when the caller leaves. */
   changes: Init<typeof WatchResponseSchema>[];
   /** Refuses these methods. */
@@ -54,7 +56,7 @@ export interface ControlDouble {
 export const token = 'shoal-token.test';
 
 export async function startControlDouble(): Promise<ControlDouble> {
-  const canned: Canned = { resources: [], tables: {}, applied: {}, planned: {}, logs: [], info: {}, changes: [], refuse: {} };
+  const canned: Canned = { resources: [], tables: {}, applied: {}, planned: {}, logs: [], info: {}, ledger: {}, changes: [], refuse: {} };
   const asked: { method: string; request: unknown }[] = [];
   const { certificatePem, keyPem } = await makeCertificate();
   const server: grpc.Server = createServer();
@@ -95,7 +97,7 @@ function handlers(canned: Canned, note: Desk['note']): Handlers<typeof ControlSe
   return { ...readHandlers(desk), ...changeHandlers(desk), ...streamHandlers(desk) };
 }
 
-type Read = 'get' | 'list' | 'plan' | 'info';
+type Read = 'get' | 'list' | 'plan' | 'ledger' | 'info';
 type Streams = 'watch' | 'logs';
 
 function readHandlers({ canned, note }: Desk): Pick<Handlers<typeof ControlService>, Read> {
@@ -114,6 +116,10 @@ function readHandlers({ canned, note }: Desk): Pick<Handlers<typeof ControlServi
     plan: async (request) => {
       note('plan', request);
       return { results: request.documents.map(({ json }) => canned.planned[nameIn(json)] ?? { apply: createdResult(json) }), revision: 7n };
+    },
+    ledger: async (request) => {
+      note('ledger', request);
+      return canned.ledger;
     },
     info: async (request) => {
       note('info', request);

@@ -125,7 +125,7 @@ describe('a node’s cells', () => {
 
   test('say how many GPUs are used and how many are bad', () => {
     const gpus = [{}, {}, {}, {}];
-    expect(cell(tables.Node, 'GPUS', node({ gpusUsed: 3, gpusHealthy: 4, gpus }))).toBe('3/4');
+    expect(cell(tables.Node, 'GPUS', node({ gpuMilliUsed: 2300, gpusHealthy: 4, gpus }))).toBe('2.3/4');
     expect(cell(tables.Node, 'HEALTH', node({ gpusHealthy: 4, gpus }))).toBe('ok');
     expect(cell(tables.Node, 'HEALTH', node({ gpusHealthy: 3, gpus }))).toBe('1 bad');
   });
@@ -138,7 +138,11 @@ describe('a node’s cells', () => {
 
 test('a GPU’s readings are shown while there are any', () => {
   const sample = { utilizationPercent: 97, memoryUsedBytes: BigInt(60 * 2 ** 30), powerMilliwatts: 651_400, temperatureCelsius: 61 };
-  const gpu = create(GpuSchema, { info: { memoryBytes: BigInt(80 * 2 ** 30) }, sample, ranks: [3, 4] });
+  const gpu = create(GpuSchema, {
+    info: { memoryBytes: BigInt(80 * 2 ** 30) },
+    sample,
+    holders: [{ job: 'a', ranks: [3, 4], milli: 1000 }],
+  });
   expect(['UTIL', 'MEM', 'POWER', 'TEMP', 'RANK'].map((name) => cell(tables.Gpu, name, gpu))).toEqual([
     '97%',
     '60Gi/80Gi',
@@ -146,6 +150,13 @@ test('a GPU’s readings are shown while there are any', () => {
     '61C',
     '3,4',
   ]);
+  const shared = create(GpuSchema, {
+    holders: [
+      { job: 'a', ranks: [0], milli: 300 },
+      { job: 'b', ranks: [0, 1], milli: 700 },
+    ],
+  });
+  expect(['JOB', 'RANK'].map((name) => cell(tables.Gpu, name, shared))).toEqual(['a(300m),b(700m)', '0,0,1']);
   expect(['UTIL', 'MEM', 'POWER', 'TEMP'].map((name) => cell(tables.Gpu, name, create(GpuSchema, {})))).toEqual(['', '', '', '']);
 });
 

@@ -1,7 +1,7 @@
 import { timestampMs } from '@bufbuild/protobuf/wkt';
 import type { Timestamp } from '@bufbuild/protobuf/wkt';
 import type { Event } from '#gen/shoal/v1/event_pb.js';
-import type { Gpu, Node } from '#gen/shoal/v1/node_pb.js';
+import type { Gpu, GpuHolder, Node } from '#gen/shoal/v1/node_pb.js';
 import type { Queue } from '#gen/shoal/v1/queue_pb.js';
 import type { TrainingJob } from '#gen/shoal/v1/training_job_pb.js';
 import { gpuMilliPerGpu } from '#vocabulary/units.ts';
@@ -42,7 +42,7 @@ const jobColumns: readonly ColumnOf<TrainingJob>[] = [
 const nodeColumns: readonly ColumnOf<Node>[] = [
   column('NAME', 0, (node) => node.metadata?.name ?? ''),
   column('STATUS', 0, nodeStatus),
-  column('GPUS', 0, (node) => `${node.status?.gpusUsed ?? 0}/${node.status?.gpus.length ?? 0}`),
+  column('GPUS', 0, (node) => `${(node.status?.gpuMilliUsed ?? 0) / 1000}/${node.status?.gpus.length ?? 0}`),
   column('HEALTH', 0, (node) =>
     node.status?.gpusHealthy === node.status?.gpus.length
       ? 'ok'
@@ -71,14 +71,17 @@ const gpuColumns: readonly ColumnOf<Gpu>[] = [
   column('POWER', 0, (gpu) => (gpu.sample === undefined ? '' : `${Math.round(gpu.sample.powerMilliwatts / 1000)}W`)),
   column('TEMP', 0, (gpu) => (gpu.sample === undefined ? '' : `${gpu.sample.temperatureCelsius}C`)),
   column('HEALTH', 0, (gpu) => gpu.health),
-  column('JOB', 0, (gpu) => gpu.job),
-  column('RANK', 0, (gpu) => gpu.ranks.join(',')),
+  column('JOB', 0, (gpu) => gpu.holders.map(printHolder).join(',')),
+  column('RANK', 0, (gpu) => gpu.holders.flatMap(({ ranks }) => ranks).join(',')),
   column('UUID', 1, (gpu) => gpu.info?.uuid ?? ''),
   column('PCI', 1, (gpu) => gpu.info?.pciBusId ?? ''),
   column('NUMA', 1, (gpu) => String(gpu.info?.numaNode ?? '')),
   column('NVLINK', 1, (gpu) => String(gpu.info?.nvlinkDomain ?? '')),
   column('REASON', 1, (gpu) => gpu.healthMessage),
 ];
+
+/** `chat`, or `chat(300m)` when it holds a part. */
+const printHolder = ({ job, milli }: GpuHolder): string => (milli === 1000 ? job : `${job}(${milli}m)`);
 
 const queueColumns: readonly ColumnOf<Queue>[] = [
   column('NAME', 0, (queue) => queue.metadata?.name ?? ''),

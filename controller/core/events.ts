@@ -53,6 +53,15 @@ export type JobEvent =
   | { readonly kind: 'JobWanted'; readonly uid: JobUid; readonly wanted: JobWanted; readonly by: UserName }
   /** A job that holds nothing changes between waiting and suspended. */
   | { readonly kind: 'JobParked'; readonly uid: JobUid; readonly phase: 'pending' | 'suspended' }
+  /** These were asked to leave so that this waiting job can start there. A nominee that starts is none any more. */
+  | {
+      readonly kind: 'JobNominated';
+      readonly uid: JobUid;
+      readonly victims: readonly JobUid[];
+      readonly placement: Placement;
+      readonly model: string | null;
+    }
+  | { readonly kind: 'NominationDropped'; readonly uid: JobUid; readonly message: string }
   | { readonly kind: 'JobRemoved'; readonly uid: JobUid; readonly name: JobName };
 
 /** What people want of a job. */
@@ -86,8 +95,10 @@ export type AttemptEvent =
       readonly round: number;
       readonly stage: SuspendStage;
       readonly graceMs: number;
-      readonly reason: 'Suspended' | 'Drained' | 'Deleted';
+      readonly reason: LeaveReason;
     })
+  /** Nobody needs its place any more: it runs on. Only before a stop step was decided. */
+  | (OfAttempt & { readonly kind: 'SuspendCancelled' })
   | (OfAttempt & {
       readonly kind: 'SuspendAnswered';
       readonly worker: number;
@@ -113,6 +124,9 @@ export type AttemptEvent =
       readonly path: string;
     })
   | (OfAttempt & { readonly kind: 'CheckpointCompleted'; readonly step: number; readonly path: string });
+
+/** Why an attempt is asked to leave with a checkpoint. */
+export type LeaveReason = 'Suspended' | 'Drained' | 'Preempted' | 'Deleted';
 
 export type WorkerRecordState = 'assigned' | 'starting' | 'running' | 'stopping' | 'ended' | 'lost';
 

@@ -2,9 +2,10 @@ import type { Context } from './context.ts';
 import type { Reply, Request } from './inputs.ts';
 import { onApplyJob } from './jobs/onRequest.ts';
 import { onApplyQueue } from './queues/onRequest.ts';
-import type { PlacementDecision } from './schedule/pass.ts';
-import { decidePlacement } from './schedule/pass.ts';
-import { openRoom } from './schedule/room.ts';
+import type { PlacementDecision } from './schedule/decidePlacement.ts';
+import { decidePlacement } from './schedule/decidePlacement.ts';
+import { openRoom } from './schedule/clusterRoom.ts';
+import { isShortage, Preemption } from './schedule/preempt.ts';
 import type { StateView } from './state/view.ts';
 import type { Turn } from './turn.ts';
 
@@ -19,8 +20,14 @@ export function planJob(state: StateView, request: Extract<Request, { kind: 'app
   const dry: Turn = { state, context, emit: () => undefined };
   const reply = onApplyJob(dry, request);
   if (reply.kind !== 'applied' || reply.outcome !== 'created') return { reply, decision: null };
-  const candidate = { user: request.user, spec: request.spec, attempts: [] };
-  return { reply, decision: decidePlacement(state, openRoom(state, context.policy.levels), candidate) };
+  const { uid, user, spec } = request;
+  const cluster = openRoom(state, context.policy.levels);
+  const preemption = new Preemption(dry, cluster);
+  for (const nominee of preemption.nominees()) preemption.hold(nominee);
+  const decision = decidePlacement(state, cluster, { user, spec, attempts: [] }, new Map());
+  const wait = !decision.ok && isShortage(decision.wait) ? preemption.nominate({ uid, user, spec }) : null;
+  preemption.end();
+  return { reply, decision: wait === null ? decision : { ok: false, wait } };
 }
 
 /** What applying a queue would be answered now. */

@@ -96,6 +96,7 @@ describe('a job', () => {
       gpuModels: [],
       workers: 1,
       gpusPerWorker: 1,
+      gpuShareMilli: null,
       processesPerWorker: 'worker',
       mesh: [],
       constraints: [],
@@ -355,6 +356,7 @@ const jobSpecs: fc.Arbitrary<JobSpec> = fc
     preemptible: fc.boolean(),
     gpuModels: fc.uniqueArray(models, { maxLength: 4 }),
     gang: gangs,
+    gpuShareMilli: fc.constant(null),
     processesPerWorker: fc.constantFrom('worker' as const, 'gpu' as const),
     constraints: fc.uniqueArray(fc.record({ level: names, mode: fc.constantFrom('required' as const, 'preferred' as const) }), {
       selector: ({ level }) => level,

@@ -55,6 +55,7 @@ function compileSpec(spec: TrainingJobSpec, template: WireTemplate, unserved: Jo
     preemptible: spec.preemptible ?? true,
     gpuModels: spec.gpuModel,
     ...shape,
+    gpuShareMilli: null,
     processesPerWorker: spec.processesPerWorker === 'gpu' ? 'gpu' : 'worker',
     constraints: compileConstraints(spec.placement, problems),
     checkpoint: spec.checkpoint === undefined ? null : compileCheckpoint(spec.checkpoint, problems),

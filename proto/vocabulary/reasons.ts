@@ -30,6 +30,7 @@ export type WaitReason =
       readonly wanted: number;
     }
   | { readonly kind: 'UserMaxRunning'; readonly queue: string; readonly user: string; readonly limit: number }
+  | { readonly kind: 'WaitingForVictims'; readonly wanted: GangShape; readonly victims: readonly string[] }
   /** `queue` is the job's own or one above it. */
   | { readonly kind: 'QueueHeld'; readonly queue: string }
   | { readonly kind: 'PassLimit' };
@@ -54,6 +55,8 @@ export function describeWait(wait: WaitReason): string {
       return `user ${wait.user} may hold ${wait.limit} ${wait.model} GPUs in queue ${wait.queue}, holds ${wait.used}; ${wait.wanted} more wanted`;
     case 'UserMaxRunning':
       return `user ${wait.user} may run ${wait.limit} jobs at a time in queue ${wait.queue}`;
+    case 'WaitingForVictims':
+      return `${gang(wait.wanted)} will be free when ${listed(wait.victims)} ${wait.victims.length === 1 ? 'has' : 'have'} left`;
     case 'QueueHeld':
       return `queue ${wait.queue} is held (hold: true): nothing of it starts until it is released`;
     case 'PassLimit':
@@ -63,4 +66,9 @@ export function describeWait(wait: WaitReason): string {
 
 function gang(shape: GangShape): string {
   return `${shape.workers} x ${shape.gpusPerWorker} GPUs`;
+}
+
+/** Names in a sentence; long lists are cut. */
+function listed(names: readonly string[]): string {
+  return names.length <= 5 ? names.join(', ') : `${names.slice(0, 5).join(', ')} and ${names.length - 5} more`;
 }

@@ -45,6 +45,7 @@ function jobSpec(changes: Partial<JobSpec> = {}): JobSpec {
     gpuModels: [],
     workers: 1,
     gpusPerWorker: 1,
+    gpuShareMilli: null,
     processesPerWorker: 'worker',
     mesh: [],
     constraints: [],

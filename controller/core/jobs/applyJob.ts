@@ -1,6 +1,7 @@
 import { assertNever } from '#vocabulary/assert.ts';
 import type { JobEvent } from '../events.ts';
 import { noAmounts } from '../ledger/amounts.ts';
+import { changeOwners } from '../ledger/settle.ts';
 import type { JobRecord, State } from '../state/state.ts';
 import { insertPending, removePending } from './pending.ts';
 
@@ -17,8 +18,10 @@ export function applyJobEvent(state: State, event: JobEvent & { readonly atMs: n
     case 'JobChanged':
       // The place in the order may change with the priority.
       removePending(state, job);
-      job.spec = event.spec;
-      job.labels = event.labels;
+      changeOwners(state, job, () => {
+        job.spec = event.spec;
+        job.labels = event.labels;
+      });
       job.annotations = event.annotations;
       if (job.phase.kind === 'pending') insertPending(state, job);
       return;
@@ -27,6 +30,13 @@ export function applyJobEvent(state: State, event: JobEvent & { readonly atMs: n
       return;
     case 'JobParked':
       movePhase(state, job, { kind: event.phase, sinceMs: event.atMs });
+      return;
+    case 'JobNominated':
+      job.nomination = { victims: event.victims, placement: event.placement, model: event.model, atMs: event.atMs };
+      return;
+    case 'NominationDropped':
+      job.nomination = null;
+      state.scheduleDirty = true;
       return;
     case 'JobRemoved':
       removePending(state, job);
@@ -51,11 +61,12 @@ function createJob(state: State, event: Extract<JobEvent, { kind: 'JobCreated' }
     changedAt: state.revision,
     wanted: 'run',
     phase: { kind: 'pending', sinceMs: atMs },
+    nomination: null,
     attempts: [],
     progress: null,
     checkpoint: null,
     restarts: { applicationAtMs: [], infrastructure: 0, preemption: 0 },
-    ledger: { amounts: noAmounts(), unsaved: 0n },
+    ledger: { amounts: noAmounts(), unsaved: 0n, milli: 0, settledAtMs: atMs },
   };
   state.jobs.set(uid, job);
   state.jobsByName.set(name, uid);
@@ -66,5 +77,6 @@ function createJob(state: State, event: Extract<JobEvent, { kind: 'JobCreated' }
 export function movePhase(state: State, job: JobRecord, phase: JobRecord['phase']): void {
   removePending(state, job);
   job.phase = phase;
+  if (phase.kind !== 'pending') job.nomination = null;
   if (phase.kind === 'pending') insertPending(state, job);
 }

@@ -7,7 +7,7 @@ import { suggest } from '../suggest.ts';
 import { currentAttempt } from '../state/state.ts';
 import type { JobView } from '../state/view.ts';
 import type { Turn } from '../turn.ts';
-import { askToLeave, failAttempt } from './stop.ts';
+import { askToLeave, dropNomination, failAttempt } from './stop.ts';
 
 /** Creates a job, or changes what of it may change. Applying the same again changes nothing. */
 export function onApplyJob(turn: Turn, request: Extract<Request, { kind: 'applyJob' }>): Reply {
@@ -49,6 +49,7 @@ export function onDeleteJob(turn: Turn, request: Extract<Request, { kind: 'delet
   if (job === undefined) return notFound(turn, request.name);
   const attempt = currentAttempt(job);
   if (attempt === undefined) {
+    dropNomination(turn, job);
     turn.emit({ kind: 'JobRemoved', uid: job.uid, name: job.name });
     return changed(job, true);
   }
@@ -65,8 +66,10 @@ export function onSuspendJob(turn: Turn, request: Extract<Request, { kind: 'susp
   const over = refuseIfOver(job, 'suspended');
   if (over !== null) return over;
   const first = want(turn, job, 'suspend', request.user);
-  if (job.phase.kind === 'pending') turn.emit({ kind: 'JobParked', uid: job.uid, phase: 'suspended' });
-  else askToLeave(turn, job, 'Suspended');
+  if (job.phase.kind === 'pending') {
+    dropNomination(turn, job);
+    turn.emit({ kind: 'JobParked', uid: job.uid, phase: 'suspended' });
+  } else askToLeave(turn, job, 'Suspended');
   return changed(job, first);
 }
 
@@ -157,6 +160,7 @@ function findFixedDifference(old: JobSpec, wanted: JobSpec): string | null {
     'gpuModels',
     'workers',
     'gpusPerWorker',
+    'gpuShareMilli',
     'processesPerWorker',
     'mesh',
     'constraints',

@@ -15,6 +15,7 @@ import { tell } from './tell.ts';
 export function apply(state: State, event: StampedEvent, recentEventsMax: number): void {
   state.revision = revision(state.revision + 1);
   state.atMs = event.atMs;
+  state.ledger.nowMs = Math.max(state.ledger.nowMs, event.atMs);
   const told = tell(state, event);
   applyKind(state, event);
   if (told === null) return;
@@ -50,6 +51,8 @@ function applyKind(state: State, event: StampedEvent): void {
     case 'JobChanged':
     case 'JobWanted':
     case 'JobParked':
+    case 'JobNominated':
+    case 'NominationDropped':
     case 'JobRemoved':
       applyJobEvent(state, event);
       return;
@@ -58,6 +61,7 @@ function applyKind(state: State, event: StampedEvent): void {
     case 'WorkerChanged':
     case 'SuspendStaged':
     case 'SuspendAnswered':
+    case 'SuspendCancelled':
     case 'AttemptStopping':
     case 'StopCauseAdded':
     case 'AttemptEnded':

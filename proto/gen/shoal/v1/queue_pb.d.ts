@@ -177,6 +177,14 @@ export declare type QueueStatus = Message<"shoal.v1.QueueStatus"> & {
    * @generated from field: double share = 5;
    */
   share: number;
+
+  /**
+   * GPU time of this queue's jobs and of those below it, also of jobs that were removed: milli-GPU-milliseconds by ledger
+   * category, decimal.
+   *
+   * @generated from field: map<string, string> ledger = 6;
+   */
+  ledger: { [key: string]: string };
 };
 
 /**
