@@ -15,6 +15,7 @@ import { addJobCommands } from './cmd/job/command.ts';
 import { addLogsCommand } from './cmd/logs/command.ts';
 import { addNodeCommands } from './cmd/node/command.ts';
 import { addRunCommand } from './cmd/run/command.ts';
+import { addSimCommands } from './cmd/sim/command.ts';
 import { addUpCommand } from './cmd/up/command.ts';
 import { addVersionCommand } from './cmd/version/command.ts';
 import { addWaitCommand } from './cmd/wait/command.ts';
@@ -65,6 +66,7 @@ export function buildProgram(io: Pick<Io, 'stdout' | 'stderr'>, act: Act): Comma
 const adders: readonly ((program: Command, act: Act) => void)[] = [
   addUpCommand,
   addAgentCommands,
+  addSimCommands,
   addGetCommand,
   addDescribeCommand,
   addLogsCommand,
