@@ -33,7 +33,7 @@ type Mode =
   | { readonly kind: 'done' };
 
 /** Progress without other news is told so often. Programs tell each step; more often changes nothing that is decided here. */
-const postEveryMs = 60_000;
+const postEveryMs = 300_000;
 
 export class SimProgram {
   readonly plan: ProgramPlan;
@@ -65,6 +65,11 @@ export class SimProgram {
   /** Nothing of it will happen by itself but checkpoints, for ever. */
   get isEndless(): boolean {
     return this.#mode.kind === 'broken' || (this.plan.workMs === null && this.plan.exit === null && this.#mode.kind === 'running');
+  }
+
+  /** Nothing is to be done for it any more. */
+  get isOver(): boolean {
+    return this.#mode.kind === 'broken' || this.#mode.kind === 'done';
   }
 
   /** For the next attempt. */
@@ -218,11 +223,13 @@ export class SimProgram {
     const progress = { step, loss: null, tokens: null, stepSeconds: this.#stepMs() / 1000 };
     let verdict: 'go' | 'hold' | 'stop' = 'go';
     for (const { agent, worker, rank } of this.#livingRanks()) {
-      agent.change((state) => onProgress(state, worker.id, rank.rank, progress));
-      const now = agent.worker(worker.id) ?? worker;
-      const said = judgeStep(now, now.ranks.find((each) => each.rank === rank.rank) ?? rank, step).kind;
-      if (said === 'go') agent.change((state) => onReleased(state, worker.id, rank.rank, step));
-      else if (verdict !== 'hold') verdict = said;
+      // A post says nothing of the suspension under way, so the answer does not depend on it.
+      const said = judgeStep(worker, rank, step).kind;
+      if (said !== 'go' && verdict !== 'hold') verdict = said;
+      agent.change((state) => {
+        const posted = onProgress(state, worker.id, rank.rank, progress);
+        return said === 'go' ? onReleased(posted, worker.id, rank.rank, step) : posted;
+      });
     }
     return verdict;
   }

@@ -39,6 +39,16 @@ const notes: ReadonlySet<StampedEvent['kind']> = new Set([
   'SuspendAnswered',
 ]);
 
+/** Events that move no GPU, no job between waiting and running, and no amount of the ledger but in time: promises hold after them as before. */
+const harmless: ReadonlySet<StampedEvent['kind']> = new Set([
+  ...notes,
+  'WorkerChanged',
+  'AttemptStarted',
+  'SuspendStaged',
+  'AttemptStopping',
+  'StopCauseAdded',
+]);
+
 export class World implements Clock {
   readonly recorder = new Recorder();
   readonly agents: ReadonlyMap<NodeName, SimAgent>;
@@ -49,6 +59,8 @@ export class World implements Clock {
   readonly #greeted = new Set<SimAgent>();
   readonly #pushed = new Map<NodeName, number>();
   readonly #programs = new Map<string, SimProgram>();
+  /** By node: programs with a worker there; ended ones are dropped as new ones come. */
+  readonly #running = new Map<SimAgent, readonly SimProgram[]>();
   readonly #newest = new Map<JobUid, SimProgram>();
   readonly #plans = new Map<JobUid, ProgramPlan>();
   #inputs: { readonly input: Input; readonly onReply: (reply: Reply) => void }[] = [];
@@ -62,7 +74,7 @@ export class World implements Clock {
   constructor(scenario: Scenario) {
     this.#scenario = scenario;
     const programs = {
-      onWorkerUp: (agent: SimAgent, id: WorkerId, launch: Launch) => this.#programFor(id, launch)?.join(agent, id),
+      onWorkerUp: (agent: SimAgent, id: WorkerId, launch: Launch) => this.#onWorkerUp(agent, id, launch),
       obeysTerm: (id: WorkerId) => this.#plans.get(id.job)?.onSuspend !== 'ignore',
       onWorkerBroken: (_agent: SimAgent, id: WorkerId) => this.#programs.get(attemptKey(id))?.breakUp(),
     };
@@ -188,16 +200,20 @@ export class World implements Clock {
       const result = step(this.#state, inputs, this.context);
       this.recorder.noteStep(this.#state, result, performance.now() - startedMs);
       for (const [index, reply] of result.replies.entries()) batch[index]?.onReply(reply);
-      if (result.events.some(({ kind }) => !notes.has(kind))) this.#onMoved(inputs);
+      if (result.events.some(({ kind }) => !notes.has(kind))) this.#onMoved();
+      if (result.events.some(({ kind }) => !harmless.has(kind))) this.#checkPromises(inputs);
       if (result.events.length > 0) this.#push();
       more = result.more;
     }
   }
 
-  #onMoved(inputs: readonly Input[]): void {
+  #onMoved(): void {
     this.#movedAtMs = this.#nowMs;
     this.#tickEveryMs = tickMs;
     this.#tickAtMs = Math.min(this.#tickAtMs, (Math.floor(this.#nowMs / tickMs) + 1) * tickMs);
+  }
+
+  #checkPromises(inputs: readonly Input[]): void {
     const broken = findBrokenPromises(this.#state, this.#scenario.policy);
     if (broken.length === 0) return;
     const kinds = [...new Set(inputs.map(({ kind }) => kind))].join(', ');
@@ -246,12 +262,15 @@ export class World implements Clock {
   }
 
   programsOn(agent: SimAgent): readonly SimProgram[] {
-    const found = new Set<SimProgram>();
-    for (const { id } of agent.workers()) {
-      const program = this.#programs.get(attemptKey(id));
-      if (program !== undefined) found.add(program);
-    }
-    return [...found];
+    return (this.#running.get(agent) ?? []).filter((program) => !program.isOver);
+  }
+
+  #onWorkerUp(agent: SimAgent, id: WorkerId, launch: Launch): void {
+    const program = this.#programFor(id, launch);
+    if (program === null) return;
+    const here = this.programsOn(agent);
+    if (!here.includes(program)) this.#running.set(agent, [...here, program]);
+    program.join(agent, id);
   }
 
   #programFor(id: WorkerId, launch: Launch): SimProgram | null {
