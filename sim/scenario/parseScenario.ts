@@ -54,15 +54,25 @@ function compile(json: unknown, problems: Problems): Scenario | null {
     cluster.levels,
     queues.map(({ name }) => name),
   );
+  const timeline = parseTimeline(fields, { nodes: cluster.nodes, known });
+  if (cluster.failures !== null && !fields.has('until')) refuseEndless(timeline, fields);
   return {
     name: metadata?.name('name') ?? '',
     seed: fields.wholeNumber('seed', { min: 0 }) ?? 0,
     ...cluster,
     queues: parentsFirst(queues, fields),
     policy: parsePolicy(fields.raw('policy') ?? undefined, fields.at('policy'), cluster.levels, problems),
-    timeline: parseTimeline(fields, { nodes: cluster.nodes, known }),
+    timeline,
     untilMs: fields.durationMs('until'),
   };
+}
+
+/** Faults strike for ever, and so would it run. */
+function refuseEndless(timeline: Scenario['timeline'], fields: Fields): void {
+  for (const { deed, index } of timeline) {
+    if (deed.kind === 'applyJob' && deed.program.workMs === null && deed.program.exit === null && deed.spec.maxRuntimeMs === null)
+      fields.problems.add('until', `is missing: timeline[${index}] has no run.work and failures never end, so neither would the scenario`);
+  }
 }
 
 /** Each is the spec of a Queue with its name beside; checked by the codec of the API. */

@@ -81,6 +81,7 @@ class Player {
     for (const entry of timeline) {
       world.at(entry.atMs, () => {
         this.#entriesLeft -= 1;
+        world.noteMoved();
         this.#act(entry);
       });
     }
@@ -95,16 +96,12 @@ class Player {
   #isOver(): boolean {
     if (this.#entriesLeft > 0) return false;
     const { world } = this;
+    const open = [...world.view.jobs.values()].filter(({ phase }) => phase.kind === 'pending' || phase.kind === 'active');
+    if (open.length === 0) return true;
     const quietMs = world.nowMs() - world.movedAtMs;
-    let waits = false;
-    for (const job of world.view.jobs.values()) {
-      const { kind } = job.phase;
-      if (kind === 'finished' || kind === 'suspended') continue;
-      if (kind === 'pending') waits = true;
-      else if (!this.#isEndless(job)) return false;
-      if (quietMs < stuckAfterMs) return false;
-    }
-    return !waits || world.nowMs() >= world.repairsUntilMs || quietMs >= hopelessAfterMs;
+    if (quietMs < Math.max(stuckAfterMs, 2 * this.#scenario.timings.lostMs)) return false;
+    if (open.some((job) => job.phase.kind === 'active' && !this.#isEndless(job))) return false;
+    return world.nowMs() >= world.repairsUntilMs || quietMs >= hopelessAfterMs;
   }
 
   /** It runs, and will for ever. */

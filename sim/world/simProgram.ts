@@ -42,6 +42,8 @@ export class SimProgram {
   readonly #launch: Launch;
   #mode: Mode = { kind: 'gathering' };
   #copy: MemoryCopy | null;
+  /** Newest step on disk, of this attempt or one before. */
+  #diskStep: number;
   #resumedFrom = 0;
   #readyAtMs = 0;
   #lastSavedStep = 0;
@@ -50,10 +52,12 @@ export class SimProgram {
   #ignoresStops = false;
   #wakeMs: number | null = null;
 
-  constructor(plan: ProgramPlan, launch: Launch, copy: MemoryCopy | null, clock: Clock) {
+  /** `before`: the program of the attempt before; null: there was none. */
+  constructor(plan: ProgramPlan, launch: Launch, before: SimProgram | null, clock: Clock) {
     this.plan = plan;
     this.#launch = launch;
-    this.#copy = copy;
+    this.#copy = before === null ? null : before.#copy;
+    this.#diskStep = before === null ? 0 : before.#diskStep;
     this.#clock = clock;
   }
 
@@ -70,11 +74,6 @@ export class SimProgram {
   /** Nothing is to be done for it any more. */
   get isOver(): boolean {
     return this.#mode.kind === 'broken' || this.#mode.kind === 'done';
-  }
-
-  /** For the next attempt. */
-  get memoryCopy(): MemoryCopy | null {
-    return this.#copy;
   }
 
   join(agent: SimAgent, id: WorkerId): void {
@@ -99,7 +98,20 @@ export class SimProgram {
     const every = Math.max(1, Math.round(everyMs / this.plan.stepMs));
     const step = Math.floor(this.#stepNow() / every) * every;
     if (step <= this.#resumedFrom) return;
-    this.#copy = { step, atMs: this.#clock.nowMs(), holders: this.members.map(({ agent }) => agent) };
+    const copy: MemoryCopy = { step, atMs: this.#clock.nowMs(), holders: this.members.map(({ agent }) => agent) };
+    this.#copy = copy;
+    // Others may be struck at this very time: what is left is told when all of it has happened.
+    this.#clock.at(this.#clock.nowMs(), () => this.#tellCopy(copy));
+  }
+
+  /** Agents that live know which copies they hold together: the whole is a checkpoint like any other, until it is lost. */
+  #tellCopy(copy: MemoryCopy): void {
+    if (survivingStep(copy) !== copy.step) return;
+    const [first] = this.#livingRanks();
+    if (first === undefined) return;
+    const { agent, worker, rank } = first;
+    const path = `memory/attempt-${worker.id.attempt}/step-${copy.step}`;
+    agent.change((state) => onCheckpoint(state, worker.id, rank.rank, { step: copy.step, path, scope: 'job' }));
   }
 
   /** Stands still until then; a program that does not step now is not held up. */
@@ -159,8 +171,9 @@ export class SimProgram {
   }
 
   #begin(): void {
-    const onDisk = this.#launch.checkpoint?.resume?.step ?? 0;
-    this.#resumedFrom = Math.max(onDisk, survivingStep(this.#copy));
+    // Told to resume from a copy that is gone by now, it falls back to what is on disk.
+    const told = this.#launch.checkpoint?.resume?.step ?? 0;
+    this.#resumedFrom = Math.max(Math.min(told, this.#diskStep), survivingStep(this.#copy));
     this.#lastSavedStep = this.#resumedFrom;
     this.#readyAtMs = Math.max(1, this.#clock.nowMs());
     this.#run(this.#resumedFrom);
@@ -236,6 +249,7 @@ export class SimProgram {
 
   #save(step: number): void {
     this.#lastSavedStep = step;
+    this.#diskStep = step;
     this.#post(step);
     const folder = this.#launch.checkpoint?.directory ?? 'checkpoints';
     for (const { agent, worker, rank } of this.#livingRanks()) {

@@ -149,6 +149,11 @@ export class World implements Clock {
     return this.#movedAtMs;
   }
 
+  /** The world changed though the core does not know yet. */
+  noteMoved(): void {
+    this.#movedAtMs = this.#nowMs;
+  }
+
   /** Until when something is known to mend by itself. */
   get repairsUntilMs(): number {
     return this.#repairsUntilMs;
@@ -201,6 +206,7 @@ export class World implements Clock {
       this.recorder.noteStep(this.#state, result, performance.now() - startedMs);
       for (const [index, reply] of result.replies.entries()) batch[index]?.onReply(reply);
       if (result.events.some(({ kind }) => !notes.has(kind))) this.#onMoved();
+      for (const event of result.events) if (event.kind === 'AttemptStarted') this.#tickAtDeadline(event.uid);
       if (result.events.some(({ kind }) => !harmless.has(kind))) this.#checkPromises(inputs);
       if (result.events.length > 0) this.#push();
       more = result.more;
@@ -211,6 +217,17 @@ export class World implements Clock {
     this.#movedAtMs = this.#nowMs;
     this.#tickEveryMs = tickMs;
     this.#tickAtMs = Math.min(this.#tickAtMs, (Math.floor(this.#nowMs / tickMs) + 1) * tickMs);
+  }
+
+  /** Ticks are rare while nothing moves: a promised end is looked at in time. */
+  #tickAtDeadline(uid: JobUid): void {
+    const job = this.#state.jobs.get(uid);
+    if (job === undefined || job.spec.maxRuntimeMs === null) return;
+    const ranMs = job.attempts.reduce(
+      (sum, { startedAtMs, endedAtMs }) => sum + (startedAtMs === null ? 0 : (endedAtMs ?? this.#nowMs) - startedAtMs),
+      0,
+    );
+    this.at(this.#nowMs + Math.max(0, job.spec.maxRuntimeMs - ranMs), () => this.offer({ kind: 'tick' }));
   }
 
   #checkPromises(inputs: readonly Input[]): void {
@@ -279,7 +296,7 @@ export class World implements Clock {
     if (known !== undefined) return known;
     const plan = this.#plans.get(id.job);
     if (plan === undefined) return null;
-    const program = new SimProgram(plan, launch, this.#newest.get(id.job)?.memoryCopy ?? null, this);
+    const program = new SimProgram(plan, launch, this.#newest.get(id.job) ?? null, this);
     this.#programs.set(key, program);
     this.#newest.set(id.job, program);
     return program;
