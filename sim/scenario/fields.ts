@@ -124,6 +124,8 @@ export function readFields(value: unknown, path: string, known: readonly string[
   }
   const values = new Map<string, unknown>();
   for (const [key, inner] of Object.entries(value)) {
+    // An empty value is one that was left out.
+    if (inner === null && (known === null || known.includes(key))) continue;
     if (known === null || known.includes(key)) values.set(key, inner);
     else problems.add(memberPath(path, key), describeUnknown(key, known, 'field'));
   }
