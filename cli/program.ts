@@ -12,6 +12,7 @@ import { addEventsCommand } from './cmd/events/command.ts';
 import { addGetCommand } from './cmd/get/command.ts';
 import { addHelpCommand } from './cmd/help/command.ts';
 import { addJobCommands } from './cmd/job/command.ts';
+import { addLedgerCommand } from './cmd/ledger/command.ts';
 import { addLogsCommand } from './cmd/logs/command.ts';
 import { addNodeCommands } from './cmd/node/command.ts';
 import { addRunCommand } from './cmd/run/command.ts';
@@ -69,6 +70,7 @@ const adders: readonly ((program: Command, act: Act) => void)[] = [
   addDescribeCommand,
   addLogsCommand,
   addEventsCommand,
+  addLedgerCommand,
   addWaitCommand,
   addRunCommand,
   addApplyCommand,

@@ -39,6 +39,8 @@ export const defaultPolicy: Policy = {
   progressRecordMs: 2_000,
   suspendMarginMs: 500,
   coordinatorPorts: { first: 24_000, count: 5_000 },
+  restartCostMs: 60_000,
+  victimSearchesPerPassMax: 16,
   placementsPerStepMax: 5_000,
   jobsMax: 200_000,
   finishedJobsMax: 50_000,

@@ -8,6 +8,7 @@ import { serverCredentials } from '#rpc/credentials.ts';
 import type { OnFault } from '#rpc/serve.ts';
 import { addService, createServer, listen } from '#rpc/serve.ts';
 import { queueName, userName } from '#vocabulary/ids.ts';
+import { defaultQueueSpec } from '#vocabulary/queue.ts';
 import type { Pki } from './adapters/pki/pki.ts';
 import { openPki } from './adapters/pki/pki.ts';
 import { fileLease } from './adapters/sqlite/fileLease.ts';
@@ -147,8 +148,7 @@ async function openForBusiness(
   pki: Pki,
 ): Promise<{ readonly control: string; readonly agents: string }> {
   const hasQueues = await loop.read((state) => state.queues.size > 0);
-  const spec = { parent: null, limit: {}, perUser: { limit: {}, maxRunning: null }, unserved: {} };
-  if (!hasQueues) await loop.offer({ kind: 'applyQueue', name: queueName('default'), labels: {}, spec });
+  if (!hasQueues) await loop.offer({ kind: 'applyQueue', name: queueName('default'), labels: {}, spec: defaultQueueSpec });
   const ports = await servers.listen();
   await writeContext(config, loop, pki, ports.control);
   return ports;

@@ -25,7 +25,12 @@ describe('whatever happens', () => {
       ),
     }),
   );
-  const assigned = fc.record({ name: fc.constantFrom(...names), gpu: fc.integer({ min: 0, max: 1 }), desire });
+  const assigned = fc.record({
+    name: fc.constantFrom(...names),
+    gpu: fc.integer({ min: 0, max: 1 }),
+    desire,
+    share: fc.constantFrom(null, 300, 500, 700),
+  });
   const event = fc.oneof(
     fc.record({
       kind: fc.constant('assign' as const),
@@ -52,7 +57,7 @@ describe('whatever happens', () => {
       switch (each.kind) {
         case 'assign': {
           const { seen } = this.state;
-          const workers = each.workers.map(({ name, gpu, desire: wanted }) => worker(name, { gpus: [gpu], desire: wanted }));
+          const workers = each.workers.map(({ name, gpu, desire: wanted, share }) => worker(name, { gpus: [gpu], desire: wanted, share }));
           return this.change(assign(this.state, workers, each.newEpoch ? { epoch: seen.epoch + 1, generation: 1 } : {}));
         }
         case 'end': {
@@ -122,13 +127,10 @@ describe('whatever happens', () => {
       const times = (this.started.get(key) ?? 0) + 1;
       this.started.set(key, times);
       expect(times, `${key} started twice`).toBe(1);
-      const mine = this.state.workers.get(key)?.gpus ?? [];
-      for (const [other, { end, gpus }] of this.state.workers) {
-        if (other !== key && end.kind !== 'ended')
-          expect(
-            gpus.some((gpu) => mine.includes(gpu)),
-            `${key} on a GPU of ${other}`,
-          ).toBe(false);
+      for (const gpu of [0, 1]) {
+        const holders = [...this.state.workers.values()].filter(({ end, gpus }) => end.kind !== 'ended' && gpus.includes(gpu));
+        const milli = holders.reduce((sum, { launch }) => sum + (launch.gpuShareMilli ?? 1000), 0);
+        expect(milli, `GPU ${gpu} when ${key} starts`).toBeLessThanOrEqual(1000);
       }
     }
   }

@@ -26,6 +26,16 @@ describe('starts', () => {
     expect(brief(settle(gone(state, old.id), 0).actions)).toEqual(['forget old', 'admit new', 'start new']);
   });
 
+  it('starts as many workers on one GPU as it has parts for, and the next one when a part is free', () => {
+    const shares = [worker('a', { share: 300 }), worker('b', { share: 700 }), worker('c', { share: 300 }), worker('whole')];
+    const { state, actions } = settle(assign(emptyNodeState, shares), 0);
+    expect(brief(actions)).toEqual(['admit a', 'admit b', 'start a', 'start b']);
+    const [a] = shares;
+    if (a === undefined) throw new Error('no worker');
+    const ended = gone(settle(endAll(state, a.id, 0), 0).state, a.id);
+    expect(brief(converge(ended, 0))).toEqual(['admit c']);
+  });
+
   it('starts other workers on free GPUs meanwhile', () => {
     const { state } = settle(assign(emptyNodeState, [worker('old', { gpus: [0] })]), 0);
     expect(brief(settle(assign(state, [worker('new', { gpus: [1] })]), 0).actions)).toEqual(['kill old', 'admit new', 'start new']);

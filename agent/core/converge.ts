@@ -10,6 +10,7 @@ import type { AssignedWorker, Desire } from '#vocabulary/assignment.ts';
 import { workerKey, type WorkerId } from '#vocabulary/job.ts';
 import type { WorkerEnd } from '#vocabulary/observed.ts';
 import { hasFailed, type LeavingCause, type NodeState, type RankRecord, type SuspendRecord, type WorkerRecord } from './nodeState.ts';
+import { HeldGpus } from './heldGpus.ts';
 import { answerRound, isSuspendAware } from './suspend.ts';
 
 export type Action =
@@ -133,15 +134,15 @@ function decideStart({ id, end, leaving, ranks }: WorkerRecord): readonly Action
 }
 
 function decideAdmissions(state: NodeState, desires: ReadonlyMap<string, AssignedWorker>): readonly Action[] {
-  const held = new Set<number>();
-  for (const { end, gpus } of state.workers.values()) if (end.kind !== 'ended') for (const gpu of gpus) held.add(gpu);
+  const held = new HeldGpus();
+  for (const worker of state.workers.values()) if (worker.end.kind !== 'ended') held.take(worker);
   const admissions: Action[] = [];
   for (const [key, worker] of [...desires].sort(([a], [b]) => (a < b ? -1 : 1))) {
     if (state.workers.has(key)) continue;
     const end = refusalOf(state, key, worker);
-    if (end === null && worker.gpus.some((gpu) => held.has(gpu))) continue;
+    if (end === null && !held.hasRoomFor(worker)) continue;
     admissions.push({ kind: 'admit', worker, end });
-    if (end === null) for (const gpu of worker.gpus) held.add(gpu);
+    if (end === null) held.take(worker);
   }
   return admissions;
 }

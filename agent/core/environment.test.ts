@@ -13,6 +13,7 @@ const launch: Launch = {
   processes: 1,
   worldSize: 2,
   gpusPerWorker: 2,
+  gpuShareMilli: null,
   coordinatorAddress: '10.0.0.1',
   coordinatorPort: 4321,
   command: ['python3', 'train.py'],
@@ -84,6 +85,11 @@ describe('the environment of a rank', () => {
     const perGpu = { processes: 2, firstRank: 2, worldSize: 4 };
     expect([2, 3].map((rank) => environment(perGpu, rank)['CUDA_VISIBLE_DEVICES'])).toEqual(['GPU-a', 'GPU-b']);
     expect([2, 3].map((rank) => environment(perGpu, rank)['SHOAL_MESH_TENSOR'])).toEqual(['0', '1']);
+  });
+
+  it('names the part of its GPU that a worker has, and nothing when it has whole ones', () => {
+    expect(environment({ gpuShareMilli: 250 })['SHOAL_GPU_SHARE']).toBe('250m');
+    expect(environment({ gpuShareMilli: null })['SHOAL_GPU_SHARE']).toBe(undefined);
   });
 
   it('lets the program replace what it likes, but nothing that begins with SHOAL_', () => {

@@ -3,7 +3,8 @@
  * variables come last and may replace all but SHOAL_*, which the workload API and the SDK rely on.
  */
 import type { Launch } from '#vocabulary/assignment.ts';
-import { workerKey, type WorkerId } from '#vocabulary/job.ts';
+import { milliPerGpu, workerKey, type WorkerId } from '#vocabulary/job.ts';
+import { gpuMilliPerGpu } from '#vocabulary/units.ts';
 import { coordinatesOf } from './meshView.ts';
 import { absolutePath } from './paths.ts';
 
@@ -112,6 +113,7 @@ function shoal(context: EnvironmentContext): Environment {
     SHOAL_MESH: JSON.stringify(Object.fromEntries(launch.mesh.map(({ axis, size }) => [axis, size]))),
     SHOAL_SOCKET: socketPath,
   };
+  if (milliPerGpu(launch) < gpuMilliPerGpu) env.SHOAL_GPU_SHARE = `${milliPerGpu(launch)}m`;
   for (const [axis, coordinate] of coordinatesOf(launch, rank)) env[`SHOAL_MESH_${axis.toUpperCase()}`] = String(coordinate);
   return { ...env, ...checkpointOf(id, launch) };
 }

@@ -132,6 +132,7 @@ export function assignedWorker(
       processes,
       worldSize: processes,
       gpusPerWorker: gpus.length,
+      gpuShareMilli: null,
       coordinatorAddress: '127.0.0.1',
       coordinatorPort: 4000,
       command: ['train'],

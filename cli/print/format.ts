@@ -53,6 +53,12 @@ export function formatGpuSeconds(milliGpuMs: bigint): string {
   return rest === '' ? String(thousandths / 1000n) : `${thousandths / 1000n}.${rest}`;
 }
 
+/** Milli-GPU-milliseconds → GPU-hours with two decimals, cut off. */
+export function formatGpuHours(milliGpuMs: bigint): string {
+  const hundredths = milliGpuMs / 36_000_000n;
+  return `${hundredths / 100n}.${String(hundredths % 100n).padStart(2, '0')}`;
+}
+
 /** A word of a shell: quoted only when it must be. */
 export function shellWord(word: string): string {
   return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;

@@ -9,6 +9,7 @@ import type { MessageInitShape } from '@bufbuild/protobuf';
 import type {
   ApplyResultSchema,
   InfoResponseSchema,
+  LedgerResponseSchema,
   LogsResponseSchema,
   PlanResultSchema,
   ResourceSchema as Resources,
@@ -36,6 +37,7 @@ export interface Canned {
   info: Init<typeof InfoResponseSchema>;
   /** What requests that change one thing answer. */
   changed: boolean;
+  ledger: Init<typeof LedgerResponseSchema>;
   /** Sent after everything that is known, in order; a watch ends only when the caller leaves. */
   changes: Init<typeof WatchResponseSchema>[];
   /** Refuses these methods. */
@@ -63,6 +65,7 @@ export async function startControlDouble(): Promise<ControlDouble> {
     planned: {},
     logs: [],
     info: {},
+    ledger: {},
     changed: true,
     changes: [],
     refuse: {},
@@ -107,7 +110,7 @@ function handlers(canned: Canned, note: Desk['note']): Handlers<typeof ControlSe
   return { ...readHandlers(desk), ...changeHandlers(desk), ...streamHandlers(desk) };
 }
 
-type Read = 'get' | 'list' | 'plan' | 'info';
+type Read = 'get' | 'list' | 'plan' | 'ledger' | 'info';
 type Streams = 'watch' | 'logs';
 
 function readHandlers({ canned, note }: Desk): Pick<Handlers<typeof ControlService>, Read> {
@@ -126,6 +129,10 @@ function readHandlers({ canned, note }: Desk): Pick<Handlers<typeof ControlServi
     plan: async (request) => {
       note('plan', request);
       return { results: request.documents.map(({ json }) => canned.planned[nameIn(json)] ?? { apply: createdResult(json) }), revision: 7n };
+    },
+    ledger: async (request) => {
+      note('ledger', request);
+      return canned.ledger;
     },
     info: async (request) => {
       note('info', request);

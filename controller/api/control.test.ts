@@ -10,6 +10,8 @@ import {
   GetRequestSchema,
   GetResponseSchema,
   InfoRequestSchema,
+  LedgerRequestSchema,
+  LedgerResponseSchema,
   ListRequestSchema,
   ListResponseSchema,
   HoldRequestSchema,
@@ -103,7 +105,7 @@ describe('get', () => {
   });
 
   test('tells what a queue holds, with all below it', async () => {
-    await api.loop.offer(applyQueue('child', { parent: (await api.loop.read((state) => [...state.queues.keys()]))[0] ?? null }));
+    await api.loop.offer(applyQueue('child', { weight: 2, parent: (await api.loop.read((state) => [...state.queues.keys()]))[0] ?? null }));
     const [, child] = await api.loop.read((state) => [...state.queues.keys()]);
     if (child === undefined) throw new Error('no child');
     await api.loop.offer(applyJob('a', { queue: child, workers: 2 }));
@@ -111,7 +113,8 @@ describe('get', () => {
     for (const name of ['default', 'child']) {
       const resource = await get('Queue', name);
       const status = resource?.object.case === 'queue' ? resource.object.value.status : undefined;
-      expect([status?.running, status?.pending, status?.used]).toEqual([1, 1, { H100: 2 }]);
+      expect([status?.running, status?.pending, status?.used, status?.usedMilli]).toEqual([1, 1, { H100: 2 }, { H100: 2000 }]);
+      expect(status?.share).toBe(name === 'child' ? 0.25 : 0.5);
     }
   });
 
@@ -245,5 +248,29 @@ test('info tells who the caller is and what the server is', async () => {
     caHash: 'cafe',
     degraded: '',
     agentAddress: '127.0.0.1:7071',
+  });
+});
+
+describe('the ledger', () => {
+  const read = async (by: string) => create(LedgerResponseSchema, await api.control.ledger(create(LedgerRequestSchema, { by }), api.alice));
+
+  test('has all time of the cluster in categories, and what jobs held by whose they are', async () => {
+    await api.loop.offer(applyJob('a'));
+    api.clock.jump(5_000);
+    expect(await read('')).toMatchObject({
+      capacity: '20000000',
+      rows: [{ name: '', amounts: { starting: '5000000', idle: '15000000' } }],
+    });
+    const want = (name: string) => [{ name, amounts: { starting: '5000000' } }];
+    expect((await read('user')).rows).toMatchObject(want('alice'));
+    expect((await read('queue')).rows).toMatchObject(want('default'));
+    expect((await read('project')).rows).toMatchObject(want(''));
+    expect((await read('job')).rows).toMatchObject(want('a'));
+    const queue = await get('Queue', 'default');
+    expect(queue?.object.case === 'queue' && queue.object.value.status?.ledger).toEqual({ starting: '5000000' });
+  });
+
+  test('is not grouped by what it does not know', async () => {
+    expect(await failure(read('team'))).toContain('INVALID_ARGUMENT');
   });
 });

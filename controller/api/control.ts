@@ -13,6 +13,7 @@ import type { Access } from './access.ts';
 import { makeToken } from './access.ts';
 import { applyDocuments, planDocuments } from './apply.ts';
 import { accepted, asRpc } from './failure.ts';
+import { ledgerToWire } from './ledgerToWire.ts';
 import type { LogDesk } from './logs.ts';
 import type { Sight } from './objects.ts';
 import { findObject, parseKind, select, tableOf } from './objects.ts';
@@ -36,7 +37,7 @@ export function controlHandlers(parts: ControlParts): Handlers<typeof ControlSer
   return { ...readingHandlers(parts), ...changingHandlers(parts) };
 }
 
-type Reading = 'get' | 'list' | 'watch' | 'logs' | 'plan' | 'info';
+type Reading = 'get' | 'list' | 'watch' | 'logs' | 'plan' | 'ledger' | 'info';
 
 function readingHandlers(parts: ControlParts): Pick<Handlers<typeof ControlService>, Reading> {
   const { loop, sessions, changes, clock, access } = parts;
@@ -68,6 +69,7 @@ function readingHandlers(parts: ControlParts): Pick<Handlers<typeof ControlServi
       const results = await asRpc(() => planDocuments(loop, user, documents, { nowMs: clock.nowMs(), policy: parts.policy }));
       return { results, revision: BigInt(loop.revision) };
     },
+    ledger: ({ by }) => look(({ state, nowMs }) => ledgerToWire(state, by, nowMs)),
     info: async (_request, context) => {
       const { user, role } = access.callerOf(context);
       const { clusterId, epoch } = await look(({ state }) => ({ clusterId: state.clusterId, epoch: BigInt(state.epoch) }));

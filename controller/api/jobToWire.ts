@@ -1,7 +1,7 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import { jobSpecToWire } from '#codec/trainingJob.ts';
-import { readJobLedger } from '#core/ledger/settle.ts';
+import { readJobLedger } from '#core/ledger/readLedger.ts';
 import { currentAttempt } from '#core/state/state.ts';
 import type { AttemptView, JobView, StateView } from '#core/state/view.ts';
 import type {

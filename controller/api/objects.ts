@@ -71,7 +71,7 @@ function read(sight: Sight, { kind, names, about }: Selection): readonly Resourc
       });
     }
     case 'Queue':
-      return sorted(state.queues).map((queue) => resource({ case: 'queue', value: queueToWire(state, queue) }));
+      return sorted(state.queues).map((queue) => resource({ case: 'queue', value: queueToWire(state, queue, nowMs) }));
     case 'Node':
       return sorted(state.nodes).map((node) => resource({ case: 'node', value: nodeToWire(state, node, sightOf(sight, node)) }));
     case 'Gpu':
@@ -92,7 +92,7 @@ export function findObject(sight: Sight, kind: ObjectKind, name: string): Resour
   }
   if (kind === 'Queue') {
     const queue = state.queues.get(queueName(name));
-    return queue === undefined ? undefined : resource({ case: 'queue', value: queueToWire(state, queue) });
+    return queue === undefined ? undefined : resource({ case: 'queue', value: queueToWire(state, queue, sight.nowMs) });
   }
   return select(sight, { kind, names: [name], labels: {}, about: undefined }).find((one) => nameOf(one) === name);
 }

@@ -2,15 +2,23 @@ import type { MessageInitShape } from '@bufbuild/protobuf';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import { inventoryToWire, gpuInfoToWire } from '#codec/inventoryWire.ts';
 import { queueSpecToWire } from '#codec/queue.ts';
-import { queueUsage, withAncestors } from '#core/queues/usage.ts';
+import { capacityMilliOf, queueShare } from '#core/queues/share.ts';
+import { queueGpuMilli, withAncestors } from '#core/queues/usage.ts';
+import { readTotals } from '#core/ledger/readLedger.ts';
+import type { Amounts } from '#core/ledger/amounts.ts';
+import { addAmounts, noAmounts } from '#core/ledger/amounts.ts';
+import { heldMilli, holdersOf } from '#core/nodes/holds.ts';
 import type { RecentEvent } from '#core/state/state.ts';
 import { currentAttempt } from '#core/state/state.ts';
-import type { NodeView, QueueView, StateView, View } from '#core/state/view.ts';
+import type { JobView, NodeView, QueueView, StateView, View } from '#core/state/view.ts';
 import type { EventSchema } from '#gen/shoal/v1/event_pb.js';
 import type { GpuSchema, NodeSchema } from '#gen/shoal/v1/node_pb.js';
 import type { QueueSchema } from '#gen/shoal/v1/queue_pb.js';
+import { queueName } from '#vocabulary/ids.ts';
 import { processesOf } from '#vocabulary/job.ts';
+import { gpuMilliPerGpu } from '#vocabulary/units.ts';
 import type { GpuSample } from '#vocabulary/observed.ts';
+import { amountsToWire } from './ledgerToWire.ts';
 
 const apiVersion = 'shoal.dev/v1';
 
@@ -45,7 +53,8 @@ export function nodeToWire(state: StateView, node: NodeView, sight: NodeSight): 
       ...(cordon === null ? {} : { cordon: { owner: cordon.by, reason: cordon.reason, at: timestampFromMs(cordon.atMs) } }),
       draining: cordon?.drain === true && node.jobs.size > 0,
       inventory: inventoryToWire(node.inventory),
-      gpusUsed: node.owners.filter((owner) => owner !== null).length,
+      gpusUsed: node.holds.filter((holds) => holds.length > 0).length,
+      gpuMilliUsed: heldMilli(node),
       gpusHealthy: node.health.filter((health) => health.healthy).length,
       jobs: [...node.jobs].flatMap((uid) => state.jobs.get(uid)?.name ?? []).sort(),
       connected: sight.connected,
@@ -68,7 +77,7 @@ export function gpusToWire(state: StateView, node: NodeView, sight: NodeSight): 
       info: gpuInfoToWire(info),
       health: health?.healthy === false ? 'Unhealthy' : 'Healthy',
       healthMessage: [health?.code ?? '', health?.message ?? ''].filter((part) => part !== '').join(' '),
-      ...ownerOf(state, node, info.index),
+      ...holdersToWire(state, node, info.index),
       ...(sample === undefined
         ? {}
         : {
@@ -83,18 +92,28 @@ export function gpusToWire(state: StateView, node: NodeView, sight: NodeSight): 
   });
 }
 
-function ownerOf(state: StateView, node: NodeView, gpu: number): { job: string; ranks: number[] } {
-  const owner = node.owners[gpu] ?? null;
-  const job = owner === null ? undefined : state.jobs.get(owner);
-  const attempt = job === undefined ? undefined : currentAttempt(job);
-  const worker = attempt?.placement.findIndex((place) => place.node === node.name && place.gpus.includes(gpu)) ?? -1;
-  const place = attempt?.placement[worker];
-  if (job === undefined || place === undefined) return { job: job?.name ?? '', ranks: [] };
-  const processes = processesOf(job.spec);
-  return { job: job.name, ranks: [processes === 1 ? worker : worker * processes + place.gpus.indexOf(gpu)] };
+function holdersToWire(
+  state: StateView,
+  node: NodeView,
+  gpu: number,
+): Pick<MessageInitShape<typeof GpuSchema>, 'job' | 'ranks' | 'holders'> {
+  const holders = holdersOf(node, gpu).flatMap(({ job: uid, milli }) => {
+    const job = state.jobs.get(uid);
+    return job === undefined ? [] : [{ job: job.name, ranks: ranksOn(job, node, gpu), milli }];
+  });
+  return { job: holders[0]?.job ?? '', ranks: holders[0]?.ranks ?? [], holders };
 }
 
-export function queueToWire(state: StateView, queue: QueueView): MessageInitShape<typeof QueueSchema> {
+/** Ranks of the job on this GPU: one of a process a GPU, all workers that share it otherwise. */
+function ranksOn(job: JobView, node: NodeView, gpu: number): number[] {
+  const processes = processesOf(job.spec);
+  return (currentAttempt(job)?.placement ?? []).flatMap((place, worker) => {
+    if (place.node !== node.name || !place.gpus.includes(gpu)) return [];
+    return [processes === 1 ? worker : worker * processes + place.gpus.indexOf(gpu)];
+  });
+}
+
+export function queueToWire(state: StateView, queue: QueueView, nowMs: number): MessageInitShape<typeof QueueSchema> {
   let pending = 0;
   let running = 0;
   for (const job of state.jobs.values()) {
@@ -102,8 +121,11 @@ export function queueToWire(state: StateView, queue: QueueView): MessageInitShap
     if (job.phase.kind === 'pending') pending += 1;
     else if (job.phase.kind === 'active') running += 1;
   }
-  const models = new Set([...state.nodes.values()].flatMap((node) => node.inventory.gpus.map((gpu) => gpu.model)));
-  const used = [...models].sort().map((model) => [model, queueUsage(state, queue.name, model)] as const);
+  const capacity = capacityMilliOf(state.nodes);
+  const used = [...capacity.keys()].flatMap((model) => {
+    const gpuMilli = queueGpuMilli(state, queue.name, model);
+    return gpuMilli > 0 ? [[model, gpuMilli] as const] : [];
+  });
   return {
     apiVersion,
     kind: 'Queue',
@@ -115,8 +137,24 @@ export function queueToWire(state: StateView, queue: QueueView): MessageInitShap
       creationTimestamp: timestampFromMs(queue.createdAtMs),
     },
     spec: queueSpecToWire(queue.spec),
-    status: { pending, running, used: Object.fromEntries(used.filter(([, gpus]) => gpus > 0)) },
+    status: {
+      pending,
+      running,
+      used: Object.fromEntries(used.map(([model, gpuMilli]) => [model, Math.ceil(gpuMilli / gpuMilliPerGpu)])),
+      usedMilli: Object.fromEntries(used),
+      // As of the last event: objects are made without a clock.
+      share: queueShare(state, queue.name, capacity, state.atMs),
+      ledger: amountsToWire(queueTime(state, queue, nowMs)),
+    },
   };
+}
+
+/** Of the queue and all below it. A queue that was removed is below nobody. */
+function queueTime(state: StateView, queue: QueueView, nowMs: number): Amounts {
+  const sum = noAmounts();
+  for (const [name, amounts] of readTotals(state, 'queue', nowMs))
+    if (withAncestors(state.queues, queueName(name)).includes(queue.name)) addAmounts(sum, amounts);
+  return sum;
 }
 
 export function eventToWire(event: View<RecentEvent>): MessageInitShape<typeof EventSchema> {

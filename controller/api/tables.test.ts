@@ -25,7 +25,7 @@ test('columns that are always shown', () => {
     'TrainingJob: NAME QUEUE STATUS GPUS READY PRI RESTARTS STEP AGE',
     'Node: NAME STATUS GPUS HEALTH JOBS AGE VERSION',
     'Gpu: NODE IDX MODEL UTIL MEM POWER TEMP HEALTH JOB RANK',
-    'Queue: NAME PARENT PENDING RUNNING GPUS AGE',
+    'Queue: NAME PARENT PENDING RUNNING GPUS GUARANTEED WEIGHT SHARE STATUS AGE',
     'Event: LAST SEEN TYPE REASON OBJECT MESSAGE',
   ]);
 });
@@ -35,7 +35,7 @@ test('columns that only -o wide shows', () => {
     'TrainingJob: USER NODES LOSS CHECKPOINT ATTEMPT REASON',
     'Node: TOPOLOGY MODEL CPU MEMORY ADDRESS HEARTBEAT REASON',
     'Gpu: UUID PCI NUMA NVLINK REASON',
-    'Queue: ',
+    'Queue: CLASS HALF-LIFE',
     'Event: ',
   ]);
 });
@@ -125,7 +125,7 @@ describe('a node’s cells', () => {
 
   test('say how many GPUs are used and how many are bad', () => {
     const gpus = [{}, {}, {}, {}];
-    expect(cell(tables.Node, 'GPUS', node({ gpusUsed: 3, gpusHealthy: 4, gpus }))).toBe('3/4');
+    expect(cell(tables.Node, 'GPUS', node({ gpuMilliUsed: 2300, gpusHealthy: 4, gpus }))).toBe('2.3/4');
     expect(cell(tables.Node, 'HEALTH', node({ gpusHealthy: 4, gpus }))).toBe('ok');
     expect(cell(tables.Node, 'HEALTH', node({ gpusHealthy: 3, gpus }))).toBe('1 bad');
   });
@@ -138,7 +138,11 @@ describe('a node’s cells', () => {
 
 test('a GPU’s readings are shown while there are any', () => {
   const sample = { utilizationPercent: 97, memoryUsedBytes: BigInt(60 * 2 ** 30), powerMilliwatts: 651_400, temperatureCelsius: 61 };
-  const gpu = create(GpuSchema, { info: { memoryBytes: BigInt(80 * 2 ** 30) }, sample, ranks: [3, 4] });
+  const gpu = create(GpuSchema, {
+    info: { memoryBytes: BigInt(80 * 2 ** 30) },
+    sample,
+    holders: [{ job: 'a', ranks: [3, 4], milli: 1000 }],
+  });
   expect(['UTIL', 'MEM', 'POWER', 'TEMP', 'RANK'].map((name) => cell(tables.Gpu, name, gpu))).toEqual([
     '97%',
     '60Gi/80Gi',
@@ -146,12 +150,29 @@ test('a GPU’s readings are shown while there are any', () => {
     '61C',
     '3,4',
   ]);
+  const shared = create(GpuSchema, {
+    holders: [
+      { job: 'a', ranks: [0], milli: 300 },
+      { job: 'b', ranks: [0, 1], milli: 700 },
+    ],
+  });
+  expect(['JOB', 'RANK'].map((name) => cell(tables.Gpu, name, shared))).toEqual(['a(300m),b(700m)', '0,0,1']);
   expect(['UTIL', 'MEM', 'POWER', 'TEMP'].map((name) => cell(tables.Gpu, name, create(GpuSchema, {})))).toEqual(['', '', '', '']);
 });
 
+test('a queue shows what decides whose turn it is', () => {
+  const queue = create(QueueSchema, {
+    spec: { guaranteed: { H100: 8, A100: 2 }, weight: 0.5, hold: true, class: 'serving', halfLife: '7d' },
+    status: { share: 1 / 3 },
+  });
+  const shown = ['GUARANTEED', 'WEIGHT', 'SHARE', 'STATUS', 'CLASS', 'HALF-LIFE'].map((name) => cell(tables.Queue, name, queue));
+  expect(shown).toEqual(['A100 2, H100 8', '0.5', '0.333', 'Held', 'serving', '7d']);
+  expect(['WEIGHT', 'STATUS', 'CLASS'].map((name) => cell(tables.Queue, name, create(QueueSchema, {})))).toEqual(['1', 'Open', 'batch']);
+});
+
 test('a queue shows what it holds of what it may hold, by model', () => {
-  const queue = create(QueueSchema, { spec: { limit: { H100: 8, A100: 2 } }, status: { used: { H100: 3, B200: 1 } } });
-  expect(cell(tables.Queue, 'GPUS', queue)).toBe('A100 0/2, B200 1/unlimited, H100 3/8');
+  const queue = create(QueueSchema, { spec: { limit: { H100: 8, A100: 2 } }, status: { usedMilli: { H100: 2500, B200: 1000 } } });
+  expect(cell(tables.Queue, 'GPUS', queue)).toBe('A100 0/2, B200 1/unlimited, H100 2.5/8');
 });
 
 test('an event names its object as kubectl does', () => {

@@ -1,10 +1,10 @@
 import { timestampMs } from '@bufbuild/protobuf/wkt';
 import type { Timestamp } from '@bufbuild/protobuf/wkt';
 import type { Event } from '#gen/shoal/v1/event_pb.js';
-import type { Gpu, Node } from '#gen/shoal/v1/node_pb.js';
+import type { Gpu, GpuHolder, Node } from '#gen/shoal/v1/node_pb.js';
 import type { Queue } from '#gen/shoal/v1/queue_pb.js';
 import type { TrainingJob } from '#gen/shoal/v1/training_job_pb.js';
-import { formatQuantity, parseQuantityMilli } from '#vocabulary/units.ts';
+import { gpuMilliPerGpu, parseQuantityMilli } from '#vocabulary/units.ts';
 import type { ObjectKind } from '../loop/changes.ts';
 
 /**
@@ -42,7 +42,7 @@ const jobColumns: readonly ColumnOf<TrainingJob>[] = [
 const nodeColumns: readonly ColumnOf<Node>[] = [
   column('NAME', 0, (node) => node.metadata?.name ?? ''),
   column('STATUS', 0, nodeStatus),
-  column('GPUS', 0, (node) => `${node.status?.gpusUsed ?? 0}/${node.status?.gpus.length ?? 0}`),
+  column('GPUS', 0, (node) => `${(node.status?.gpuMilliUsed ?? 0) / 1000}/${node.status?.gpus.length ?? 0}`),
   column('HEALTH', 0, (node) =>
     node.status?.gpusHealthy === node.status?.gpus.length
       ? 'ok'
@@ -71,8 +71,8 @@ const gpuColumns: readonly ColumnOf<Gpu>[] = [
   column('POWER', 0, (gpu) => (gpu.sample === undefined ? '' : `${Math.round(gpu.sample.powerMilliwatts / 1000)}W`)),
   column('TEMP', 0, (gpu) => (gpu.sample === undefined ? '' : `${gpu.sample.temperatureCelsius}C`)),
   column('HEALTH', 0, (gpu) => gpu.health),
-  column('JOB', 0, (gpu) => gpu.job),
-  column('RANK', 0, (gpu) => gpu.ranks.join(',')),
+  column('JOB', 0, (gpu) => gpu.holders.map(printHolder).join(',')),
+  column('RANK', 0, (gpu) => gpu.holders.flatMap(({ ranks }) => ranks).join(',')),
   column('UUID', 1, (gpu) => gpu.info?.uuid ?? ''),
   column('PCI', 1, (gpu) => gpu.info?.pciBusId ?? ''),
   column('NUMA', 1, (gpu) => String(gpu.info?.numaNode ?? '')),
@@ -80,13 +80,22 @@ const gpuColumns: readonly ColumnOf<Gpu>[] = [
   column('REASON', 1, (gpu) => gpu.healthMessage),
 ];
 
+/** `chat`, or `chat(300m)` when it holds a part. */
+const printHolder = ({ job, milli }: GpuHolder): string => (milli === 1000 ? job : `${job}(${milli}m)`);
+
 const queueColumns: readonly ColumnOf<Queue>[] = [
   column('NAME', 0, (queue) => queue.metadata?.name ?? ''),
   column('PARENT', 0, (queue) => queue.spec?.parent ?? ''),
   column('PENDING', 0, (queue) => String(queue.status?.pending ?? 0)),
   column('RUNNING', 0, (queue) => String(queue.status?.running ?? 0)),
   column('GPUS', 0, queueGpus),
+  column('GUARANTEED', 0, (queue) => queueAmounts(queue.spec?.guaranteed ?? {})),
+  column('WEIGHT', 0, (queue) => String(queue.spec?.weight ?? 1)),
+  column('SHARE', 0, (queue) => (queue.status?.share ?? 0).toFixed(3)),
+  column('STATUS', 0, (queue) => (queue.spec?.hold === true ? 'Held' : 'Open')),
   column('AGE', 0, (queue, nowMs) => age(queue.metadata?.creationTimestamp, nowMs)),
+  column('CLASS', 1, (queue) => queue.spec?.class || 'batch'),
+  column('HALF-LIFE', 1, (queue) => queue.spec?.halfLife ?? ''),
 ];
 
 const eventColumns: readonly ColumnOf<Event>[] = [
@@ -109,11 +118,10 @@ function column<T>(name: string, priority: 0 | 1, cell: (object: T, nowMs: numbe
   return { name, priority, cell };
 }
 
-/** A part of a GPU is printed as it is asked for: 3 workers of 500m are 1500m. */
 function jobGpus({ spec }: TrainingJob): string {
   const shareMilli = parseQuantityMilli(spec?.gpuShare ?? '');
   const workers = spec?.workers ?? 0;
-  return shareMilli === undefined ? String(workers * (spec?.gpusPerWorker ?? 0)) : formatQuantity(workers * shareMilli);
+  return shareMilli === undefined ? String(workers * (spec?.gpusPerWorker ?? 0)) : String((workers * shareMilli) / gpuMilliPerGpu);
 }
 
 function jobStatus(job: TrainingJob): string {
@@ -130,11 +138,18 @@ function nodeStatus(node: Node): string {
   return words.join(',');
 }
 
-function queueGpus(queue: Queue): string {
-  const models = new Set([...Object.keys(queue.status?.used ?? {}), ...Object.keys(queue.spec?.limit ?? {})]);
+function queueGpus({ spec, status }: Queue): string {
+  const models = new Set([...Object.keys(status?.usedMilli ?? {}), ...Object.keys(spec?.limit ?? {})]);
   return [...models]
     .sort()
-    .map((model) => `${model} ${queue.status?.used[model] ?? 0}/${queue.spec?.limit[model] ?? 'unlimited'}`)
+    .map((model) => `${model} ${(status?.usedMilli[model] ?? 0) / gpuMilliPerGpu}/${spec?.limit[model] ?? 'unlimited'}`)
+    .join(', ');
+}
+
+function queueAmounts(amounts: Readonly<Record<string, number>>): string {
+  return Object.keys(amounts)
+    .sort()
+    .map((model) => `${model} ${amounts[model]}`)
     .join(', ');
 }
 

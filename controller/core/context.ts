@@ -18,6 +18,10 @@ export interface Policy {
   readonly suspendMarginMs: number;
   /** Ports that coordinators listen on: first and count. */
   readonly coordinatorPorts: { readonly first: number; readonly count: number };
+  /** What starting an attempt again costs beside the work since its last checkpoint: of every GPU, this time. */
+  readonly restartCostMs: number;
+  /** Searches for victims in one pass; a search walks the cluster. */
+  readonly victimSearchesPerPassMax: number;
   /** Gangs placed in one step; the rest waits for the next one, so that a commit stays bounded. */
   readonly placementsPerStepMax: number;
   readonly jobsMax: number;

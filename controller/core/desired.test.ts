@@ -39,6 +39,7 @@ test('a worker is told all that it needs to be started, and nothing has to be as
       processes: 4,
       worldSize: 8,
       gpusPerWorker: 4,
+      gpuShareMilli: null,
       coordinatorAddress: '10.0.0.n1',
       coordinatorPort: one.job('a').attempts[0]?.coordinator.port,
       ...template,

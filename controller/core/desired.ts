@@ -42,6 +42,7 @@ function launchOf(job: JobView, attempt: AttemptView, worker: number): Launch {
     processes,
     worldSize: spec.workers * processes,
     gpusPerWorker: spec.gpusPerWorker,
+    gpuShareMilli: spec.gpuShareMilli,
     coordinatorAddress: attempt.coordinator.address,
     coordinatorPort: attempt.coordinator.port,
     command,

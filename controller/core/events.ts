@@ -69,6 +69,15 @@ export type JobEvent =
   | { readonly kind: 'JobParked'; readonly uid: JobUid; readonly phase: 'pending' | 'suspended' }
   /** It is over without an attempt that could end: nothing of it ran, or what ran had left. */
   | { readonly kind: 'JobExpired'; readonly uid: JobUid; readonly reason: StopReason; readonly message: string }
+  /** These were asked to leave so that this waiting job can start there. A nominee that starts is none any more. */
+  | {
+      readonly kind: 'JobNominated';
+      readonly uid: JobUid;
+      readonly victims: readonly JobUid[];
+      readonly placement: Placement;
+      readonly model: string | null;
+    }
+  | { readonly kind: 'NominationDropped'; readonly uid: JobUid; readonly message: string }
   | { readonly kind: 'JobRemoved'; readonly uid: JobUid; readonly name: JobName };
 
 /** Which of how many jobs of which array a job is. */
@@ -112,8 +121,10 @@ export type AttemptEvent =
       readonly round: number;
       readonly stage: SuspendStage;
       readonly graceMs: number;
-      readonly reason: 'Suspended' | 'Drained' | 'Deleted';
+      readonly reason: LeaveReason;
     })
+  /** Nobody needs its place any more: it runs on. Only before a stop step was decided. */
+  | (OfAttempt & { readonly kind: 'SuspendCancelled' })
   | (OfAttempt & {
       readonly kind: 'SuspendAnswered';
       readonly worker: number;
@@ -139,6 +150,9 @@ export type AttemptEvent =
       readonly path: string;
     })
   | (OfAttempt & { readonly kind: 'CheckpointCompleted'; readonly step: number; readonly path: string });
+
+/** Why an attempt is asked to leave with a checkpoint. */
+export type LeaveReason = 'Suspended' | 'Drained' | 'Preempted' | 'Deleted';
 
 export type WorkerRecordState = 'assigned' | 'starting' | 'running' | 'stopping' | 'ended' | 'lost';
 

@@ -26,13 +26,13 @@ describe('the checker finds', () => {
   test('a GPU in two placements', () => {
     expect(
       broken((_state, job, attempt) => Object.assign(job.attempts, [{ ...attempt, placement: [place('n21', [0]), place('n21', [1])] }])),
-    ).toContain('GPU n21/0 is in two placements: uid-a and uid-b');
+    ).toContain('GPU n21/0 is given away more than once: uid-a 1000, uid-b 1000');
   });
 
-  test('an index of owners that differs from the placements', () => {
-    expect(broken((state) => Object.assign(state.nodes.get(nodeName('n11')) ?? {}, { owners: [null, jobUid('uid-a')] }))).toEqual([
-      'GPU n11/0: index says null, placements say uid-a',
-    ]);
+  test('an index of holds that differs from the placements', () => {
+    expect(
+      broken((state) => Object.assign(state.nodes.get(nodeName('n11')) ?? {}, { holds: [[], [{ job: jobUid('uid-a'), milli: 1000 }]] })),
+    ).toContain('GPU n11/0: index says nobody, placements say uid-a 1000');
   });
 
   test('half a gang', () => {

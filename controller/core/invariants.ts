@@ -1,5 +1,7 @@
+import { milliPerGpu } from '#vocabulary/job.ts';
 import { domainKey } from '#vocabulary/topology.ts';
-import { checkLedger } from './ledger/settle.ts';
+import { gpuMilliPerGpu } from '#vocabulary/units.ts';
+import { findLedgerErrors } from './ledger/findLedgerErrors.ts';
 import type { Policy } from './context.ts';
 import { currentAttempt } from './state/state.ts';
 import type { AttemptView, JobView, StateView } from './state/view.ts';
@@ -9,28 +11,39 @@ import type { AttemptView, JobView, StateView } from './state/view.ts';
  * Each broken promise is one sentence; empty when all hold. For tests, the simulator and `shoal` self-checks: O(state).
  */
 export function findBrokenPromises(state: StateView, policy: Pick<Policy, 'levels'>): readonly string[] {
-  return [...checkHolds(state), ...checkGangs(state, policy), ...checkPending(state), ...checkLedger(state)];
+  return [...checkHolds(state), ...checkGangs(state, policy), ...checkPending(state), ...findLedgerErrors(state)];
 }
 
-/** No GPU is in two placements, and the index of owners says the same as the placements. */
+/** Placements never take more of a GPU than there is, and the index of holds says the same as the placements. */
 function* checkHolds(state: StateView): Generator<string> {
-  const holders = new Map<string, string>();
+  const holds = new Map<string, Map<string, number>>();
   for (const job of state.jobs.values()) {
     for (const { node, gpus } of currentAttempt(job)?.placement ?? []) {
       for (const gpu of gpus) {
         const key = `${node}/${gpu}`;
-        const other = holders.get(key);
-        if (other !== undefined) yield `GPU ${key} is in two placements: ${other} and ${job.uid}`;
-        holders.set(key, job.uid);
+        const parts = holds.get(key) ?? new Map<string, number>();
+        holds.set(key, parts.set(job.uid, (parts.get(job.uid) ?? 0) + milliPerGpu(job.spec)));
       }
     }
   }
+  for (const [key, parts] of holds) {
+    const sum = [...parts.values()].reduce((total, milli) => total + milli, 0);
+    if (sum > gpuMilliPerGpu) yield `GPU ${key} is given away more than once: ${printHolds(parts)}`;
+  }
   for (const node of state.nodes.values()) {
-    for (const [gpu, owner] of node.owners.entries()) {
-      if ((holders.get(`${node.name}/${gpu}`) ?? null) !== owner)
-        yield `GPU ${node.name}/${gpu}: index says ${owner}, placements say ${holders.get(`${node.name}/${gpu}`) ?? null}`;
+    for (const [gpu, index] of node.holds.entries()) {
+      const key = `${node.name}/${gpu}`;
+      const said = printHolds(index.map(({ job, milli }): [string, number] => [job, milli]));
+      const want = printHolds(holds.get(key) ?? []);
+      if (said !== want) yield `GPU ${key}: index says ${said}, placements say ${want}`;
     }
   }
+}
+
+/** `uid-a 300, uid-b 700`, by uid. */
+function printHolds(parts: Iterable<readonly [string, number]>): string {
+  const words = [...parts].sort(([left], [right]) => (left < right ? -1 : 1)).map(([job, milli]) => `${job} ${milli}`);
+  return words.length === 0 ? 'nobody' : words.join(', ');
 }
 
 /** A gang is whole or absent, inside the level that it requires, and its attempts are numbered in order. */

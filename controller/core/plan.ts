@@ -4,9 +4,10 @@ import { expandArray } from './jobs/arrays.ts';
 import { onApplyJob } from './jobs/onApplyJob.ts';
 import { judgeReadiness } from './jobs/readiness.ts';
 import { onApplyQueue } from './queues/onRequest.ts';
-import type { PlacementDecision } from './schedule/pass.ts';
-import { decidePlacement } from './schedule/pass.ts';
-import { openRoom } from './schedule/room.ts';
+import type { PlacementDecision } from './schedule/decidePlacement.ts';
+import { decidePlacement } from './schedule/decidePlacement.ts';
+import { openRoom } from './schedule/clusterRoom.ts';
+import { isShortage, Preemption } from './schedule/preempt.ts';
 import type { StateView } from './state/view.ts';
 import type { Turn } from './turn.ts';
 
@@ -23,11 +24,17 @@ export function planJob(state: StateView, request: Extract<Request, { kind: 'app
   if (reply.kind !== 'applied' || reply.outcome !== 'created') return { reply, decision: null };
   // Of an array, its first job.
   const [first] = expandArray(request);
-  const { user, spec, task } = first ?? { ...request, task: null };
+  const { uid, user, spec, task } = first ?? { ...request, task: null };
   const candidate = { user, spec, attempts: [], held: null, array: task };
-  const wait = judgeReadiness(state, candidate, context.nowMs);
-  if (wait !== null) return { reply, decision: { ok: false, wait } };
-  return { reply, decision: decidePlacement(state, openRoom(state, context.policy.levels), candidate) };
+  const notReady = judgeReadiness(state, candidate, context.nowMs);
+  if (notReady !== null) return { reply, decision: { ok: false, wait: notReady } };
+  const cluster = openRoom(state, context.policy.levels);
+  const preemption = new Preemption(dry, cluster);
+  for (const nominee of preemption.nominees()) preemption.hold(nominee);
+  const decision = decidePlacement(state, cluster, candidate, new Map());
+  const wait = !decision.ok && isShortage(decision.wait) ? preemption.nominate({ uid, user, spec }) : null;
+  preemption.end();
+  return { reply, decision: wait === null ? decision : { ok: false, wait } };
 }
 
 /** What applying a queue would be answered now. */

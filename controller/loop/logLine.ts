@@ -1,6 +1,6 @@
 import type { StampedEvent } from '#core/events.ts';
 import type { StateSnapshot } from '#core/state/snapshot.ts';
-import { snapshotVersion } from '#core/state/snapshot.ts';
+import { readableSnapshots, snapshotVersion } from '#core/state/snapshot.ts';
 import { StoreError } from '#controller/ports/store.ts';
 
 /**
@@ -26,12 +26,15 @@ const kinds: Readonly<Record<StampedEvent['kind'], true>> = {
   JobReleased: true,
   JobNext: true,
   JobExpired: true,
+  JobNominated: true,
+  NominationDropped: true,
   JobRemoved: true,
   AttemptPlaced: true,
   AttemptStarted: true,
   WorkerChanged: true,
   SuspendStaged: true,
   SuspendAnswered: true,
+  SuspendCancelled: true,
   AttemptStopping: true,
   StopCauseAdded: true,
   AttemptEnded: true,
@@ -89,6 +92,6 @@ export function parseSnapshot(body: string): StateSnapshot {
 
 function assertSnapshot(value: unknown): asserts value is StateSnapshot {
   const version = typeof value === 'object' && value !== null && 'version' in value ? value.version : undefined;
-  if (version !== snapshotVersion)
+  if (!readableSnapshots.includes(version))
     throw new StoreError('corrupt', `the store has a snapshot of format ${String(version)}; this version reads format ${snapshotVersion}`);
 }

@@ -102,6 +102,7 @@ const launch: fc.Arbitrary<Launch> = fc.record({
   processes: count,
   worldSize: uint32,
   gpusPerWorker: uint32,
+  gpuShareMilli: orNull(fc.integer({ min: 1, max: 999 })),
   coordinatorAddress: word,
   coordinatorPort: uint32,
   command: fc.array(word, { minLength: 1 }),

@@ -8,6 +8,7 @@ import type {
 import type { Launch, LaunchCheckpoint } from '#vocabulary/assignment.ts';
 import { jobName, namePattern } from '#vocabulary/ids.ts';
 import { meshAxes } from '#vocabulary/job.ts';
+import { gpuMilliPerGpu } from '#vocabulary/units.ts';
 import { matching, oneOf, optionalSafeInteger, refuseField, safeInteger, zeroAsNull } from './wireValue.ts';
 
 export function launchFromWire(wire: WireLaunch, field: string): Launch {
@@ -21,6 +22,7 @@ export function launchFromWire(wire: WireLaunch, field: string): Launch {
     processes: wire.processes,
     worldSize: wire.worldSize,
     gpusPerWorker: wire.gpusPerWorker,
+    gpuShareMilli: shareFromWire(wire, field),
     coordinatorAddress: wire.coordinatorAddress,
     coordinatorPort: wire.coordinatorPort,
     command: wire.command,
@@ -35,6 +37,7 @@ export function launchFromWire(wire: WireLaunch, field: string): Launch {
 
 export function launchToWire({
   cpuMilli,
+  gpuShareMilli,
   memoryBytes,
   mesh,
   checkpoint,
@@ -47,10 +50,16 @@ export function launchToWire({
     command: [...command],
     env: { ...env },
     cpuMilli: BigInt(cpuMilli ?? 0),
+    gpuShareMilli: gpuShareMilli ?? 0,
     memoryBytes: BigInt(memoryBytes ?? 0),
     mesh: mesh.map(({ axis, size }) => ({ name: axis, size })),
     ...(checkpoint === null ? {} : { checkpoint: checkpointToWire(checkpoint) }),
   };
+}
+
+function shareFromWire({ gpuShareMilli }: WireLaunch, field: string): number | null {
+  if (gpuShareMilli >= gpuMilliPerGpu) refuseField(`${field}.gpu_share_milli`, `${gpuShareMilli} is out of range; allowed: 0..999`);
+  return zeroAsNull(gpuShareMilli);
 }
 
 function checkpointFromWire(wire: WireLaunchCheckpoint, field: string): LaunchCheckpoint {

@@ -6,7 +6,7 @@ import { QueueSpecSchema } from '#gen/shoal/v1/queue_pb.js';
 import { queueName } from '#vocabulary/ids.ts';
 import type { JobSpec } from '#vocabulary/job.ts';
 import { unaskedSpec } from '#vocabulary/job.ts';
-import type { QueueSpec } from '#vocabulary/queue.ts';
+import { defaultQueueSpec, type QueueSpec } from '#vocabulary/queue.ts';
 import { decodeManifest } from './decode.ts';
 import { describeProblem } from './fieldProblem.ts';
 import { compileManifest } from './manifest.ts';
@@ -70,12 +70,7 @@ TrainingJob/sweep served
 TrainingJob/notebook served
 Queue/org served
 Queue/serving served
-  spec.guaranteed has no effect in this version
-  spec.weight has no effect in this version
 Queue/research served
-  spec.guaranteed has no effect in this version
-  spec.weight has no effect in this version
-  spec.halfLife has no effect in this version
 PriceBook/default refused
   UNIMPLEMENTED
   kind: PriceBook is not served yet by this version; served: TrainingJob, Queue
@@ -97,6 +92,7 @@ describe('a job', () => {
       gpuModels: [],
       workers: 1,
       gpusPerWorker: 1,
+      gpuShareMilli: null,
       processesPerWorker: 'worker',
       mesh: [],
       constraints: [],
@@ -236,17 +232,19 @@ describe('a job', () => {
 });
 
 describe('a queue', () => {
-  test('keeps what is not served, with a warning each', () => {
-    const { spec, warnings } = compiledQueue(
-      queue({ parent: 'org', guaranteed: { H800: 8 }, weight: 0.5, perUser: { limit: { H800: 4 }, maxRunning: 0 } }),
-    );
-    expect(spec).toEqual({
+  test('has every field filled in, with the defaults when nothing is said', () => {
+    const said = {
       parent: 'org',
-      limit: {},
+      guaranteed: { H800: 8 },
+      weight: 0.5,
+      halfLife: '7d',
+      class: 'serving',
+      hold: true,
       perUser: { limit: { H800: 4 }, maxRunning: 0 },
-      unserved: { 'spec.guaranteed': '{"H800":8}', 'spec.weight': '0.5' },
-    });
-    expect(warnings).toEqual(['spec.guaranteed has no effect in this version', 'spec.weight has no effect in this version']);
+    };
+    const { halfLife: _halfLife, ...same } = said;
+    expect(compiledQueue(queue(said))).toMatchObject({ spec: { ...same, halfLifeMs: 604_800_000, limit: {}, unserved: {} }, warnings: [] });
+    expect(compiledQueue(queue({})).spec).toEqual(defaultQueueSpec);
   });
 
   test.each<[string, object, string]>([
@@ -262,6 +260,9 @@ describe('a queue', () => {
       'spec.limit["H 1"]: key "H 1" is not allowed; allowed: a GPU model such as H100: at most 63 letters, digits, "-", "_" and "."',
     ],
     ['a negative limit', { limit: { H800: -1 } }, 'spec.limit.H800: -1 is out of range; allowed: an integer from 0 to 1000000'],
+    ['a weight below 0', { weight: -1 }, 'spec.weight: -1 is out of range; allowed: a number from 0 to 1000000'],
+    ['a class that is none', { class: 'best' }, 'spec.class: "best" is not allowed; allowed: serving, batch'],
+    ['a half-life of nothing', { halfLife: '0s' }, 'spec.halfLife: "0s" is out of range; allowed: at least 1s'],
     ['a weight that is text', { weight: 'much' }, 'spec.weight: "much" is text; allowed: a number from 0 to 1000000'],
   ])('is refused for %s', (_, spec, want) => {
     expect(problemsOf(queue(spec))).toEqual([want]);
@@ -306,7 +307,12 @@ const plainObject = <T>(values: Record<string, T>): Record<string, T> => ({ ...v
 
 const queueSpecs: fc.Arbitrary<QueueSpec> = fc.record({
   parent: orNull(names.filter((name) => name !== 'gpt').map(queueName)),
-  limit: amounts.map(plainObject),
+  guaranteed: fc.constantFrom<QueueSpec['guaranteed']>({}, { H100: 8, A100: 0 }),
+  limit: amounts.map((limit) => plainObject({ ...limit, H100: 8, A100: 1 })),
+  weight: fc.double({ min: 0, max: 1_000_000, noNaN: true }),
+  halfLifeMs: orNull(fc.integer({ min: 1000, max: 10_000_000_000 })),
+  class: fc.constantFrom('serving', 'batch'),
+  hold: fc.boolean(),
   perUser: fc.record({ limit: amounts.map(plainObject), maxRunning: orNull(fc.integer({ min: 0, max: 1_000_000 })) }),
-  unserved: fc.constantFrom<QueueSpec['unserved']>({}, { 'spec.weight': '3' }, { 'spec.halfLife': '"7d"' }),
+  unserved: fc.constant<QueueSpec['unserved']>({}),
 });

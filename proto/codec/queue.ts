@@ -2,12 +2,16 @@
 import type { JsonObject } from '@bufbuild/protobuf';
 import { QueueSchema, QueueSpecSchema, type Queue, type QueueSpec as WireQueueSpec } from '#gen/shoal/v1/queue_pb.js';
 import { queueName, type QueueName } from '#vocabulary/ids.ts';
-import type { QueueSpec } from '#vocabulary/queue.ts';
+import { defaultQueueSpec, type QueueSpec } from '#vocabulary/queue.ts';
+import { formatDuration, parseDurationMs } from '#vocabulary/units.ts';
 import type { CompileResult } from './compiled.ts';
 import { memberPath } from './fieldPath.ts';
 import { excerpt, Problems } from './fieldProblem.ts';
 import { textFormats } from './textFormat.ts';
 import { judgeUnserved, withUnserved } from './unserved.ts';
+
+/** Shorter ones forget a job before the next pass looks. */
+const halfLifeMsMin = 1000;
 
 export function compileQueue(message: Queue): CompileResult<QueueName, QueueSpec> {
   const problems = new Problems();
@@ -21,6 +25,7 @@ export function compileQueue(message: Queue): CompileResult<QueueName, QueueSpec
   judgeModels('spec.limit', spec.limit, problems);
   judgeModels('spec.perUser.limit', spec.perUser?.limit ?? {}, problems);
   judgeGuaranteed(spec, problems);
+  const halfLifeMs = compileHalfLife(spec.halfLife, problems);
   if (problems.found.length > 0) return { ok: false, problems: problems.found };
   return {
     ok: true,
@@ -29,7 +34,12 @@ export function compileQueue(message: Queue): CompileResult<QueueName, QueueSpec
     annotations: metadata.annotations,
     spec: {
       parent: spec.parent === '' ? null : queueName(spec.parent),
+      guaranteed: spec.guaranteed,
       limit: spec.limit,
+      weight: spec.weight ?? defaultQueueSpec.weight,
+      halfLifeMs,
+      class: spec.class === 'serving' ? 'serving' : 'batch',
+      hold: spec.hold,
       perUser: { limit: spec.perUser?.limit ?? {}, maxRunning: spec.perUser?.maxRunning ?? null },
       unserved: unserved.kept,
     },
@@ -52,15 +62,30 @@ function judgeGuaranteed({ guaranteed, limit }: WireQueueSpec, problems: Problem
   }
 }
 
+/** null: not given. */
+function compileHalfLife(text: string, problems: Problems): number | null {
+  if (text === '') return null;
+  const ms = parseDurationMs(text) ?? Number.NaN;
+  if (ms >= halfLifeMsMin) return ms;
+  problems.add('spec.halfLife', `${excerpt(text)} is out of range; allowed: at least ${formatDuration(halfLifeMsMin)}`);
+  return null;
+}
+
 /** The spec as a manifest would have it; compiles to the same spec again. */
-export function queueSpecToWire({ parent, limit, perUser, unserved }: QueueSpec): WireQueueSpec {
+export function queueSpecToWire(spec: QueueSpec): WireQueueSpec {
+  const { parent, perUser, halfLifeMs, hold } = spec;
   const hasUserLimits = perUser.maxRunning !== null || Object.keys(perUser.limit).length > 0;
   const json: JsonObject = {
     ...(parent === null ? {} : { parent }),
-    limit: { ...limit },
+    guaranteed: { ...spec.guaranteed },
+    limit: { ...spec.limit },
+    weight: spec.weight,
+    class: spec.class,
+    ...(halfLifeMs === null ? {} : { halfLife: formatDuration(halfLifeMs) }),
+    ...(hold ? { hold } : {}),
     ...(hasUserLimits
       ? { perUser: { limit: { ...perUser.limit }, ...(perUser.maxRunning === null ? {} : { maxRunning: perUser.maxRunning }) } }
       : {}),
   };
-  return withUnserved(QueueSpecSchema, json, unserved, 'spec');
+  return withUnserved(QueueSpecSchema, json, spec.unserved, 'spec');
 }

@@ -39,6 +39,8 @@ export interface Launch {
   readonly processes: number;
   readonly worldSize: number;
   readonly gpusPerWorker: number;
+  /** 1..999: the worker has so many thousandths of its one GPU, and others may have the rest. null: whole GPUs. */
+  readonly gpuShareMilli: number | null;
   readonly coordinatorAddress: string;
   readonly coordinatorPort: number;
   readonly command: readonly string[];

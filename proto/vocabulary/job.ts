@@ -1,4 +1,5 @@
 import type { JobName, JobUid, NodeName, QueueName } from './ids.ts';
+import { gpuMilliPerGpu } from './units.ts';
 
 /** Parallel axes from the slowest varying to the fastest: neighbours in the last one talk most. */
 export const meshAxes = ['pipeline', 'data', 'context', 'expert', 'tensor'] as const;
@@ -17,7 +18,7 @@ export interface JobSpec {
   readonly workers: number;
   /** 1 when the worker has a part of one. */
   readonly gpusPerWorker: number;
-  /** The part of one GPU that each worker gets, 1..999 thousandths; null: whole GPUs. */
+  /** 1..999: each worker takes so many thousandths of one GPU, and gpusPerWorker is 1. null: whole GPUs. */
   readonly gpuShareMilli: number | null;
   readonly processesPerWorker: 'worker' | 'gpu';
   readonly mesh: Mesh;
@@ -115,6 +116,11 @@ export function processesOf(spec: Pick<JobSpec, 'processesPerWorker' | 'gpusPerW
   return spec.processesPerWorker === 'gpu' ? Math.max(1, spec.gpusPerWorker) : 1;
 }
 
+/** What a worker takes of each of its GPUs: 1000 of a whole one. */
+export function milliPerGpu({ gpuShareMilli }: { readonly gpuShareMilli: number | null }): number {
+  return gpuShareMilli ?? gpuMilliPerGpu;
+}
+
 /** A worker's place: a node and device indices of it. The n-th place of a gang is worker n's. */
 export interface WorkerPlace {
   readonly node: NodeName;
@@ -143,6 +149,7 @@ export const stopReasons = [
   'DeadlineExceeded',
   'Suspended',
   'Drained',
+  'Preempted',
   'Succeeded',
 ] as const;
 export type StopReason = (typeof stopReasons)[number];

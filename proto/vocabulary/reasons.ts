@@ -1,7 +1,10 @@
 import type { DependencySpec } from './job.ts';
 import { formatTimestamp } from './timestamp.ts';
 
-/** Why a job waits. Waiting is data: each member carries its numbers; `describeWait` is the only wording. */
+/**
+ * Why a job waits. Waiting is data: each member carries its numbers; `describeWait` is the only wording. Amounts are
+ * GPUs, and may be fractions of one.
+ */
 export type WaitReason =
   | {
       readonly kind: 'InsufficientGpus';
@@ -30,6 +33,9 @@ export type WaitReason =
       readonly wanted: number;
     }
   | { readonly kind: 'UserMaxRunning'; readonly queue: string; readonly user: string; readonly limit: number }
+  | { readonly kind: 'WaitingForVictims'; readonly wanted: GangShape; readonly victims: readonly string[] }
+  /** `queue` is the job's own or one above it. */
+  | { readonly kind: 'QueueHeld'; readonly queue: string }
   | { readonly kind: 'PassLimit' }
   | { readonly kind: 'Held'; readonly by: string; readonly atMs: number }
   | { readonly kind: 'NotBefore'; readonly untilMs: number }
@@ -69,6 +75,10 @@ export function describeWait(wait: WaitReason): string {
       return `user ${wait.user} may hold ${wait.limit} ${wait.model} GPUs in queue ${wait.queue}, holds ${wait.used}; ${wait.wanted} more wanted`;
     case 'UserMaxRunning':
       return `user ${wait.user} may run ${wait.limit} jobs at a time in queue ${wait.queue}`;
+    case 'WaitingForVictims':
+      return `${gang(wait.wanted)} will be free when ${listed(wait.victims)} ${wait.victims.length === 1 ? 'has' : 'have'} left`;
+    case 'QueueHeld':
+      return `queue ${wait.queue} is held (hold: true): nothing of it starts until it is released`;
     case 'PassLimit':
       return 'not looked at yet: the scheduling pass reached its limit; the next pass goes on';
     case 'Held':
@@ -88,4 +98,9 @@ const conditionVerbs = { Succeeded: 'succeed', Failed: 'fail', Finished: 'finish
 
 function gang(shape: GangShape): string {
   return `${shape.workers} x ${shape.gpusPerWorker} GPUs`;
+}
+
+/** Names in a sentence; long lists are cut. */
+function listed(names: readonly string[]): string {
+  return names.length <= 5 ? names.join(', ') : `${names.slice(0, 5).join(', ')} and ${names.length - 5} more`;
 }

@@ -34,6 +34,7 @@ export function rankStart(id: WorkerId, rank: number, command: readonly string[]
     processes: 1,
     worldSize: 1,
     gpusPerWorker: 1,
+    gpuShareMilli: null,
     coordinatorAddress: '127.0.0.1',
     coordinatorPort: 29500,
     command,

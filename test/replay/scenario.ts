@@ -1,7 +1,7 @@
 import { desiredFor } from '#core/desired.ts';
 import type { Input } from '#core/inputs.ts';
 import type { Amounts } from '#core/ledger/amounts.ts';
-import { readJobLedger, readLedger } from '#core/ledger/settle.ts';
+import { readJobLedger, readLedger } from '#core/ledger/readLedger.ts';
 import { currentAttempt } from '#core/state/state.ts';
 import type { JobView } from '#core/state/view.ts';
 import { applyJob, applyQueue, FakeCluster } from '#test/simulation/fakeCluster.ts';
@@ -109,7 +109,7 @@ export class Scenario {
         return this.#cluster.placements();
       case 'nodes':
         return [...view.nodes.values()].map((node) => {
-          const held = node.owners.map((owner) => (owner === null ? '-' : view.jobs.get(owner)?.name)).join(' ');
+          const held = node.holds.map((holds) => holds.map(({ job }) => view.jobs.get(job)?.name).join('+') || '-').join(' ');
           const sick = node.health.flatMap((gpu, index) => (gpu.healthy ? [] : [` gpu${index}=${gpu.code}`])).join('');
           return `${node.name} ${node.availability.kind}${node.cordon === null ? '' : ' cordoned'}${sick} | ${held}`;
         });
@@ -214,6 +214,7 @@ function applyOf(words: Words, bornAtMs: number): Input {
     {
       queue: queueName(words.text('queue', 'default')),
       priority: words.number('priority', 20),
+      preemptible: words.text('preemptible', 'yes') === 'yes',
       workers: words.number('workers', 1),
       gpusPerWorker: words.number('gpus', 1),
       after: afterOf(words.text('after', '')),

@@ -12,7 +12,7 @@ import { step } from '#core/step.ts';
 import { defaultPolicy } from '#controller/limits.ts';
 import type { JobSpec } from '#vocabulary/job.ts';
 import { unaskedSpec } from '#vocabulary/job.ts';
-import type { QueueSpec } from '#vocabulary/queue.ts';
+import { defaultQueueSpec, type QueueSpec } from '#vocabulary/queue.ts';
 import type { JobUid } from '#vocabulary/ids.ts';
 import { jobName, jobUid, queueName, userName } from '#vocabulary/ids.ts';
 import type { WaitReason } from '#vocabulary/reasons.ts';
@@ -76,7 +76,7 @@ export function applyQueue(name: string, changes: Partial<QueueSpec> = {}): Extr
     kind: 'applyQueue',
     name: queueName(name),
     labels: {},
-    spec: { parent: null, limit: {}, perUser: { limit: {}, maxRunning: null }, unserved: {}, ...changes },
+    spec: { ...defaultQueueSpec, ...changes },
   };
 }
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { readLedger } from '#core/ledger/settle.ts';
+import { readLedger } from '#core/ledger/readLedger.ts';
 import { ledgerCategories } from '#core/ledger/amounts.ts';
 import { parseLine, parseSnapshot, printLine } from '#controller/loop/logLine.ts';
 import { restoreSnapshot, printSnapshot } from '#core/state/snapshot.ts';

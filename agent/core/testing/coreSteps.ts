@@ -14,7 +14,12 @@ export const run: Desire = { kind: 'run' };
 
 export function worker(
   name: string,
-  { gpus = [0], processes = 1, desire = run }: { gpus?: number[]; processes?: number; desire?: Desire } = {},
+  {
+    gpus = [0],
+    processes = 1,
+    desire = run,
+    share = null,
+  }: { gpus?: number[]; processes?: number; desire?: Desire; share?: number | null } = {},
 ): AssignedWorker {
   return {
     id: { job: jobUid(name), attempt: 1, worker: 0 },
@@ -28,6 +33,7 @@ export function worker(
       processes,
       worldSize: processes,
       gpusPerWorker: gpus.length,
+      gpuShareMilli: share,
       coordinatorAddress: '127.0.0.1',
       coordinatorPort: 1,
       command: ['x'],

@@ -183,8 +183,8 @@ test('a queue shows what it holds of its limits', async () => {
         case: 'queue',
         value: {
           metadata: { name: 'research', creationTimestamp: at('09:00:00') },
-          spec: { parent: 'root', limit: { H100: 8 }, perUser: { maxRunning: 2 } },
-          status: { running: 1, pending: 3, used: { H100: 4 } },
+          spec: { parent: 'root', guaranteed: { H100: 2 }, limit: { H100: 8 }, weight: 3, halfLife: '7d', perUser: { maxRunning: 2 } },
+          status: { running: 1, pending: 3, used: { H100: 4 }, usedMilli: { H100: 3500 }, share: 0.25 },
         },
       },
     },
@@ -193,12 +193,16 @@ test('a queue shows what it holds of its limits', async () => {
 Labels:      <none>
 Created:     2026-11-23T09:00:00Z
 Parent:      root
-Weight:      1
+Class:       batch
+Held:        no
+Weight:      3
+Share:       0.250
+Half-life:   7d
 Each user:   2 running jobs
 Jobs:        1 running, 3 pending
 GPUs:
   Model   Used   Guaranteed   Limit
-  H100    4      0            8
+  H100    3.5    2            8
 Events:      <none>
 `);
 });

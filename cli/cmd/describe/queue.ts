@@ -1,4 +1,5 @@
 import type { Queue } from '#gen/shoal/v1/queue_pb.js';
+import { gpuMilliPerGpu } from '#vocabulary/units.ts';
 import { formatMap, formatTime } from '../../print/format.ts';
 import type { Section } from '../../print/sections.ts';
 
@@ -8,7 +9,7 @@ export function describeQueue({ metadata, spec, status }: Queue): readonly Secti
     ...(spec?.perUser?.maxRunning === undefined ? [] : [`${spec.perUser.maxRunning} running jobs`]),
   ];
   const models = [
-    ...new Set([...Object.keys(spec?.guaranteed ?? {}), ...Object.keys(spec?.limit ?? {}), ...Object.keys(status?.used ?? {})]),
+    ...new Set([...Object.keys(spec?.guaranteed ?? {}), ...Object.keys(spec?.limit ?? {}), ...Object.keys(status?.usedMilli ?? {})]),
   ].sort();
   return [
     {
@@ -18,7 +19,11 @@ export function describeQueue({ metadata, spec, status }: Queue): readonly Secti
         ['Labels', formatMap(metadata?.labels ?? {})],
         ['Created', formatTime(metadata?.creationTimestamp)],
         ['Parent', spec?.parent || '<none>'],
-        ['Weight', spec?.weight === undefined ? '1' : String(spec.weight)],
+        ['Class', spec?.class || 'batch'],
+        ['Held', spec?.hold === true ? 'yes: nothing starts' : 'no'],
+        ['Weight', String(spec?.weight ?? 1)],
+        ['Share', (status?.share ?? 0).toFixed(3)],
+        ['Half-life', spec?.halfLife || '<none>'],
         ['Each user', perUser.join(', ') || 'unlimited'],
         ['Jobs', `${status?.running ?? 0} running, ${status?.pending ?? 0} pending`],
       ],
@@ -29,7 +34,7 @@ export function describeQueue({ metadata, spec, status }: Queue): readonly Secti
       heads: ['Model', 'Used', 'Guaranteed', 'Limit'],
       rows: models.map((model) => [
         model,
-        String(status?.used[model] ?? 0),
+        String((status?.usedMilli[model] ?? 0) / gpuMilliPerGpu),
         String(spec?.guaranteed[model] ?? 0),
         String(spec?.limit[model] ?? 'unlimited'),
       ]),

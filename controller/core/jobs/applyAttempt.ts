@@ -1,7 +1,11 @@
 import { assert, assertNever } from '#vocabulary/assert.ts';
 import { generation } from '#vocabulary/ids.ts';
+import { gpuMilliPerGpu } from '#vocabulary/units.ts';
 import type { AttemptEvent } from '../events.ts';
-import { moveUnsaved, settleJob, settleNode } from '../ledger/settle.ts';
+import { settlePast } from '../queues/pastUsage.ts';
+import { changeNode } from '../ledger/rates.ts';
+import { moveUnsaved, settleJob } from '../ledger/settle.ts';
+import { holdAll, releaseAll } from '../nodes/holds.ts';
 import { countUsage } from '../queues/usage.ts';
 import type { AttemptRecord, JobRecord, State, WorkerRecord } from '../state/state.ts';
 import { movePhase } from './applyJob.ts';
@@ -26,7 +30,7 @@ export function applyAttemptEvent(state: State, event: Stamped<AttemptEvent>): v
   );
   switch (event.kind) {
     case 'AttemptStarted':
-      settleJob(state, job, event.atMs);
+      settleJob(state, job);
       attempt.stage = { kind: 'running' };
       attempt.startedAtMs = event.atMs;
       if (state.awaited.has(job.name)) state.scheduleDirty = true;
@@ -40,8 +44,13 @@ export function applyAttemptEvent(state: State, event: Stamped<AttemptEvent>): v
     case 'SuspendAnswered':
       suspend(state, job, attempt, event);
       return;
+    case 'SuspendCancelled':
+      settleJob(state, job);
+      attempt.stage = { kind: attempt.startedAtMs === null ? 'starting' : 'running' };
+      touchNodes(state, attempt);
+      return;
     case 'AttemptStopping':
-      settleJob(state, job, event.atMs);
+      settleJob(state, job);
       attempt.stage = { kind: 'stopping', graceMs: event.graceMs, cause: event.cause, sinceMs: event.atMs };
       attempt.causes.push(event.cause);
       touchNodes(state, attempt);
@@ -59,7 +68,7 @@ export function applyAttemptEvent(state: State, event: Stamped<AttemptEvent>): v
       for (const rank of event.ranks) attempt.parts.set(rank, { step: event.step, path: event.path });
       return;
     case 'CheckpointCompleted':
-      settleJob(state, job, event.atMs);
+      settleJob(state, job);
       job.ledger.unsaved = 0n;
       job.checkpoint = { step: event.step, path: event.path, atMs: event.atMs, attempt: event.attempt };
       attempt.lastCheckpointStep = event.step;
@@ -88,15 +97,11 @@ function place(state: State, job: JobRecord, event: Of<'AttemptPlaced'>): void {
     lastCheckpointStep: event.resume?.step ?? 0,
     end: null,
   };
-  for (const { node: name, gpus } of event.placement) {
-    const node = state.nodes.get(name);
-    assert(node !== undefined, `attempt ${event.attempt} of ${job.name} is placed on node ${name}, which is not there`);
-    settleNode(state, node, event.atMs);
-    for (const gpu of gpus) {
-      assert(node.owners[gpu] === null, `GPU ${gpu} of ${name} is given to ${job.name} and held by ${node.owners[gpu]}`);
-      node.owners[gpu] = job.uid;
-    }
-    node.jobs.add(job.uid);
+  settleJob(state, job);
+  for (const place of event.placement) {
+    const node = state.nodes.get(place.node);
+    assert(node !== undefined, `attempt ${event.attempt} of ${job.name} is placed on node ${place.node}, which is not there`);
+    changeNode(state, node, () => holdAll(node, job, place));
     node.changedAt = state.revision;
   }
   if (waitsForOthers(job)) countAwaited(state, job, -1);
@@ -104,12 +109,13 @@ function place(state: State, job: JobRecord, event: Of<'AttemptPlaced'>): void {
   job.next = null;
   job.attempts.push(attempt);
   touchNodes(state, attempt);
+  settlePast(state, { queue: job.spec.queue, user: job.user, model: attempt.model }, event.atMs);
   occupy(state, job, attempt, 1);
 }
 
 function suspend(state: State, job: JobRecord, attempt: AttemptRecord, event: Of<'SuspendStaged'> | Of<'SuspendAnswered'>): void {
   if (event.kind === 'SuspendStaged') {
-    settleJob(state, job, event.atMs);
+    settleJob(state, job);
     const sinceMs = attempt.stage.kind === 'suspending' ? attempt.stage.sinceMs : event.atMs;
     const { round, stage, graceMs, reason } = event;
     attempt.stage = { kind: 'suspending', round, stage, graceMs, sinceMs, reason, answers: new Map() };
@@ -126,7 +132,7 @@ function recordProgress(state: State, job: JobRecord, attempt: AttemptRecord, ev
   attempt.lastStep = Math.max(attempt.lastStep, progress.step);
   const old = job.progress !== null && job.progress.attempt === event.attempt ? job.progress : null;
   if (old === null) {
-    settleJob(state, job, atMs);
+    settleJob(state, job);
     moveUnsaved(state, job, 'starting');
   }
   const steps = { ...old?.steps, ...progress.steps };
@@ -150,19 +156,20 @@ function workerOf(attempt: AttemptRecord, worker: number): WorkerRecord {
 }
 
 function end(state: State, job: JobRecord, attempt: AttemptRecord, event: Of<'AttemptEnded'>): void {
-  settleJob(state, job, event.atMs);
+  settleJob(state, job);
   const reason = event.reasons[0];
   assert(reason !== undefined, `attempt ${event.attempt} of ${job.name} ended without a reason`);
   if (reason === 'Succeeded') job.ledger.unsaved = 0n;
   else moveUnsaved(state, job, 'recomputed');
   release(state, job, attempt);
+  settlePast(state, { queue: job.spec.queue, user: job.user, model: attempt.model }, event.atMs);
   occupy(state, job, attempt, -1);
   attempt.stage = { kind: 'ended' };
   attempt.endedAtMs = event.atMs;
   attempt.end = { reasons: event.reasons, message: event.message, charged: event.charged };
   if (event.charged) job.restarts.applicationAtMs.push(event.atMs);
   else if (reason === 'NodeFailure' || reason === 'GpuFailure') job.restarts.infrastructure += 1;
-  else if (reason === 'Drained') job.restarts.preemption += 1;
+  else if (reason === 'Drained' || reason === 'Preempted') job.restarts.preemption += 1;
   const { next } = event;
   movePhase(
     state,
@@ -176,19 +183,18 @@ function end(state: State, job: JobRecord, attempt: AttemptRecord, event: Of<'At
 
 function release(state: State, job: JobRecord, attempt: AttemptRecord): void {
   touchNodes(state, attempt);
-  for (const { node: name, gpus } of attempt.placement) {
-    const node = state.nodes.get(name);
+  for (const place of attempt.placement) {
+    const node = state.nodes.get(place.node);
     if (node === undefined) continue;
-    for (const gpu of gpus) if (node.owners[gpu] === job.uid) node.owners[gpu] = null;
-    node.jobs.delete(job.uid);
+    changeNode(state, node, () => releaseAll(node, job, place));
     node.changedAt = state.revision;
   }
 }
 
 /** Counts, or takes back, what the attempt holds: queue usage and the coordinator's port. */
 export function occupy(state: State, job: JobRecord, attempt: AttemptRecord, sign: 1 | -1): void {
-  const gpus = attempt.placement.reduce((sum, place) => sum + place.gpus.length, 0);
-  countUsage(state, { queue: job.spec.queue, user: job.user, model: attempt.model, gpus }, sign);
+  const gpuMilli = attempt.placement.reduce((sum, place) => sum + place.gpus.length, 0) * gpuMilliPerGpu;
+  countUsage(state, { queue: job.spec.queue, user: job.user, model: attempt.model, gpuMilli }, sign);
   const { address, port } = attempt.coordinator;
   const ports = state.ports.get(address) ?? new Set<number>();
   if (sign === 1) ports.add(port);

@@ -1,6 +1,7 @@
 import { assertNever } from '#vocabulary/assert.ts';
 import type { JobEvent } from '../events.ts';
 import { noAmounts } from '../ledger/amounts.ts';
+import { changeOwners } from '../ledger/settle.ts';
 import type { JobRecord, State } from '../state/state.ts';
 import { countArray } from './arrays.ts';
 import { countAwaited, waitsForOthers } from './dependencies.ts';
@@ -19,7 +20,7 @@ export function applyJobEvent(state: State, event: JobEvent & { readonly atMs: n
   switch (event.kind) {
     case 'JobChanged':
       if (waitsForOthers(job)) countAwaited(state, job, -1);
-      reorder(state, job, () => Object.assign(job, changesOf(event)));
+      changeOwners(state, job, () => reorder(state, job, () => Object.assign(job, changesOf(event))));
       if (waitsForOthers(job)) countAwaited(state, job, 1);
       return;
     case 'JobPrioritized':
@@ -52,6 +53,13 @@ export function applyJobEvent(state: State, event: JobEvent & { readonly atMs: n
       return;
     case 'JobParked':
       movePhase(state, job, { kind: event.phase, sinceMs: event.atMs });
+      return;
+    case 'JobNominated':
+      job.nomination = { victims: event.victims, placement: event.placement, model: event.model, atMs: event.atMs };
+      return;
+    case 'NominationDropped':
+      job.nomination = null;
+      state.scheduleDirty = true;
       return;
     case 'JobRemoved':
       removePending(state, job);
@@ -94,11 +102,12 @@ function createJob(state: State, event: Extract<JobEvent, { kind: 'JobCreated' }
     held: null,
     next: null,
     phase: { kind: 'pending', sinceMs: atMs },
+    nomination: null,
     attempts: [],
     progress: null,
     checkpoint: null,
     restarts: { applicationAtMs: [], infrastructure: 0, preemption: 0 },
-    ledger: { amounts: noAmounts(), unsaved: 0n },
+    ledger: { amounts: noAmounts(), unsaved: 0n, milli: 0, settledAtMs: atMs },
   };
   state.jobs.set(uid, job);
   state.jobsByName.set(name, uid);
@@ -113,5 +122,6 @@ export function movePhase(state: State, job: JobRecord, phase: JobRecord['phase'
   if (phase.kind === 'active') countArray(state, job, 1);
   if (phase.kind === 'finished' && state.awaited.has(job.name)) state.scheduleDirty = true;
   job.phase = phase;
+  if (phase.kind !== 'pending') job.nomination = null;
   if (phase.kind === 'pending') insertPending(state, job);
 }

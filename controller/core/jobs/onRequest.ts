@@ -5,7 +5,7 @@ import { currentAttempt } from '../state/state.ts';
 import type { JobView } from '../state/view.ts';
 import type { Turn } from '../turn.ts';
 import { findJob, jobChanged, jobNotFound, refuseIfOver } from './jobReplies.ts';
-import { askToLeave, failAttempt } from './stop.ts';
+import { askToLeave, dropNomination, failAttempt } from './stop.ts';
 
 /** Stops it, with a checkpoint unless `now`, and removes it. */
 export function onDeleteJob(turn: Turn, request: Extract<Request, { kind: 'deleteJob' }>): Reply {
@@ -13,6 +13,7 @@ export function onDeleteJob(turn: Turn, request: Extract<Request, { kind: 'delet
   if (job === undefined) return jobNotFound(turn.state, request.name);
   const attempt = currentAttempt(job);
   if (attempt === undefined) {
+    dropNomination(turn, job);
     turn.emit({ kind: 'JobRemoved', uid: job.uid, name: job.name });
     return jobChanged(job, true);
   }
@@ -29,8 +30,10 @@ export function onSuspendJob(turn: Turn, request: Extract<Request, { kind: 'susp
   const over = refuseIfOver(job, 'suspended');
   if (over !== null) return over;
   const first = want(turn, job, 'suspend', request.user);
-  if (job.phase.kind === 'pending') turn.emit({ kind: 'JobParked', uid: job.uid, phase: 'suspended' });
-  else askToLeave(turn, job, 'Suspended');
+  if (job.phase.kind === 'pending') {
+    dropNomination(turn, job);
+    turn.emit({ kind: 'JobParked', uid: job.uid, phase: 'suspended' });
+  } else askToLeave(turn, job, 'Suspended');
   return jobChanged(job, first);
 }
 

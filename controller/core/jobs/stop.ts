@@ -1,7 +1,7 @@
 import type { JobUid, NodeName } from '#vocabulary/ids.ts';
 import type { StopReason } from '#vocabulary/job.ts';
 import { defaultGraceMs, stopReasons } from '#vocabulary/job.ts';
-import type { AfterAttempt, StopCause } from '../events.ts';
+import type { AfterAttempt, LeaveReason, StopCause } from '../events.ts';
 import { currentAttempt } from '../state/state.ts';
 import type { AttemptView, JobView } from '../state/view.ts';
 import type { Turn } from '../turn.ts';
@@ -21,11 +21,31 @@ export function failAttempt(turn: Turn, job: JobView, cause: StopCause, graceMs 
 }
 
 /** Begins the suspend protocol; a second ask changes nothing. */
-export function askToLeave(turn: Turn, job: JobView, reason: 'Suspended' | 'Drained' | 'Deleted'): void {
+export function askToLeave(turn: Turn, job: JobView, reason: LeaveReason): void {
   const attempt = currentAttempt(job);
   if (attempt === undefined || (attempt.stage.kind !== 'starting' && attempt.stage.kind !== 'running')) return;
   const graceMs = job.spec.checkpoint?.graceMs ?? defaultGraceMs;
   turn.emit({ kind: 'SuspendStaged', uid: job.uid, attempt: attempt.number, round: 1, stage: { kind: 'ask' }, graceMs, reason });
+}
+
+/** Takes the ask back while nobody was told to stop; a program that answers to signals only has been told. */
+export function cancelLeaving(turn: Turn, job: JobView): void {
+  const attempt = currentAttempt(job);
+  if (attempt?.stage.kind !== 'suspending' || attempt.stage.reason !== 'Preempted' || attempt.stage.stage.kind === 'decided') return;
+  const isAware = job.progress?.attempt === attempt.number && attempt.workers.every((worker) => worker.progressAtMs !== null);
+  const isWhole = attempt.workers.every((worker) => worker.state === 'running');
+  if (isAware && isWhole) turn.emit({ kind: 'SuspendCancelled', uid: job.uid, attempt: attempt.number });
+}
+
+/** A nominee that wants its place no more: who was asked for it and has not been told to stop runs on. */
+export function dropNomination(turn: Turn, job: JobView): void {
+  const { nomination } = job;
+  if (nomination === null) return;
+  turn.emit({ kind: 'NominationDropped', uid: job.uid, message: 'it no longer waits' });
+  for (const uid of nomination.victims) {
+    const victim = turn.state.jobs.get(uid);
+    if (victim !== undefined) cancelLeaving(turn, victim);
+  }
 }
 
 /** Ends the attempt when every worker has ended or is lost. */

@@ -17,6 +17,21 @@ export const ledgerCategories = [
 export type LedgerCategory = (typeof ledgerCategories)[number];
 export type Amounts = Record<LedgerCategory, bigint>;
 
+/** Time that no job is charged for. */
+export const freeCategories = ['reserved', 'unhealthy', 'cordoned', 'idle'] as const satisfies readonly LedgerCategory[];
+export type FreeCategory = (typeof freeCategories)[number];
+
+/** Time that some job is charged for: what the totals by user, queue and project are made of. */
+export const heldCategories = [
+  'productive',
+  'starting',
+  'checkpointing',
+  'recomputed',
+  'stalled',
+  'suspending',
+] as const satisfies readonly LedgerCategory[];
+export type HeldCategory = (typeof heldCategories)[number];
+
 export function noAmounts(): Amounts {
   return {
     productive: 0n,
@@ -30,4 +45,23 @@ export function noAmounts(): Amounts {
     cordoned: 0n,
     idle: 0n,
   };
+}
+
+/** Both are safe integers; their product need not be. */
+export function milliTime(elapsedMs: number, milli: number): bigint {
+  const product = elapsedMs * milli;
+  return Number.isSafeInteger(product) ? BigInt(product) : BigInt(elapsedMs) * BigInt(milli);
+}
+
+export function addAmounts(sum: Amounts, more: Readonly<Amounts>): void {
+  for (const category of ledgerCategories) sum[category] += more[category];
+}
+
+/** Whose time is kept; see totals.ts. */
+export const totalKinds = ['user', 'queue', 'project'] as const;
+export type TotalKind = (typeof totalKinds)[number];
+export type Totals = { readonly [K in TotalKind]: Map<string, Amounts> };
+
+export function noTotals(): Totals {
+  return { user: new Map(), queue: new Map(), project: new Map() };
 }

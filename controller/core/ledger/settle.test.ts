@@ -3,7 +3,7 @@ import { applyJob, FakeCluster } from '#test/simulation/fakeCluster.ts';
 import { jobName, nodeName, userName } from '#vocabulary/ids.ts';
 import type { LedgerCategory } from './amounts.ts';
 import { ledgerCategories } from './amounts.ts';
-import { readJobLedger, readLedger } from './settle.ts';
+import { readJobLedger, readLedger } from './readLedger.ts';
 
 const bob = userName('bob');
 const slow = { total: 1_000, saveEvery: 1_000 };

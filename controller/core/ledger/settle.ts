@@ -1,41 +1,40 @@
-import { gpuMilliPerGpu } from '#vocabulary/units.ts';
-import type { JobRecord, NodeState, State } from '../state/state.ts';
+import type { JobRecord, State } from '../state/state.ts';
 import { currentAttempt } from '../state/state.ts';
-import type { JobView, NodeView, StateView } from '../state/view.ts';
-import type { Amounts, LedgerCategory } from './amounts.ts';
-import { ledgerCategories, noAmounts } from './amounts.ts';
+import type { JobView } from '../state/view.ts';
+import type { HeldCategory } from './amounts.ts';
+import { freeCategories, milliTime, totalKinds } from './amounts.ts';
+import { accountsOf, rowOf, totalNameOf } from './totals.ts';
 
 /**
  * The ledger: every milli-GPU-millisecond of every GPU goes to exactly one category.
  *
- * A node is settled (time since the last settling goes to the categories that its GPUs are in) just before any event
- * that could move one of its GPUs to another category. The job's share and the cluster's are the same additions, and the
- * capacity is added in the same place, so that the sums agree by construction; `checkLedger` proves it all the same.
+ * Time is not counted GPU by GPU. A job is charged at a rate (the thousandths that it holds on GPUs that are well) for
+ * one category at a time, which its stage names; what no job is charged for has a rate by category for the whole
+ * cluster. An account is settled (rate x time since the last settling) just before its rate or category moves, so a gang
+ * of 256 nodes that starts costs as much as a job of one GPU. Rates move in ledger/rates.ts; capacity has a rate of its
+ * own, so that `findLedgerErrors` proves the sums instead of repeating them.
+ *
  * Running time is `unsaved` until a checkpoint or the end makes it productive, or a loss makes it recomputed.
  */
-export function settleNode(state: State, node: NodeState, nowMs: number): void {
-  const elapsedMs = nowMs - node.settledAtMs;
-  if (elapsedMs <= 0) return;
-  node.settledAtMs = nowMs;
-  const perGpu = BigInt(elapsedMs) * BigInt(gpuMilliPerGpu);
-  for (let gpu = 0; gpu < node.owners.length; gpu += 1) {
-    state.ledger.capacity += perGpu;
-    const owner = node.owners[gpu];
-    const job = owner === null || owner === undefined ? undefined : state.jobs.get(owner);
-    const category = categoryOf(node, gpu, job);
-    state.ledger.amounts[category] += perGpu;
-    if (job === undefined || category === 'unhealthy') continue;
-    job.ledger.amounts[category] += perGpu;
-    if (category === 'productive') job.ledger.unsaved += perGpu;
-  }
+export function settleFree(state: State): void {
+  const { ledger } = state;
+  const elapsedMs = ledger.nowMs - ledger.settledAtMs;
+  if (elapsedMs === 0) return;
+  ledger.settledAtMs = ledger.nowMs;
+  ledger.capacity += milliTime(elapsedMs, ledger.capacityMilli);
+  for (const category of freeCategories) ledger.amounts[category] += milliTime(elapsedMs, ledger.freeMilli[category]);
 }
 
-/** Settles every node that the job stands on. */
-export function settleJob(state: State, job: JobRecord, nowMs: number): void {
-  for (const place of currentAttempt(job)?.placement ?? []) {
-    const node = state.nodes.get(place.node);
-    if (node !== undefined) settleNode(state, node, nowMs);
-  }
+/** Charges the job up to now. To be called before its stage changes. */
+export function settleJob(state: State, job: JobRecord): void {
+  const { ledger } = job;
+  const elapsedMs = state.ledger.nowMs - ledger.settledAtMs;
+  ledger.settledAtMs = state.ledger.nowMs;
+  if (elapsedMs === 0 || ledger.milli === 0) return;
+  const amount = milliTime(elapsedMs, ledger.milli);
+  const category = categoryOf(job);
+  for (const amounts of accountsOf(state, job)) amounts[category] += amount;
+  if (category === 'productive') ledger.unsaved += amount;
 }
 
 /**
@@ -44,16 +43,33 @@ export function settleJob(state: State, job: JobRecord, nowMs: number): void {
  */
 export function moveUnsaved(state: State, job: JobRecord, category: 'recomputed' | 'starting'): void {
   const { unsaved } = job.ledger;
-  for (const { amounts } of [job.ledger, state.ledger]) {
+  for (const amounts of accountsOf(state, job)) {
     amounts.productive -= unsaved;
     amounts[category] += unsaved;
   }
   job.ledger.unsaved = 0n;
 }
 
-function categoryOf(node: NodeView, gpu: number, job: JobView | undefined): LedgerCategory {
-  if (node.availability.kind !== 'ready' || node.health[gpu]?.healthy === false) return 'unhealthy';
-  if (job === undefined) return node.cordon === null ? 'idle' : 'cordoned';
+/**
+ * Changes what the job's totals are named by. Time that is settled stays where it was; what is unsaved goes along, so
+ * that the row that loses it later is the row that has it.
+ */
+export function changeOwners(state: State, job: JobRecord, change: () => void): void {
+  settleJob(state, job);
+  const { totals } = state.ledger;
+  const rows = () => totalKinds.map((kind) => rowOf(totals[kind], totalNameOf(job, kind)));
+  const { unsaved } = job.ledger;
+  if (unsaved === 0n) {
+    change();
+    return;
+  }
+  for (const row of rows()) row.productive -= unsaved;
+  change();
+  for (const row of rows()) row.productive += unsaved;
+}
+
+/** What a job is charged for, by its stage. */
+export function categoryOf(job: JobView): HeldCategory {
   switch (currentAttempt(job)?.stage.kind) {
     case 'starting':
       return 'starting';
@@ -66,51 +82,4 @@ function categoryOf(node: NodeView, gpu: number, job: JobView | undefined): Ledg
     case undefined:
       return 'stalled';
   }
-}
-
-/** Capacity and categories up to `nowMs`, without touching the state. */
-export function readLedger(state: StateView, nowMs: number): { readonly capacity: bigint; readonly amounts: Amounts } {
-  const amounts = { ...state.ledger.amounts };
-  let { capacity } = state.ledger;
-  for (const node of state.nodes.values()) {
-    for (const open of openTime(state, node, nowMs)) {
-      amounts[open.category] += open.amount;
-      capacity += open.amount;
-    }
-  }
-  return { capacity, amounts };
-}
-
-/** One job's amounts up to `nowMs`, without touching the state. */
-export function readJobLedger(state: StateView, job: JobView, nowMs: number): Amounts {
-  const amounts = { ...noAmounts(), ...job.ledger.amounts };
-  const nodes = new Set(currentAttempt(job)?.placement.map((place) => place.node) ?? []);
-  for (const name of nodes) {
-    const node = state.nodes.get(name);
-    if (node === undefined) continue;
-    for (const open of openTime(state, node, nowMs)) {
-      if (open.owner === job.uid && open.category !== 'unhealthy') amounts[open.category] += open.amount;
-    }
-  }
-  return amounts;
-}
-
-function* openTime(
-  state: StateView,
-  node: NodeView,
-  nowMs: number,
-): Generator<{ category: LedgerCategory; owner: string | null; amount: bigint }> {
-  const elapsedMs = Math.max(0, nowMs - node.settledAtMs);
-  const amount = BigInt(elapsedMs) * BigInt(gpuMilliPerGpu);
-  for (let gpu = 0; gpu < node.owners.length; gpu += 1) {
-    const owner = node.owners[gpu] ?? null;
-    const job = owner === null ? undefined : state.jobs.get(owner);
-    yield { category: categoryOf(node, gpu, job), owner, amount };
-  }
-}
-
-/** The sum of all categories equals the capacity; empty when it holds. */
-export function checkLedger(state: StateView): readonly string[] {
-  const sum = ledgerCategories.reduce((total, category) => total + state.ledger.amounts[category], 0n);
-  return sum === state.ledger.capacity ? [] : [`ledger: categories sum to ${sum}, capacity is ${state.ledger.capacity}`];
 }

@@ -1,8 +1,9 @@
 import { assert, assertNever } from '#vocabulary/assert.ts';
 import { generation } from '#vocabulary/ids.ts';
 import type { NodeEvent } from '../events.ts';
-import { settleNode } from '../ledger/settle.ts';
+import { changeNode } from '../ledger/rates.ts';
 import type { NodeState, State } from '../state/state.ts';
+import { holdersOf } from './holds.ts';
 
 /** Folds what happens to a node. */
 export function applyNodeEvent(state: State, event: NodeEvent & { readonly atMs: number }): void {
@@ -12,32 +13,31 @@ export function applyNodeEvent(state: State, event: NodeEvent & { readonly atMs:
   }
   const node = state.nodes.get(event.node);
   assert(node !== undefined, `event ${event.kind} names node ${event.node}, which is not there`);
-  settleNode(state, node, event.atMs);
+  changeNode(state, node, () => changeRecord(node, event));
   node.changedAt = state.revision;
+  // A loss lets nothing start, but waiting jobs are told another number of free GPUs. One that returns changes neither.
+  if (event.kind !== 'NodeReturned') state.scheduleDirty = true;
+}
+
+function changeRecord(node: NodeState, event: Exclude<NodeEvent, { kind: 'NodeRegistered' }> & { readonly atMs: number }): void {
   switch (event.kind) {
     case 'NodeLost':
       node.availability = { kind: 'lost', message: event.message, atMs: event.atMs };
-      // Nothing can start by it, but waiting jobs are told another number of free GPUs.
-      state.scheduleDirty = true;
       return;
     case 'NodeReturned':
       node.availability = { kind: 'returning', held: event.held, atMs: event.atMs };
       return;
     case 'NodeReady':
       node.availability = { kind: 'ready' };
-      state.scheduleDirty = true;
       return;
     case 'NodeCordoned':
       node.cordon = { by: event.by, reason: event.reason, atMs: event.atMs, drain: event.drain };
-      state.scheduleDirty = true;
       return;
     case 'NodeUncordoned':
       node.cordon = null;
-      state.scheduleDirty = true;
       return;
     case 'GpuHealthChanged':
       node.health[event.gpu] = { healthy: event.healthy, code: event.code, message: event.message };
-      state.scheduleDirty = true;
       return;
     default:
       assertNever(event);
@@ -50,11 +50,12 @@ function register(state: State, event: Extract<NodeEvent, { kind: 'NodeRegistere
   const old = state.nodes.get(name);
   state.topologyAt = state.revision;
   if (old !== undefined) {
-    settleNode(state, old, atMs);
-    old.inventory = inventory;
+    changeNode(state, old, () => {
+      old.inventory = inventory;
+      resizeGpus(old);
+    });
     old.labels = labels;
     old.changedAt = state.revision;
-    resizeGpus(old);
     state.scheduleDirty = true;
     return;
   }
@@ -68,20 +69,19 @@ function register(state: State, event: Extract<NodeEvent, { kind: 'NodeRegistere
     cordon: null,
     generation: generation(1),
     health: [],
-    owners: [],
+    holds: [],
     jobs: new Set(),
-    settledAtMs: atMs,
   };
-  resizeGpus(node);
+  changeNode(state, node, () => resizeGpus(node));
   state.nodes.set(name, node);
 }
 
 /** GPUs are named by index. One that is gone keeps its row while a job holds it, as unhealthy. */
 function resizeGpus(node: NodeState): void {
   const indices = node.inventory.gpus.map((gpu) => gpu.index);
-  const held = node.owners.flatMap((owner, index) => (owner === null ? [] : [index]));
+  const held = node.holds.flatMap((holds, index) => (holds.length === 0 ? [] : [index]));
   const size = Math.max(-1, ...indices, ...held) + 1;
-  node.owners = Array.from({ length: size }, (_, index) => node.owners[index] ?? null);
+  node.holds = Array.from({ length: size }, (_, index) => holdersOf(node, index));
   node.health = Array.from({ length: size }, (_, index) => {
     const known = node.health[index];
     if (indices.includes(index)) return known ?? { healthy: true, code: '', message: '' };

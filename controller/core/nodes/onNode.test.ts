@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { Reply } from '#core/inputs.ts';
+import { apply } from '#core/state/apply.ts';
 import { FakeAgent } from '#test/simulation/fakeAgent.ts';
 import { applyJob, FakeCluster } from '#test/simulation/fakeCluster.ts';
 import { epoch, generation, jobUid, nodeName, userName } from '#vocabulary/ids.ts';
@@ -76,6 +77,36 @@ describe('a hello', () => {
     one.step([applyJob('b')]);
     expect(one.placements()[1]).toMatch(/^b waits/);
   });
+});
+
+test('a GPU that breaks stops every job that holds a part of it, and no other', () => {
+  const one = cluster(2);
+  one.step([{ kind: 'cordonNode', node: nodeName('n1'), user: userName('bob'), reason: '', drain: false }]);
+  one.step(['a', 'b', 'c'].map((name) => applyJob(name, { gpuShareMilli: 400 })));
+  // Today's engine gives no parts away, so the placements are told by hand.
+  for (const [name, gpu] of [
+    ['a', 0],
+    ['b', 0],
+    ['c', 1],
+  ] as const) {
+    const coordinator = { address: '10.0.0.n1', port: 20_000 + name.charCodeAt(0) };
+    const placement = [{ node: nodeName('n1'), gpus: [gpu] }];
+    const placed = {
+      kind: 'AttemptPlaced' as const,
+      uid: jobUid(`uid-${name}`),
+      attempt: 1,
+      placement,
+      model: 'H100',
+      coordinator,
+      resume: null,
+    };
+    apply(one.state, { ...placed, atMs: one.nowMs }, 100);
+  }
+  const agent = one.agent('n1');
+  agent.setHealth(0, false);
+  one.step([{ kind: 'report', node: agent.name, report: { ...agent.report(), generation: generation(0) } }]);
+  const reasons = ['a', 'b', 'c'].map((name) => one.job(name).attempts[0]?.causes.map(({ reason }) => reason));
+  expect(reasons).toEqual([['GpuFailure'], ['GpuFailure'], []]);
 });
 
 describe('a node that holds workers of the past', () => {

@@ -9,6 +9,7 @@ import { findCurrent, onWorker } from '../jobs/onWorker.ts';
 import { failAttempt, loseWorkersOn } from '../jobs/stop.ts';
 import { currentAttempt } from '../state/state.ts';
 import type { Turn } from '../turn.ts';
+import { holdersOf } from './holds.ts';
 
 /** A session begins: who the node is, and all that it has. */
 export function onHello(turn: Turn, hello: Hello): Reply {
@@ -73,10 +74,16 @@ function noteHealth(turn: Turn, name: NodeName, health: readonly GpuHealth[]): v
     const known = turn.state.nodes.get(name)?.health[index];
     if (known === undefined || (known.healthy === healthy && known.code === code)) continue;
     turn.emit({ kind: 'GpuHealthChanged', node: name, gpu: index, healthy, code, message });
-    const owner = turn.state.nodes.get(name)?.owners[index] ?? null;
-    const job = owner === null ? undefined : turn.state.jobs.get(owner);
-    if (!healthy && job !== undefined)
-      failAttempt(turn, job, { reason: 'GpuFailure', message: `GPU ${index} of ${name}: ${code} ${message}` });
+    if (!healthy) failHolders(turn, name, index, `GPU ${index} of ${name}: ${code} ${message}`);
+  }
+}
+
+/** A GPU breaks for all that hold a part of it. */
+function failHolders(turn: Turn, name: NodeName, gpu: number, message: string): void {
+  const node = turn.state.nodes.get(name);
+  for (const { job: uid } of node === undefined ? [] : holdersOf(node, gpu)) {
+    const job = turn.state.jobs.get(uid);
+    if (job !== undefined) failAttempt(turn, job, { reason: 'GpuFailure', message });
   }
 }
 

@@ -1,10 +1,16 @@
 import type { QueueName } from '#vocabulary/ids.ts';
 import type { Reply, Request } from '../inputs.ts';
+import type { QueueView } from '../state/view.ts';
 import { suggest } from '../suggest.ts';
 import type { Turn } from '../turn.ts';
+import { completeQueueSpec } from './applyQueue.ts';
+import { findBrokenGuarantee } from './guarantee.ts';
 import { withAncestors } from './usage.ts';
 
-/** Creates or changes a queue. Its parent is fixed: moving a subtree would move what its jobs hold. */
+/**
+ * Creates or changes a queue. Its parent is fixed: moving a subtree would move what its jobs hold. Guarantees must fit
+ * into each other and under the limits; they may be more than the cluster has, since nodes come and go.
+ */
 export function onApplyQueue(turn: Turn, request: Extract<Request, { kind: 'applyQueue' }>): Reply {
   const { name, labels, spec } = request;
   const { queues } = turn.state;
@@ -26,8 +32,9 @@ export function onApplyQueue(turn: Turn, request: Extract<Request, { kind: 'appl
       `queue ${name} stands under ${old.spec.parent ?? 'no parent'}; a queue cannot be moved, delete it and apply it again`,
     );
   }
-  if (old !== undefined && JSON.stringify([old.spec, old.labels]) === JSON.stringify([spec, labels]))
-    return { kind: 'applied', outcome: 'unchanged', uid: name };
+  const broken = findBrokenGuarantee(queues, name, spec);
+  if (broken !== null) return refuse('INVALID_ARGUMENT', broken.field, broken.message);
+  if (old !== undefined && printed(old) === printed({ spec, labels })) return { kind: 'applied', outcome: 'unchanged', uid: name };
   turn.emit({ kind: 'QueueApplied', name, spec, labels });
   return { kind: 'applied', outcome: old === undefined ? 'created' : 'configured', uid: name };
 }
@@ -43,6 +50,11 @@ export function onDeleteQueue(turn: Turn, name: QueueName): Reply {
   if (user !== undefined) return refuse('FAILED_PRECONDITION', '', `queue ${name} has a job that has not finished: ${user.name}`);
   turn.emit({ kind: 'QueueRemoved', name });
   return { kind: 'changed', changed: true, jobs: [], uid: name };
+}
+
+/** Completed first: the order of fields must not tell a spec of an old log from the same one of a manifest. */
+function printed({ spec, labels }: Pick<QueueView, 'spec' | 'labels'>): string {
+  return JSON.stringify([completeQueueSpec(spec), labels]);
 }
 
 function refuse(code: 'INVALID_ARGUMENT' | 'FAILED_PRECONDITION' | 'NOT_FOUND', field: string, message: string): Reply {

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { currentAttempt } from '#core/state/state.ts';
 import { applyJob, applyQueue, FakeCluster } from '#test/simulation/fakeCluster.ts';
 import { jobName, queueName, userName } from '#vocabulary/ids.ts';
-import { queueUsage, withAncestors } from './usage.ts';
+import { queueGpuMilli, withAncestors } from './usage.ts';
 
 /** org → research → nlp, org → serving. */
 function tree(limits: { readonly org?: number; readonly research?: number; readonly nlp?: number } = {}): FakeCluster {
@@ -19,7 +19,7 @@ function tree(limits: { readonly org?: number; readonly research?: number; reado
 }
 
 const used = (cluster: FakeCluster): readonly number[] =>
-  ['org', 'research', 'nlp', 'serving'].map((name) => queueUsage(cluster.view, queueName(name), 'H100'));
+  ['org', 'research', 'nlp', 'serving'].map((name) => queueGpuMilli(cluster.view, queueName(name), 'H100') / 1000);
 
 test('the queues above a queue are named from it to the root', () => {
   const { queues } = tree().view;
@@ -83,6 +83,19 @@ describe('the limit that is told', () => {
   });
 });
 
+test('a held queue starts nothing, nor does one below it; what runs goes on, and all starts when it is released', () => {
+  const cluster = tree();
+  cluster.step([applyJob('a', { queue: queueName('nlp') })]);
+  cluster.step([applyQueue('org', { hold: true }), applyJob('b', { queue: queueName('nlp') }), applyJob('c')]);
+  expect(cluster.placements()).toEqual([
+    'a n11:0',
+    'b waits: queue org is held (hold: true): nothing of it starts until it is released',
+    'c n11:1',
+  ]);
+  cluster.step([applyQueue('org')]);
+  expect(cluster.placements()).toEqual(['a n11:0', 'b n11:2', 'c n11:1']);
+});
+
 test('no limit is ever broken, and a queue’s count is always the sum of its jobs’', () => {
   const anyJob = fc.record({
     queue: fc.constantFrom('org', 'research', 'nlp', 'serving'),
@@ -102,7 +115,7 @@ test('no limit is ever broken, and a queue’s count is always the sum of its jo
             (job) => currentAttempt(job) !== undefined && withAncestors(cluster.view.queues, job.spec.queue).includes(queueName(name)),
           );
           const sum = held.reduce((total, job) => total + job.spec.workers * job.spec.gpusPerWorker, 0);
-          expect(queueUsage(cluster.view, queueName(name), 'H100')).toBe(sum);
+          expect(queueGpuMilli(cluster.view, queueName(name), 'H100') / 1000).toBe(sum);
           expect(sum).toBeLessThanOrEqual(cluster.view.queues.get(queueName(name))?.spec.limit['H100'] ?? Number.MAX_SAFE_INTEGER);
         }
       }

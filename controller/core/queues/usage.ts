@@ -1,21 +1,20 @@
 import type { QueueName, UserName } from '#vocabulary/ids.ts';
 import type { JobSpec } from '#vocabulary/job.ts';
 import type { WaitReason } from '#vocabulary/reasons.ts';
+import { gpuMilliPerGpu } from '#vocabulary/units.ts';
 import type { StateView } from '../state/view.ts';
+import { runningJobs, usageKey } from './usageKey.ts';
 
 /**
  * Who holds how many GPUs of which model, and whether a queue's limits let a job hold more. A queue counts all below it.
- * Amounts are whole GPUs; running jobs of a user in a queue are counted under the model `jobs`.
+ * Amounts are milli-GPU; specs and wait reasons speak of GPUs.
  */
-const runningJobs = '(jobs)';
-const queueKey = (queue: QueueName, model: string): string => `queue ${queue} ${model}`;
-const userKey = (queue: QueueName, user: UserName, model: string): string => `user ${queue} ${user} ${model}`;
-
-interface Holding {
+export interface Holding {
   readonly queue: QueueName;
   readonly user: UserName;
+  /** null: no GPUs. */
   readonly model: string | null;
-  readonly gpus: number;
+  readonly gpuMilli: number;
 }
 
 /** Adds (`sign` 1) or takes back (-1) what an attempt holds. The ancestors are those of now: a queue never changes its parent. */
@@ -29,41 +28,55 @@ export function countUsage(
     if (sum === 0) state.usage.delete(key);
     else state.usage.set(key, sum);
   };
-  add(userKey(holding.queue, holding.user, runningJobs), 1);
-  if (holding.model === null) return;
-  add(userKey(holding.queue, holding.user, holding.model), holding.gpus);
-  for (const queue of withAncestors(state.queues, holding.queue)) add(queueKey(queue, holding.model), holding.gpus);
+  const { queue, user, model, gpuMilli } = holding;
+  add(usageKey.user(queue, user, runningJobs), 1);
+  if (model === null) return;
+  add(usageKey.user(queue, user, model), gpuMilli);
+  add(usageKey.own(queue, model), gpuMilli);
+  for (const name of withAncestors(state.queues, queue)) add(usageKey.queue(name, model), gpuMilli);
 }
 
-export function queueUsage(state: Pick<StateView, 'usage'>, queue: QueueName, model: string): number {
-  return state.usage.get(queueKey(queue, model)) ?? 0;
+/** Milli-GPU held by the queue and all below it. */
+export function queueGpuMilli(state: Pick<StateView, 'usage'>, queue: QueueName, model: string): number {
+  return state.usage.get(usageKey.queue(queue, model)) ?? 0;
 }
 
-/** The first limit that would be broken by holding `spec`'s GPUs of this model; null when none. */
+/** What keeps `spec` from holding GPUs of this model: a held queue, or the first limit that would be broken; null when nothing. */
 export function findBrokenLimit(
-  state: StateView,
+  state: Pick<StateView, 'queues' | 'usage'>,
   job: { readonly user: UserName; readonly spec: JobSpec },
   model: string | null,
 ): WaitReason | null {
   const { user, spec } = job;
-  const wanted = spec.workers * spec.gpusPerWorker;
+  const chain = withAncestors(state.queues, spec.queue);
+  const held = chain.find((name) => state.queues.get(name)?.spec.hold === true);
+  if (held !== undefined) return { kind: 'QueueHeld', queue: held };
+  const wantedMilli = spec.workers * spec.gpusPerWorker * gpuMilliPerGpu;
   const perUser = state.queues.get(spec.queue)?.spec.perUser;
-  const running = state.usage.get(userKey(spec.queue, user, runningJobs)) ?? 0;
+  const running = state.usage.get(usageKey.user(spec.queue, user, runningJobs)) ?? 0;
   if (perUser?.maxRunning !== undefined && perUser.maxRunning !== null && running + 1 > perUser.maxRunning) {
     return { kind: 'UserMaxRunning', queue: spec.queue, user, limit: perUser.maxRunning };
   }
   if (model === null) return null;
-  const userLimit = perUser?.limit[model];
-  const userUsed = state.usage.get(userKey(spec.queue, user, model)) ?? 0;
-  if (userLimit !== undefined && userUsed + wanted > userLimit) {
-    return { kind: 'UserLimit', queue: spec.queue, user, model, limit: userLimit, used: userUsed, wanted };
-  }
-  for (const queue of withAncestors(state.queues, spec.queue)) {
-    const limit = state.queues.get(queue)?.spec.limit[model];
-    const used = queueUsage(state, queue, model);
-    if (limit !== undefined && used + wanted > limit) return { kind: 'QueueLimit', queue, model, limit, used, wanted };
+  const ofUser = judgeLimit(perUser?.limit[model], state.usage.get(usageKey.user(spec.queue, user, model)) ?? 0, wantedMilli);
+  if (ofUser !== null) return { kind: 'UserLimit', queue: spec.queue, user, model, ...ofUser };
+  for (const queue of chain) {
+    const ofQueue = judgeLimit(state.queues.get(queue)?.spec.limit[model], queueGpuMilli(state, queue, model), wantedMilli);
+    if (ofQueue !== null) return { kind: 'QueueLimit', queue, model, ...ofQueue };
   }
   return null;
+}
+
+interface BrokenLimit {
+  readonly limit: number;
+  readonly used: number;
+  readonly wanted: number;
+}
+
+/** In GPUs; null: keeps to it. */
+function judgeLimit(limit: number | undefined, usedMilli: number, wantedMilli: number): BrokenLimit | null {
+  if (limit === undefined || usedMilli + wantedMilli <= limit * gpuMilliPerGpu) return null;
+  return { limit, used: usedMilli / gpuMilliPerGpu, wanted: wantedMilli / gpuMilliPerGpu };
 }
 
 /** The queue, its parent, and so on to the root. */

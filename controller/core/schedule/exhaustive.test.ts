@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { isWhollyFree } from '#core/nodes/holds.ts';
 import { planJob } from '#core/plan.ts';
 import { applyJob, FakeCluster, policy } from '#test/simulation/fakeCluster.ts';
 import { userName } from '#vocabulary/ids.ts';
@@ -34,7 +35,13 @@ function build(
 }
 
 const apply = (name: string, { workers, gpusPerWorker, level, priority }: Gang) =>
-  applyJob(name, { workers, gpusPerWorker, priority, constraints: level === null ? [] : [{ level, mode: 'required', waitMs: null }] });
+  applyJob(name, {
+    workers,
+    gpusPerWorker,
+    priority,
+    preemptible: false,
+    constraints: level === null ? [] : [{ level, mode: 'required', waitMs: null }],
+  });
 
 interface Place {
   readonly rack: string;
@@ -45,7 +52,7 @@ interface Place {
 function freePlaces(cluster: FakeCluster): readonly Place[] {
   return [...cluster.view.nodes.values()].flatMap((node) => {
     if (node.cordon !== null) return [];
-    const free = node.inventory.gpus.filter((gpu) => node.owners[gpu.index] === null && node.health[gpu.index]?.healthy === true).length;
+    const free = node.inventory.gpus.filter((gpu) => isWhollyFree(node, gpu.index) && node.health[gpu.index]?.healthy === true).length;
     return [{ rack: node.inventory.path[2] ?? '', name: node.name, free }];
   });
 }

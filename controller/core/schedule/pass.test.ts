@@ -7,7 +7,7 @@ const node = (name: string, gpus: number, model = 'H100') => ({ name, rack: 'r1'
 describe('the order of waiting jobs', () => {
   test('is priority first, then age', () => {
     const cluster = new FakeCluster([node('n1', 1)]);
-    cluster.step([applyJob('running', { priority: 1 })]);
+    cluster.step([applyJob('running', { priority: 1, preemptible: false })]);
     for (const [name, priority] of [
       ['old', 20],
       ['young', 20],
@@ -32,7 +32,7 @@ describe('the order of waiting jobs', () => {
 
   test('changes with the priority of a job that waits', () => {
     const cluster = new FakeCluster([node('n1', 1)]);
-    cluster.step([applyJob('running')]);
+    cluster.step([applyJob('running', { preemptible: false })]);
     cluster.step([applyJob('first', { priority: 50 }), applyJob('second', { priority: 40 })]);
     cluster.step([applyJob('second', { priority: 60 })]);
     cluster.until('one of them has started', () => !['first', 'second'].every((name) => cluster.job(name).phase.kind === 'pending'));

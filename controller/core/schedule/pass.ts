@@ -1,15 +1,15 @@
 import type { JobUid } from '#vocabulary/ids.ts';
-import type { JobSpec, Placement } from '#vocabulary/job.ts';
 import type { WaitReason } from '#vocabulary/reasons.ts';
-import { findBrokenLimit } from '../queues/usage.ts';
-import type { JobView, StateView } from '../state/view.ts';
+import type { JobView } from '../state/view.ts';
 import type { Turn } from '../turn.ts';
 import { judgeReadiness, wakeAtMs } from '../jobs/readiness.ts';
+import { dropNomination } from '../jobs/stop.ts';
 import { chooseCoordinator } from './coordinator.ts';
-import type { FreeTree, WorkerShape } from './freeTree.ts';
-import { findPlacement } from './place.ts';
-import type { Room } from './room.ts';
-import { openRoom } from './room.ts';
+import type { ClusterRoom } from './clusterRoom.ts';
+import { openRoom } from './clusterRoom.ts';
+import { isShortage, Preemption } from './preempt.ts';
+import type { Failed, PlacementDecision } from './decidePlacement.ts';
+import { decidePlacement } from './decidePlacement.ts';
 
 /**
  * One scheduling pass: waiting jobs in order (priority, then age), each gang whole or not at all. A job that does not
@@ -26,34 +26,79 @@ export interface PassResult {
 }
 
 export function runPass(turn: Turn): PassResult {
-  const waits = new Map<JobUid, WaitReason>();
-  const room = openRoom(turn.state, turn.context.policy.levels);
-  let placed = 0;
-  let wakeMs: number | null = null;
+  const cluster = openRoom(turn.state, turn.context.policy.levels);
+  const pass: Pass = {
+    turn,
+    cluster,
+    preemption: new Preemption(turn, cluster),
+    failed: new Map(),
+    waits: new Map(),
+    placed: 0,
+    wakeAtMs: null,
+  };
+  for (const nominee of pass.preemption.nominees()) lookAtNominee(pass, nominee);
   for (const uid of [...turn.state.pending]) {
     const job = turn.state.jobs.get(uid);
-    if (job === undefined) continue;
-    if (placed >= turn.context.policy.placementsPerStepMax) {
-      waits.set(uid, { kind: 'PassLimit' });
-      continue;
-    }
-    const notReady = judgeReadiness(turn.state, job, turn.context.nowMs);
-    if (notReady !== null) {
-      waits.set(uid, notReady);
-      const atMs = wakeAtMs(notReady);
-      if (atMs !== null) wakeMs = Math.min(atMs, wakeMs ?? atMs);
-      continue;
-    }
-    const decision = decidePlacement(turn.state, room, job);
-    if (!decision.ok) {
-      waits.set(uid, decision.wait);
-      continue;
-    }
-    emitPlaced(turn, job, decision);
-    room.taken(decision.placement);
-    placed += 1;
+    if (job !== undefined && job.nomination === null) lookAt(pass, job);
   }
-  return { waits, more: placed >= turn.context.policy.placementsPerStepMax && waits.size > 0, wakeAtMs: wakeMs };
+  pass.preemption.end();
+  cluster.settle();
+  const more = pass.placed >= turn.context.policy.placementsPerStepMax && pass.waits.size > 0;
+  return { waits: pass.waits, more, wakeAtMs: pass.wakeAtMs };
+}
+
+interface Pass {
+  readonly turn: Turn;
+  readonly cluster: ClusterRoom;
+  readonly preemption: Preemption;
+  readonly failed: Failed;
+  readonly waits: Map<JobUid, WaitReason>;
+  placed: number;
+  wakeAtMs: number | null;
+}
+
+/** Whether the job is no candidate at all, whatever room there is; it then waits for that. */
+function isNotReady(pass: Pass, job: JobView): boolean {
+  const wait = judgeReadiness(pass.turn.state, job, pass.turn.context.nowMs);
+  if (wait === null) return false;
+  pass.waits.set(job.uid, wait);
+  const atMs = wakeAtMs(wait);
+  if (atMs !== null) pass.wakeAtMs = Math.min(atMs, pass.wakeAtMs ?? atMs);
+  return true;
+}
+
+/** Victims that it did not need after all run on. */
+function lookAtNominee(pass: Pass, job: JobView): void {
+  if (isNotReady(pass, job)) {
+    dropNomination(pass.turn, job);
+    return;
+  }
+  const victims = job.nomination?.victims ?? [];
+  const decision = decidePlacement(pass.turn.state, pass.cluster, job, pass.failed);
+  if (decision.ok) {
+    place(pass, job, decision);
+    pass.preemption.release(victims);
+    return;
+  }
+  const wait = pass.preemption.hold(job);
+  if (wait !== null) pass.waits.set(job.uid, wait);
+}
+
+function lookAt(pass: Pass, job: JobView): void {
+  if (pass.placed >= pass.turn.context.policy.placementsPerStepMax) {
+    pass.waits.set(job.uid, { kind: 'PassLimit' });
+    return;
+  }
+  if (isNotReady(pass, job)) return;
+  const decision = decidePlacement(pass.turn.state, pass.cluster, job, pass.failed);
+  if (decision.ok) place(pass, job, decision);
+  else pass.waits.set(job.uid, (isShortage(decision.wait) ? pass.preemption.nominate(job) : null) ?? decision.wait);
+}
+
+function place(pass: Pass, job: JobView, decision: Extract<PlacementDecision, { ok: true }>): void {
+  emitPlaced(pass.turn, job, decision);
+  pass.cluster.take(job, decision);
+  pass.placed += 1;
 }
 
 function emitPlaced(turn: Turn, job: JobView, decision: Extract<PlacementDecision, { ok: true }>): void {
@@ -65,71 +110,4 @@ function emitPlaced(turn: Turn, job: JobView, decision: Extract<PlacementDecisio
   });
   const resume = job.checkpoint === null ? null : { step: job.checkpoint.step, path: job.checkpoint.path };
   turn.emit({ kind: 'AttemptPlaced', uid: job.uid, attempt, placement: decision.placement, model: decision.model, coordinator, resume });
-}
-
-export type PlacementDecision =
-  | { readonly ok: true; readonly placement: Placement; readonly model: string | null }
-  | { readonly ok: false; readonly wait: WaitReason };
-
-/** What the decision needs of a job: also one that does not exist yet (`shoal apply --dry-run=server`). */
-export type Candidate = Pick<JobView, 'user' | 'spec' | 'attempts'>;
-
-/** Where the job would go now, or why it waits. Pure: the same for the pass and for a plan. */
-export function decidePlacement(state: StateView, room: Room, job: Candidate): PlacementDecision {
-  const { spec } = job;
-  const keep = placesToKeep(job);
-  const shapeKey = `${spec.workers}x${spec.gpusPerWorker} ${spec.gpuModels.join(',')} ${requiredDepth(spec, room.levels)}`;
-  const remembered = keep.length === 0 ? room.failed.get(shapeKey) : undefined;
-  if (remembered !== undefined) return { ok: false, wait: remembered };
-  const models =
-    spec.gpusPerWorker === 0
-      ? [null]
-      : keptFirst(room.models(spec.gpuModels), keep.length === 0 ? null : (job.attempts.at(-1)?.model ?? null));
-  let wait: WaitReason = { kind: 'NoSuchGpuModel', wanted: spec.gpuModels, present: room.models([]) };
-  let limited = false;
-  for (const model of models) {
-    const broken = findBrokenLimit(state, job, model);
-    if (broken !== null) {
-      [wait, limited] = [broken, true];
-      continue;
-    }
-    const shape: WorkerShape = { model, gpus: spec.gpusPerWorker };
-    const tree = room.tree(shape);
-    const placement = findPlacement(state, tree, { workers: spec.workers, shape, requiredDepth: requiredDepth(spec, room.levels), keep });
-    if (placement !== null) return { ok: true, placement, model };
-    wait = describeShortage(spec, tree, room, shape);
-  }
-  // A quota is this queue's and user's own; a shortage of GPUs holds for every job of the shape in this pass.
-  if (!limited && keep.length === 0) room.failed.set(shapeKey, wait);
-  return { ok: false, wait };
-}
-
-/** After a fault of the machine the sound workers keep their places; in all other cases the gang is placed anew. */
-function placesToKeep(job: Candidate): Placement {
-  const last = job.attempts.at(-1);
-  const reason = last?.end?.reasons[0];
-  return last !== undefined && (reason === 'NodeFailure' || reason === 'GpuFailure') ? last.placement : [];
-}
-
-/** Kept places are of one model: on another one nobody could stay. */
-function keptFirst(models: readonly string[], kept: string | null): readonly string[] {
-  return kept !== null && models.includes(kept) ? [kept, ...models.filter((model) => model !== kept)] : models;
-}
-
-function requiredDepth(spec: Pick<JobSpec, 'constraints'>, levels: readonly string[]): number {
-  return Math.max(
-    0,
-    ...spec.constraints.filter((constraint) => constraint.mode === 'required').map((constraint) => levels.indexOf(constraint.level) + 1),
-  );
-}
-
-function describeShortage(spec: JobSpec, tree: FreeTree, room: Room, shape: WorkerShape): WaitReason {
-  const wanted = { workers: spec.workers, gpusPerWorker: spec.gpusPerWorker };
-  const depth = requiredDepth(spec, room.levels);
-  const { slots } = tree.root;
-  if (depth > 0 && slots >= spec.workers) {
-    const best = Math.max(0, ...(tree.byDepth[depth] ?? []).map((domain) => domain.slots));
-    return { kind: 'LevelTooSmall', wanted, level: room.levels[depth - 1] ?? '', best };
-  }
-  return { kind: 'InsufficientGpus', wanted, free: room.freeGpus(shape.model), slots, model: shape.model };
 }

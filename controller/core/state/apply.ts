@@ -3,6 +3,7 @@ import { epoch, revision } from '#vocabulary/ids.ts';
 import { applyAttemptEvent } from '../jobs/applyAttempt.ts';
 import { applyJobEvent } from '../jobs/applyJob.ts';
 import { applyNodeEvent } from '../nodes/applyNode.ts';
+import { applyQueueEvent } from '../queues/applyQueue.ts';
 import type { StampedEvent } from '../events.ts';
 import type { State } from './state.ts';
 import { tell } from './tell.ts';
@@ -14,6 +15,7 @@ import { tell } from './tell.ts';
 export function apply(state: State, event: StampedEvent, recentEventsMax: number): void {
   state.revision = revision(state.revision + 1);
   state.atMs = event.atMs;
+  state.ledger.nowMs = Math.max(state.ledger.nowMs, event.atMs);
   const told = tell(state, event);
   applyKind(state, event);
   if (told === null) return;
@@ -41,15 +43,9 @@ function applyKind(state: State, event: StampedEvent): void {
     case 'TokenRemoved':
       state.tokens.delete(event.id);
       return;
-    case 'QueueApplied': {
-      const old = state.queues.get(event.name);
-      const { name, spec, labels } = event;
-      state.queues.set(name, { name, spec, labels, createdAtMs: old?.createdAtMs ?? event.atMs, changedAt: state.revision });
-      state.scheduleDirty = true;
-      return;
-    }
+    case 'QueueApplied':
     case 'QueueRemoved':
-      state.queues.delete(event.name);
+      applyQueueEvent(state, event);
       return;
     case 'JobCreated':
     case 'JobChanged':
@@ -60,6 +56,8 @@ function applyKind(state: State, event: StampedEvent): void {
     case 'JobExpired':
     case 'JobWanted':
     case 'JobParked':
+    case 'JobNominated':
+    case 'NominationDropped':
     case 'JobRemoved':
       applyJobEvent(state, event);
       return;
@@ -68,6 +66,7 @@ function applyKind(state: State, event: StampedEvent): void {
     case 'WorkerChanged':
     case 'SuspendStaged':
     case 'SuspendAnswered':
+    case 'SuspendCancelled':
     case 'AttemptStopping':
     case 'StopCauseAdded':
     case 'AttemptEnded':

@@ -3,8 +3,13 @@ import { countArray } from '../jobs/arrays.ts';
 import { countAwaited, waitsForOthers } from '../jobs/dependencies.ts';
 import { liftSpec } from '../jobs/liftSpec.ts';
 import { insertPending } from '../jobs/pending.ts';
-import type { Amounts, LedgerCategory } from '../ledger/amounts.ts';
-import { ledgerCategories, noAmounts } from '../ledger/amounts.ts';
+import { completeQueueSpec } from '../queues/applyQueue.ts';
+import type { PastAmount } from '../queues/pastUsage.ts';
+import type { Amounts, LedgerCategory, TotalKind } from '../ledger/amounts.ts';
+import { ledgerCategories, noAmounts, totalKinds } from '../ledger/amounts.ts';
+import { liftLedger } from '../ledger/liftLedger.ts';
+import { countNode } from '../ledger/rates.ts';
+import { holdAll, noHolds } from '../nodes/holds.ts';
 import type { AttemptRecord, AttemptStage, JobRecord, NodeState, QueueRecord, RecentEvent, State } from './state.ts';
 import { currentAttempt, emptyState } from './state.ts';
 import type { StateView } from './view.ts';
@@ -13,26 +18,38 @@ import type { StateView } from './view.ts';
  * A state as plain JSON values, and back. Records only: indices are made again, so that a snapshot cannot disagree with
  * itself. Maps become lists of pairs, bigints strings of digits.
  */
-export const snapshotVersion = 1;
+export const snapshotVersion = 2;
+/** Versions that `restoreSnapshot` reads. 1 had no totals, no shares, and settled the ledger node by node. */
+export const readableSnapshots: readonly unknown[] = [1, snapshotVersion];
 
 export interface StateSnapshot {
-  readonly version: typeof snapshotVersion;
+  readonly version: 1 | typeof snapshotVersion;
   readonly head: Pick<State, 'revision' | 'epoch' | 'clusterId' | 'atMs'>;
   readonly queues: readonly QueueRecord[];
-  readonly nodes: readonly Omit<NodeState, 'jobs' | 'owners'>[];
+  /** Snapshots of versions before fair shares have none. */
+  readonly past?: readonly [string, PastAmount][];
+  readonly nodes: readonly (Omit<NodeState, 'jobs' | 'holds'> & { readonly settledAtMs?: number })[];
   readonly jobs: readonly JobSnapshot[];
   readonly tokens: readonly TokenSnapshot[];
   readonly recent: readonly RecentEvent[];
-  readonly ledger: { readonly amounts: AmountsSnapshot; readonly capacity: string };
+  readonly ledger: LedgerSnapshot;
+}
+
+interface LedgerSnapshot {
+  readonly amounts: AmountsSnapshot;
+  readonly capacity: string;
+  readonly nowMs?: number;
+  readonly settledAtMs?: number;
+  readonly totals?: Readonly<Record<TotalKind, readonly [string, AmountsSnapshot][]>>;
 }
 
 type AmountsSnapshot = Readonly<Partial<Record<LedgerCategory, string>>>;
-/** `array`, `held` and `next` came after version 0.1. */
-type LaterFields = 'array' | 'held' | 'next';
+/** These came after version 0.1. */
+type LaterFields = 'array' | 'held' | 'next' | 'nomination';
 type JobSnapshot = Omit<JobRecord, 'attempts' | 'ledger' | LaterFields> &
   Partial<Pick<JobRecord, LaterFields>> & {
     readonly attempts: readonly AttemptSnapshot[];
-    readonly ledger: { readonly amounts: AmountsSnapshot; readonly unsaved: string };
+    readonly ledger: { readonly amounts: AmountsSnapshot; readonly unsaved: string; readonly settledAtMs?: number };
   };
 type TokenSnapshot = State['tokens'] extends Map<string, infer T> ? T : never;
 
@@ -48,14 +65,16 @@ type AttemptSnapshot = Omit<AttemptRecord, 'parts' | 'stage'> & {
 
 /** Everything that the fold of the log up to `state.revision` gave. */
 export function printSnapshot(state: StateView): string {
-  const { revision, epoch, clusterId, atMs, ledger } = state;
+  const { revision, epoch, clusterId, atMs } = state;
   const body = {
     version: snapshotVersion,
     head: { revision, epoch, clusterId, atMs },
     queues: [...state.queues.values()],
-    nodes: [...state.nodes.values()].map(({ jobs: _jobs, owners: _owners, ...rest }) => rest),
+    past: [...state.past],
+    nodes: [...state.nodes.values()].map(({ jobs: _jobs, holds: _holds, ...rest }) => rest),
     jobs: [...state.jobs.values()].map((job) => ({
       ...job,
+      ledger: { amounts: job.ledger.amounts, unsaved: job.ledger.unsaved, settledAtMs: job.ledger.settledAtMs },
       attempts: job.attempts.map((attempt) => ({
         ...attempt,
         parts: [...attempt.parts],
@@ -64,25 +83,39 @@ export function printSnapshot(state: StateView): string {
     })),
     tokens: [...state.tokens.values()],
     recent: state.recent,
-    ledger,
+    ledger: ledgerOf(state),
   };
   return JSON.stringify(body, (_key, value: unknown) => (typeof value === 'bigint' ? String(value) : value));
+}
+
+function ledgerOf({ ledger }: StateView) {
+  const { amounts, capacity, nowMs, settledAtMs, totals } = ledger;
+  return {
+    amounts,
+    capacity,
+    nowMs,
+    settledAtMs,
+    totals: { user: [...totals.user], queue: [...totals.queue], project: [...totals.project] },
+  };
 }
 
 /** The state of a snapshot whose origin and checksum the store has vouched for. */
 export function restoreSnapshot(snapshot: StateSnapshot): State {
   const state = emptyState();
   Object.assign(state, snapshot.head);
-  for (const queue of snapshot.queues) state.queues.set(queue.name, queue);
-  for (const node of snapshot.nodes) state.nodes.set(node.name, { ...node, jobs: new Set(), owners: node.health.map(() => null) });
+  for (const queue of snapshot.queues) state.queues.set(queue.name, { ...queue, spec: completeQueueSpec(queue.spec) });
+  for (const [key, past] of snapshot.past ?? []) state.past.set(key, past);
+  for (const { settledAtMs: _old, ...node } of snapshot.nodes)
+    state.nodes.set(node.name, { ...node, jobs: new Set(), holds: node.health.map(() => noHolds) });
   for (const token of snapshot.tokens) state.tokens.set(token.id, token);
   state.recent.push(...snapshot.recent);
-  Object.assign(state.ledger, { amounts: restoreAmounts(snapshot.ledger.amounts), capacity: BigInt(snapshot.ledger.capacity) });
+  restoreLedger(state, snapshot.ledger);
   for (const stored of snapshot.jobs) {
-    const ledger = { amounts: restoreAmounts(stored.ledger.amounts), unsaved: BigInt(stored.ledger.unsaved) };
-    const later = { array: stored.array ?? null, held: stored.held ?? null, next: stored.next ?? null };
+    const { amounts, unsaved, settledAtMs = state.atMs } = stored.ledger;
+    const ledger = { amounts: restoreAmounts(amounts), unsaved: BigInt(unsaved), milli: 0, settledAtMs };
+    const { array = null, held = null, next = null, nomination = null } = stored;
     const attempts = stored.attempts.map(restoreAttempt);
-    const job: JobRecord = { ...stored, ...later, spec: liftSpec(stored.spec), attempts, ledger };
+    const job: JobRecord = { ...stored, array, held, next, nomination, spec: liftSpec(stored.spec), attempts, ledger };
     state.jobs.set(job.uid, job);
     state.jobsByName.set(job.name, job.uid);
     if (job.phase.kind === 'pending') insertPending(state, job);
@@ -91,7 +124,16 @@ export function restoreSnapshot(snapshot: StateSnapshot): State {
     if (attempt !== undefined) countArray(state, job, 1);
     if (attempt !== undefined) restoreHold(state, job, attempt);
   }
+  if (snapshot.version === 1) liftLedger(state, snapshot.nodes);
+  for (const node of state.nodes.values()) countNode(state, node, 1);
   return state;
+}
+
+function restoreLedger(state: State, stored: LedgerSnapshot): void {
+  const { nowMs = state.atMs, settledAtMs = state.atMs, totals = null } = stored;
+  Object.assign(state.ledger, { amounts: restoreAmounts(stored.amounts), capacity: BigInt(stored.capacity), nowMs, settledAtMs });
+  if (totals === null) return;
+  for (const kind of totalKinds) for (const [name, amounts] of totals[kind]) state.ledger.totals[kind].set(name, restoreAmounts(amounts));
 }
 
 function restoreAmounts(stored: AmountsSnapshot): Amounts {
@@ -107,11 +149,9 @@ function restoreAttempt(stored: AttemptSnapshot): AttemptRecord {
 }
 
 function restoreHold(state: State, job: JobRecord, attempt: AttemptRecord): void {
-  for (const { node: name, gpus } of attempt.placement) {
-    const node = state.nodes.get(name);
-    if (node === undefined) continue;
-    node.jobs.add(job.uid);
-    for (const gpu of gpus) node.owners[gpu] = job.uid;
+  for (const place of attempt.placement) {
+    const node = state.nodes.get(place.node);
+    if (node !== undefined) holdAll(node, job, place);
   }
   occupy(state, job, attempt, 1);
 }

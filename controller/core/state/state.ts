@@ -4,13 +4,25 @@ import { epoch, revision } from '#vocabulary/ids.ts';
 import type { JobSpec, Placement, StopReason } from '#vocabulary/job.ts';
 import type { QueueSpec } from '#vocabulary/queue.ts';
 import type { NodeInventory } from '#vocabulary/topology.ts';
-import type { ArrayTask, ExitCodes, JobWanted, Labels, RecordedProgress, StopCause, TokenFacts, WorkerRecordState } from '../events.ts';
-import type { Amounts } from '../ledger/amounts.ts';
-import { noAmounts } from '../ledger/amounts.ts';
+import type {
+  ArrayTask,
+  ExitCodes,
+  JobWanted,
+  Labels,
+  LeaveReason,
+  RecordedProgress,
+  StopCause,
+  TokenFacts,
+  WorkerRecordState,
+} from '../events.ts';
+import type { PastAmount } from '../queues/pastUsage.ts';
+import type { Amounts, FreeCategory, Totals } from '../ledger/amounts.ts';
+import { noAmounts, noTotals } from '../ledger/amounts.ts';
+import type { Hold } from '../nodes/holds.ts';
 
 /**
  * All that the controller knows, as the fold of the log. Changed in place by `apply` alone, handed out as `StateView`.
- * Indices (`jobsByName`, `pending`, `usage`, `ports`, `awaited`, `arrays`, a node's `jobs` and `owners`) are kept by the same fold; a
+ * Indices (`jobsByName`, `pending`, `usage`, `ports`, `awaited`, `arrays`, a node's `jobs` and `holds`, the ledger's rates) are kept by the same fold; a
  * snapshot leaves them out and they are made again from the records.
  */
 export interface State {
@@ -26,8 +38,10 @@ export interface State {
   readonly jobsByName: Map<JobName, JobUid>;
   /** Waiting jobs in scheduling order: asked to be next, then priority, then age, then uid. */
   readonly pending: JobUid[];
-  /** GPUs held, by queue (with all below it) and by user in a queue; see queues/usage.ts for the keys. */
+  /** Milli-GPU held, by queue (with all below it) and by user in a queue; see queues/usageKey.ts for the keys. */
   readonly usage: Map<string, number>;
+  /** What was used before, by the same keys, where the queue has a half-life; see queues/pastUsage.ts. No index. */
+  readonly past: Map<string, PastAmount>;
   /** Coordinator ports in use, by address. */
   readonly ports: Map<string, Set<number>>;
   /** How many jobs that were never placed wait for a job of this name (`spec.after`). Index. */
@@ -63,12 +77,10 @@ export interface NodeState {
   generation: Generation;
   /** Health of each GPU, by index. */
   health: { healthy: boolean; code: string; message: string }[];
-  /** The job that holds each GPU, by index. Index. */
-  owners: (JobUid | null)[];
+  /** What jobs hold of each GPU, by index; see nodes/holds.ts. Index. */
+  holds: (readonly Hold[])[];
   /** Jobs whose current attempt has a worker here, with or without GPUs. Index. */
   readonly jobs: Set<JobUid>;
-  /** Up to when this node's GPU time is in the ledger. */
-  settledAtMs: number;
 }
 
 export type Availability =
@@ -93,6 +105,8 @@ export interface JobRecord {
   /** Who put it before all others; null: nobody. Cleared when it is placed. */
   next: Mark | null;
   phase: JobPhase;
+  /** Whose GPUs it waits for; null: it was promised none. Only while it waits. */
+  nomination: Nomination | null;
   /** In order; the last one is under way when the phase is `active`. */
   readonly attempts: AttemptRecord[];
   progress: (RecordedProgress & { atMs: number; attempt: number }) | null;
@@ -104,6 +118,13 @@ export interface JobRecord {
 
 export interface Mark {
   readonly by: UserName;
+  readonly atMs: number;
+}
+
+export interface Nomination {
+  readonly victims: readonly JobUid[];
+  readonly placement: Placement;
+  readonly model: string | null;
   readonly atMs: number;
 }
 
@@ -147,7 +168,7 @@ export type AttemptStage =
       readonly stage: SuspendStage;
       readonly graceMs: number;
       readonly sinceMs: number;
-      readonly reason: 'Suspended' | 'Drained' | 'Deleted';
+      readonly reason: LeaveReason;
       /** By worker, for this round. */
       readonly answers: Map<number, { accepted: boolean; step: number }>;
     }
@@ -166,11 +187,37 @@ export interface JobLedger {
   readonly amounts: Amounts;
   /** Running time since the last complete checkpoint: productive if it is saved or finished, recomputed if it is lost. */
   unsaved: bigint;
+  /** Thousandths of GPUs that the job is charged for now: what it holds, less what is sick or away. Index. */
+  milli: number;
+  /** Up to when its time is in the amounts. */
+  settledAtMs: number;
 }
 
 export interface ClusterLedger {
   readonly amounts: Amounts;
   capacity: bigint;
+  /** By user, queue and project, over all jobs that ever were. */
+  readonly totals: Totals;
+  /** Time of the last event, and never less than that of one before it: a clock set back costs no time and gives none. */
+  nowMs: number;
+  /** Up to when the capacity and the time that no job is charged for are in the amounts. */
+  settledAtMs: number;
+  /** Thousandths of all GPUs. Index. */
+  capacityMilli: number;
+  /** Thousandths of GPUs that no job is charged for now. Index. */
+  readonly freeMilli: Record<FreeCategory, number>;
+}
+
+function noClusterLedger(): ClusterLedger {
+  return {
+    amounts: noAmounts(),
+    capacity: 0n,
+    totals: noTotals(),
+    nowMs: 0,
+    settledAtMs: 0,
+    capacityMilli: 0,
+    freeMilli: { reserved: 0, unhealthy: 0, cordoned: 0, idle: 0 },
+  };
 }
 
 /** Something told to people. */
@@ -197,11 +244,12 @@ export function emptyState(): State {
     jobsByName: new Map(),
     pending: [],
     usage: new Map(),
+    past: new Map(),
     ports: new Map(),
     awaited: new Map(),
     arrays: new Map(),
     recent: [],
-    ledger: { amounts: noAmounts(), capacity: 0n },
+    ledger: noClusterLedger(),
     scheduleDirty: true,
     wakeAtMs: null,
     topologyAt: revision(0),

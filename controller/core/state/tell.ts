@@ -37,6 +37,8 @@ export function tell(state: StateView, event: StampedEvent): Told | null {
     case 'JobExpired':
     case 'JobWanted':
     case 'JobParked':
+    case 'JobNominated':
+    case 'NominationDropped':
     case 'JobRemoved':
       return tellJob(state, event);
     case 'AttemptPlaced':
@@ -44,6 +46,7 @@ export function tell(state: StateView, event: StampedEvent): Told | null {
     case 'WorkerChanged':
     case 'SuspendStaged':
     case 'SuspendAnswered':
+    case 'SuspendCancelled':
     case 'AttemptStopping':
     case 'StopCauseAdded':
     case 'AttemptEnded':
@@ -89,6 +92,10 @@ function tellJob(state: StateView, event: JobEvent): Told | null {
       return say(event.reason, event.message, true);
     case 'JobParked':
       return say(event.phase === 'suspended' ? 'Suspended' : 'Queued', 'holds no GPUs');
+    case 'JobNominated':
+      return say('Nominated', `waits for ${event.victims.map((uid) => state.jobs.get(uid)?.name ?? uid).join(', ')} to leave`);
+    case 'NominationDropped':
+      return say('NominationDropped', event.message);
     case 'JobRemoved':
       return say('Removed', 'job removed');
   }
@@ -114,6 +121,8 @@ function tellAttempt(state: StateView, event: AttemptEvent): Told | null {
     case 'SuspendStaged':
       if (event.stage.kind === 'ask') return say('Suspending', `${of} is asked to leave with a checkpoint (${event.reason})`);
       return event.stage.kind === 'decided' ? say('StopStepDecided', `${of}: every rank stops at step ${event.stage.stopStep}`) : null;
+    case 'SuspendCancelled':
+      return say('SuspendCancelled', `${of} runs on: its place is no longer needed`);
     case 'AttemptStopping':
       // What a rank's end means is judged when all workers are accounted for: its peer's node may be the one that broke.
       return say('Stopping', `${of}: ${event.cause.message}`, isFailure(event.cause.reason));

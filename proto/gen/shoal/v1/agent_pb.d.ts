@@ -719,6 +719,13 @@ export declare type Launch = Message<"shoal.v1.Launch"> & {
    * @generated from field: shoal.v1.LaunchCheckpoint checkpoint = 16;
    */
   checkpoint?: LaunchCheckpoint | undefined;
+
+  /**
+   * 1..999: thousandths of its one GPU; others may have the rest. 0: whole GPUs.
+   *
+   * @generated from field: uint32 gpu_share_milli = 17;
+   */
+  gpuShareMilli: number;
 };
 
 /**

@@ -998,6 +998,82 @@ export declare type PlanResult = Message<"shoal.v1.PlanResult"> & {
 export declare const PlanResultSchema: GenMessage<PlanResult>;
 
 /**
+ * @generated from message shoal.v1.LedgerRequest
+ */
+export declare type LedgerRequest = Message<"shoal.v1.LedgerRequest"> & {
+  /**
+   * cluster (also when empty): all GPU time, also what no job held. user, queue, project: what jobs held, also of jobs that
+   * were removed. job: of jobs that are still there.
+   *
+   * @generated from field: string by = 1;
+   */
+  by: string;
+};
+
+/**
+ * Describes the message shoal.v1.LedgerRequest.
+ * Use `create(LedgerRequestSchema)` to create a new message.
+ */
+export declare const LedgerRequestSchema: GenMessage<LedgerRequest>;
+
+/**
+ * @generated from message shoal.v1.LedgerResponse
+ */
+export declare type LedgerResponse = Message<"shoal.v1.LedgerResponse"> & {
+  /**
+   * All GPU time since the cluster began, in milli-GPU-milliseconds, decimal: 100,000 GPUs pass 2^64 in six years.
+   *
+   * @generated from field: string capacity = 1;
+   */
+  capacity: string;
+
+  /**
+   * In name order.
+   *
+   * @generated from field: repeated shoal.v1.LedgerRow rows = 2;
+   */
+  rows: LedgerRow[];
+
+  /**
+   * @generated from field: uint64 revision = 3;
+   */
+  revision: bigint;
+};
+
+/**
+ * Describes the message shoal.v1.LedgerResponse.
+ * Use `create(LedgerResponseSchema)` to create a new message.
+ */
+export declare const LedgerResponseSchema: GenMessage<LedgerResponse>;
+
+/**
+ * Where one name's GPU time went.
+ *
+ * @generated from message shoal.v1.LedgerRow
+ */
+export declare type LedgerRow = Message<"shoal.v1.LedgerRow"> & {
+  /**
+   * Empty for the whole cluster, and for jobs without a `project` label.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * Milli-GPU-milliseconds by category, decimal; without those that are 0.
+   *
+   * @generated from field: map<string, string> amounts = 2;
+   */
+  amounts: { [key: string]: string };
+};
+
+/**
+ * Describes the message shoal.v1.LedgerRow.
+ * Use `create(LedgerRowSchema)` to create a new message.
+ */
+export declare const LedgerRowSchema: GenMessage<LedgerRow>;
+
+/**
  * @generated from message shoal.v1.InfoRequest
  */
 export declare type InfoRequest = Message<"shoal.v1.InfoRequest"> & {
@@ -1333,6 +1409,16 @@ export declare const ControlService: GenService<{
     methodKind: "unary";
     input: typeof PlanRequestSchema;
     output: typeof PlanResponseSchema;
+  },
+  /**
+   * What GPU time was spent on, up to now.
+   *
+   * @generated from rpc shoal.v1.ControlService.Ledger
+   */
+  ledger: {
+    methodKind: "unary";
+    input: typeof LedgerRequestSchema;
+    output: typeof LedgerResponseSchema;
   },
   /**
    * Who the caller is, and what the server is.

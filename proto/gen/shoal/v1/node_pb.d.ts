@@ -81,6 +81,8 @@ export declare type NodeStatus = Message<"shoal.v1.NodeStatus"> & {
   inventory?: NodeInventory | undefined;
 
   /**
+   * GPUs that some job holds, wholly or in part.
+   *
    * @generated from field: uint32 gpus_used = 6;
    */
   gpusUsed: number;
@@ -111,6 +113,13 @@ export declare type NodeStatus = Message<"shoal.v1.NodeStatus"> & {
    * @generated from field: repeated shoal.v1.Gpu gpus = 11;
    */
   gpus: Gpu[];
+
+  /**
+   * Thousandths of GPUs that jobs hold.
+   *
+   * @generated from field: uint32 gpu_milli_used = 12;
+   */
+  gpuMilliUsed: number;
 };
 
 /**
@@ -298,6 +307,8 @@ export declare type Gpu = Message<"shoal.v1.Gpu"> & {
   healthMessage: string;
 
   /**
+   * The job that holds it and its ranks here; of several, the first one by uid.
+   *
    * @generated from field: string job = 8;
    */
   job: string;
@@ -313,6 +324,13 @@ export declare type Gpu = Message<"shoal.v1.Gpu"> & {
    * @generated from field: optional shoal.v1.GpuSample sample = 10;
    */
   sample?: GpuSample | undefined;
+
+  /**
+   * Every job that holds the GPU or a part of it.
+   *
+   * @generated from field: repeated shoal.v1.GpuHolder holders = 11;
+   */
+  holders: GpuHolder[];
 };
 
 /**
@@ -320,6 +338,38 @@ export declare type Gpu = Message<"shoal.v1.Gpu"> & {
  * Use `create(GpuSchema)` to create a new message.
  */
 export declare const GpuSchema: GenMessage<Gpu>;
+
+/**
+ * A job's part of a device.
+ *
+ * @generated from message shoal.v1.GpuHolder
+ */
+export declare type GpuHolder = Message<"shoal.v1.GpuHolder"> & {
+  /**
+   * @generated from field: string job = 1;
+   */
+  job: string;
+
+  /**
+   * Of this job, on this device.
+   *
+   * @generated from field: repeated uint32 ranks = 2;
+   */
+  ranks: number[];
+
+  /**
+   * Thousandths; 1000: the whole GPU.
+   *
+   * @generated from field: uint32 milli = 3;
+   */
+  milli: number;
+};
+
+/**
+ * Describes the message shoal.v1.GpuHolder.
+ * Use `create(GpuHolderSchema)` to create a new message.
+ */
+export declare const GpuHolderSchema: GenMessage<GpuHolder>;
 
 /**
  * Readings of a device.

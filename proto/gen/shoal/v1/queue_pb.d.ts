@@ -63,6 +63,9 @@ export declare type QueueSpec = Message<"shoal.v1.QueueSpec"> & {
   parent: string;
 
   /**
+   * What the queue and all below it get back at once when they want it; others may borrow it meanwhile.
+   * Absent for a model: what the queues below are guaranteed together.
+   *
    * @generated from field: map<string, int32> guaranteed = 2;
    */
   guaranteed: { [key: string]: number };
@@ -75,7 +78,7 @@ export declare type QueueSpec = Message<"shoal.v1.QueueSpec"> & {
   limit: { [key: string]: number };
 
   /**
-   * Share of what is left over.
+   * Share of what is left over, among the queues of one parent. 0: only what nobody else wants. Default 1.
    *
    * @generated from field: optional double weight = 4;
    */
@@ -87,11 +90,25 @@ export declare type QueueSpec = Message<"shoal.v1.QueueSpec"> & {
   perUser?: PerUser | undefined;
 
   /**
-   * How fast past usage is forgotten.
+   * How fast past usage is forgotten. Default: past usage does not count.
    *
    * @generated from field: string half_life = 6;
    */
   halfLife: string;
+
+  /**
+   * serving: its workloads come before all batch ones. Holds for the queues below it too. Default batch.
+   *
+   * @generated from field: string class = 7;
+   */
+  class: string;
+
+  /**
+   * The queue and all below it start nothing; what runs goes on.
+   *
+   * @generated from field: bool hold = 8;
+   */
+  hold: boolean;
 };
 
 /**
@@ -140,11 +157,34 @@ export declare type QueueStatus = Message<"shoal.v1.QueueStatus"> & {
   running: number;
 
   /**
-   * GPUs held now by jobs of this queue and of those below it, by model.
+   * GPUs held now by jobs of this queue and of those below it, by model; a part of a GPU counts as one.
    *
    * @generated from field: map<string, uint32> used = 3;
    */
   used: { [key: string]: number };
+
+  /**
+   * The same in milli-GPU, exact: 1500 is one and a half GPU.
+   *
+   * @generated from field: map<string, uint32> used_milli = 4;
+   */
+  usedMilli: { [key: string]: number };
+
+  /**
+   * Weighted dominant share: largest share of the GPUs of any one model, divided by weight; for weight 0 undivided.
+   * Among the queues of one parent the one with the smallest comes first.
+   *
+   * @generated from field: double share = 5;
+   */
+  share: number;
+
+  /**
+   * GPU time of this queue's jobs and of those below it, also of jobs that were removed: milli-GPU-milliseconds by ledger
+   * category, decimal.
+   *
+   * @generated from field: map<string, string> ledger = 6;
+   */
+  ledger: { [key: string]: string };
 };
 
 /**

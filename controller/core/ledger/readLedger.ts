@@ -1,0 +1,36 @@
+import type { JobView, StateView } from '../state/view.ts';
+import type { Amounts, TotalKind } from './amounts.ts';
+import { freeCategories, milliTime } from './amounts.ts';
+import { categoryOf } from './settle.ts';
+import { rowOf, totalNameOf } from './totals.ts';
+
+/** Capacity and categories of the whole cluster up to `nowMs`, without touching the state. */
+export function readLedger(state: StateView, nowMs: number): { readonly capacity: bigint; readonly amounts: Amounts } {
+  const { ledger } = state;
+  const amounts = { ...ledger.amounts };
+  const elapsedMs = Math.max(ledger.nowMs, nowMs) - ledger.settledAtMs;
+  for (const category of freeCategories) amounts[category] += milliTime(elapsedMs, ledger.freeMilli[category]);
+  for (const job of state.jobs.values()) addOpenTime(state, job, nowMs, amounts);
+  return { capacity: ledger.capacity + milliTime(elapsedMs, ledger.capacityMilli), amounts };
+}
+
+/** One job's amounts up to `nowMs`, without touching the state. */
+export function readJobLedger(state: StateView, job: JobView, nowMs: number): Amounts {
+  const amounts = { ...job.ledger.amounts };
+  addOpenTime(state, job, nowMs, amounts);
+  return amounts;
+}
+
+/** Amounts up to `nowMs` by user, by queue (its own jobs, not those of queues below it) or by project, in name order. */
+export function readTotals(state: StateView, kind: TotalKind, nowMs: number): ReadonlyMap<string, Amounts> {
+  const rows = new Map([...state.ledger.totals[kind]].map(([name, amounts]): [string, Amounts] => [name, { ...amounts }]));
+  for (const job of state.jobs.values()) if (job.ledger.milli > 0) addOpenTime(state, job, nowMs, rowOf(rows, totalNameOf(job, kind)));
+  return new Map([...rows].sort(([left], [right]) => (left < right ? -1 : 1)));
+}
+
+/** What the job will be charged for at its next settling. */
+function addOpenTime(state: StateView, job: JobView, nowMs: number, amounts: Amounts): void {
+  if (job.ledger.milli === 0) return;
+  const elapsedMs = Math.max(state.ledger.nowMs, nowMs) - job.ledger.settledAtMs;
+  amounts[categoryOf(job)] += milliTime(elapsedMs, job.ledger.milli);
+}

@@ -1,0 +1,294 @@
+import type { JobUid, NodeName } from '#vocabulary/ids.ts';
+import { assert } from '#vocabulary/assert.ts';
+import { gpuMilliPerGpu } from '#vocabulary/units.ts';
+import type { PlacedNode, Topology } from './topology.ts';
+import { compileTopology } from './topology.ts';
+
+/**
+ * What is free in the cluster, in typed arrays over the numbered nodes of a topology. One owner changes it: `take` and
+ * `give` move what a worker holds, `mark` and `rollback` undo a trial, `copy` gives a second cluster for what may be in
+ * an hour. Every change of a node is noted, so that counters built on top count again only what changed.
+ */
+export interface NodeFacts extends PlacedNode {
+  /** Takes new work: ready and not cordoned. */
+  readonly open: boolean;
+  /** null: unbounded. */
+  readonly cpuMilli: number | null;
+  readonly memoryBytes: number | null;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly gpus: readonly GpuFacts[];
+}
+
+export interface GpuFacts {
+  readonly index: number;
+  readonly model: string;
+  /** GPUs of one node with the same number talk over NVLink. */
+  readonly nvlinkDomain: number | null;
+  readonly healthy: boolean;
+}
+
+/** What one worker holds of one node. */
+export interface Hold {
+  /** null: a trial. */
+  readonly owner: JobUid | null;
+  /** Number of the node. */
+  readonly node: number;
+  /** Indices of GPUs within the node. */
+  readonly gpus: readonly number[];
+  /** Of each of them, 1..1000. */
+  readonly gpuMilli: number;
+  readonly cpuMilli: number;
+  readonly memoryBytes: number;
+}
+
+/** Workers without GPUs that one node is given at most. */
+const gpulessWorkersMax = 64;
+
+export class Capacity {
+  readonly topology: Topology;
+  readonly models: readonly string[];
+  readonly #facts: NodeFacts[];
+  /** GPUs of node n are numbered from gpuStart[n]; an index that the node lacks is unusable. */
+  readonly #gpuStart: Int32Array;
+  readonly #free: Int16Array;
+  readonly #usable: Uint8Array;
+  readonly #model: Int16Array;
+  readonly #open: Uint8Array;
+  readonly #cpuFree: Float64Array;
+  readonly #memoryFree: Float64Array;
+  readonly #gpuless: Int32Array;
+  /** By node: the model of all its GPUs, -1 when it has several or none. */
+  readonly #oneModel: Int16Array;
+  /** By node: usable GPUs that nobody holds a part of. */
+  readonly #whole: Int16Array;
+  readonly #holds: (readonly Hold[])[];
+  /** By node: the only job that may come here; null: any. */
+  readonly #keptFor: (JobUid | null)[];
+  #changes: number[] = [];
+  #changesBefore = 0;
+  #journal: { readonly hold: Hold; readonly taken: boolean }[] = [];
+  #marks = 0;
+
+  private constructor(topology: Topology, models: readonly string[], facts: readonly NodeFacts[], gpuStart: Int32Array) {
+    const nodes = topology.names.length;
+    const gpus = gpuStart[nodes] ?? 0;
+    this.topology = topology;
+    this.models = models;
+    this.#facts = [...facts];
+    this.#gpuStart = gpuStart;
+    this.#free = new Int16Array(gpus);
+    this.#usable = new Uint8Array(gpus);
+    this.#model = new Int16Array(gpus).fill(-1);
+    this.#open = new Uint8Array(nodes);
+    this.#cpuFree = new Float64Array(nodes);
+    this.#memoryFree = new Float64Array(nodes);
+    this.#gpuless = new Int32Array(nodes);
+    this.#oneModel = new Int16Array(nodes).fill(-1);
+    this.#whole = new Int16Array(nodes);
+    this.#holds = Array.from({ length: nodes }, () => []);
+    this.#keptFor = Array.from({ length: nodes }, () => null);
+  }
+
+  /** `depth`: the number of levels. */
+  static of(nodes: readonly NodeFacts[], depth: number): Capacity {
+    const topology = compileTopology(nodes, depth);
+    const byName = new Map(nodes.map((node) => [node.name, node]));
+    const facts = topology.names.flatMap((name) => byName.get(name) ?? []);
+    const models = [...new Set(facts.flatMap((node) => node.gpus.map((gpu) => gpu.model)))].sort();
+    const gpuStart = new Int32Array(facts.length + 1);
+    for (const [number, node] of facts.entries()) {
+      gpuStart[number + 1] = (gpuStart[number] ?? 0) + Math.max(-1, ...node.gpus.map((gpu) => gpu.index)) + 1;
+    }
+    const capacity = new Capacity(topology, models, facts, gpuStart);
+    for (const [number, node] of facts.entries()) capacity.setNode(number, node, []);
+    return capacity;
+  }
+
+  get nodes(): number {
+    return this.topology.names.length;
+  }
+
+  nameOf(node: number): NodeName {
+    const name = this.topology.names[node];
+    assert(name !== undefined, `there is no node number ${node}`);
+    return name;
+  }
+
+  factsOf(node: number): NodeFacts {
+    const facts = this.#facts[node];
+    assert(facts !== undefined, `there is no node number ${node}`);
+    return facts;
+  }
+
+  modelNumber(model: string): number {
+    return this.models.indexOf(model);
+  }
+
+  isOpen(node: number): boolean {
+    return this.#open[node] === 1;
+  }
+
+  holdsOf(node: number): readonly Hold[] {
+    return this.#holds[node] ?? [];
+  }
+
+  /** Size of the node's index range of GPUs. */
+  gpusOf(node: number): number {
+    return (this.#gpuStart[node + 1] ?? 0) - (this.#gpuStart[node] ?? 0);
+  }
+
+  /** Free part of a GPU in milli-GPU; 0 when it is unhealthy, of another model (`model` >= 0) or not there. */
+  freeMilli(node: number, gpu: number, model = -1): number {
+    const at = (this.#gpuStart[node] ?? 0) + gpu;
+    if (this.#usable[at] !== 1 || (model >= 0 && this.#model[at] !== model)) return 0;
+    return this.#free[at] ?? 0;
+  }
+
+  /** Healthy GPUs of the model that are wholly free. */
+  wholeFree(node: number, model: number): number {
+    const one = this.#oneModel[node];
+    if (one !== -1) return one === model ? (this.#whole[node] ?? 0) : 0;
+    let free = 0;
+    for (let gpu = 0; gpu < this.gpusOf(node); gpu += 1) if (this.freeMilli(node, gpu, model) === gpuMilliPerGpu) free += 1;
+    return free;
+  }
+
+  cpuFreeMilli(node: number): number {
+    return this.#cpuFree[node] ?? 0;
+  }
+
+  memoryFreeBytes(node: number): number {
+    return this.#memoryFree[node] ?? 0;
+  }
+
+  /** Workers without GPUs for which the node has a place. */
+  gpulessFree(node: number): number {
+    return Math.max(0, gpulessWorkersMax - (this.#gpuless[node] ?? 0));
+  }
+
+  keptFor(node: number): JobUid | null {
+    return this.#keptFor[node] ?? null;
+  }
+
+  /** Only this job may come here from now on; null: any. */
+  keepFor(node: number, owner: JobUid | null): void {
+    if (this.#keptFor[node] === owner) return;
+    this.#keptFor[node] = owner;
+    this.#noteChange(node);
+  }
+
+  /** What the node is and what is held there, from scratch. The number of its GPUs cannot grow: that is another topology. */
+  setNode(node: number, facts: NodeFacts, holds: readonly Hold[]): void {
+    assert(this.#marks === 0, 'a trial is under way');
+    const start = this.#gpuStart[node] ?? 0;
+    this.#facts[node] = facts;
+    this.#free.fill(gpuMilliPerGpu, start, this.#gpuStart[node + 1]);
+    this.#usable.fill(0, start, this.#gpuStart[node + 1]);
+    for (const gpu of facts.gpus) {
+      this.#model[start + gpu.index] = this.models.indexOf(gpu.model);
+      this.#usable[start + gpu.index] = gpu.healthy ? 1 : 0;
+    }
+    const [first] = facts.gpus;
+    const uniform = first !== undefined && facts.gpus.every((gpu) => gpu.model === first.model);
+    this.#oneModel[node] = uniform ? this.models.indexOf(first.model) : -1;
+    this.#whole[node] = facts.gpus.filter((gpu) => gpu.healthy).length;
+    this.#open[node] = facts.open ? 1 : 0;
+    this.#cpuFree[node] = facts.cpuMilli ?? Number.POSITIVE_INFINITY;
+    this.#memoryFree[node] = facts.memoryBytes ?? Number.POSITIVE_INFINITY;
+    this.#gpuless[node] = 0;
+    this.#holds[node] = [];
+    for (const hold of holds) this.#move(hold, true);
+    this.#noteChange(node);
+  }
+
+  /** The hold must fit: a GPU given twice is a broken promise. */
+  take(hold: Hold): void {
+    this.#move(hold, true);
+    this.#noteChange(hold.node);
+    if (this.#marks > 0) this.#journal.push({ hold, taken: true });
+  }
+
+  give(hold: Hold): void {
+    this.#move(hold, false);
+    this.#noteChange(hold.node);
+    if (this.#marks > 0) this.#journal.push({ hold, taken: false });
+  }
+
+  /** Begins a trial; `rollback` with the answer undoes all since. Trials nest. */
+  mark(): number {
+    this.#marks += 1;
+    return this.#journal.length;
+  }
+
+  rollback(mark: number): void {
+    assert(this.#marks > 0, 'a trial is under way when it is rolled back');
+    for (let at = this.#journal.length - 1; at >= mark; at -= 1) {
+      const entry = this.#journal[at];
+      if (entry === undefined) continue;
+      this.#move(entry.hold, !entry.taken);
+      this.#noteChange(entry.hold.node);
+    }
+    this.#journal.length = mark;
+    this.#marks -= 1;
+    if (this.#marks === 0) this.#journal = [];
+  }
+
+  /** Ends a trial and keeps what it did; an outer trial can still undo it. */
+  keep(): void {
+    this.#marks -= 1;
+    if (this.#marks === 0) this.#journal = [];
+  }
+
+  copy(): Capacity {
+    const other = new Capacity(this.topology, this.models, this.#facts, this.#gpuStart);
+    other.#free.set(this.#free);
+    other.#usable.set(this.#usable);
+    other.#model.set(this.#model);
+    other.#open.set(this.#open);
+    other.#cpuFree.set(this.#cpuFree);
+    other.#memoryFree.set(this.#memoryFree);
+    other.#gpuless.set(this.#gpuless);
+    other.#oneModel.set(this.#oneModel);
+    other.#whole.set(this.#whole);
+    for (const [node, holds] of this.#holds.entries()) other.#holds[node] = holds;
+    for (const [node, owner] of this.#keptFor.entries()) other.#keptFor[node] = owner;
+    return other;
+  }
+
+  /** Position in the list of changes; see `changedSince`. */
+  get changes(): number {
+    return this.#changesBefore + this.#changes.length;
+  }
+
+  /** Numbers of nodes that changed after this position, perhaps repeated; null: too many to say, look at all. */
+  changedSince(position: number): readonly number[] | null {
+    return position < this.#changesBefore ? null : this.#changes.slice(position - this.#changesBefore);
+  }
+
+  #noteChange(node: number): void {
+    this.#changes.push(node);
+    if (this.#changes.length <= 4 * this.nodes + 1024) return;
+    this.#changesBefore += this.#changes.length;
+    this.#changes = [];
+  }
+
+  #move(hold: Hold, taken: boolean): void {
+    const { node, gpus, gpuMilli } = hold;
+    const start = this.#gpuStart[node] ?? 0;
+    const sign = taken ? -1 : 1;
+    for (const gpu of gpus) {
+      const before = this.#free[start + gpu] ?? 0;
+      const after = before + sign * gpuMilli;
+      assert(after >= 0 && after <= gpuMilliPerGpu, `GPU ${gpu} of ${this.nameOf(node)} has ${before} milli free, ${gpuMilli} are moved`);
+      this.#free[start + gpu] = after;
+      if (this.#usable[start + gpu] !== 1) continue;
+      if (before === gpuMilliPerGpu) this.#whole[node] = (this.#whole[node] ?? 0) - 1;
+      if (after === gpuMilliPerGpu) this.#whole[node] = (this.#whole[node] ?? 0) + 1;
+    }
+    this.#cpuFree[node] = (this.#cpuFree[node] ?? 0) + sign * hold.cpuMilli;
+    this.#memoryFree[node] = (this.#memoryFree[node] ?? 0) + sign * hold.memoryBytes;
+    if (gpus.length === 0) this.#gpuless[node] = (this.#gpuless[node] ?? 0) - sign;
+    const holds = this.#holds[node] ?? [];
+    this.#holds[node] = taken ? [...holds, hold] : holds.filter((other) => other !== hold);
+  }
+}

@@ -1,0 +1,79 @@
+import type { JobUid } from '#vocabulary/ids.ts';
+import type { Capacity } from './capacity.ts';
+import { FreeIndex } from './freeIndex.ts';
+import type { WorkerShape } from './shape.ts';
+import { isPlain, shapeKey, wholeGpus } from './shape.ts';
+import { SlotCounts } from './slotCounts.ts';
+
+/** Counters kept at once; the one that was asked least lately goes first. */
+const countersMax = 96;
+
+export interface AskedNodes {
+  readonly key: string;
+  readonly mask: Uint8Array;
+}
+
+/**
+ * A capacity with its counters: made when a shape is first asked for, kept in step after that. One room belongs to one
+ * capacity and lives as long.
+ */
+export class Room {
+  readonly capacity: Capacity;
+  readonly #counters = new Map<string, SlotCounts>();
+  readonly #indices = new Map<number, { readonly index: FreeIndex; asOf: number }>();
+
+  constructor(capacity: Capacity) {
+    this.capacity = capacity;
+  }
+
+  /** Workers of the shape that fit, by domain. Valid until the capacity changes. */
+  slots(shape: WorkerShape, allowed: AskedNodes | null = null, owner: JobUid | null = null): Int32Array {
+    const key = `${shapeKey(shape)}|${allowed?.key ?? ''}|${owner ?? ''}`;
+    const known = this.#counters.get(key);
+    const counts = known ?? new SlotCounts(this.capacity, { shape, allowed: allowed?.mask ?? null, owner });
+    if (known !== undefined) this.#counters.delete(key);
+    this.#counters.set(key, counts);
+    const oldest = this.#counters.keys().next();
+    if (this.#counters.size > countersMax && oldest.done !== true) this.#counters.delete(oldest.value);
+    return counts.read();
+  }
+
+  /**
+   * The node with the fewest free GPUs among those that hold `workers` such workers, the first of equals; -1: none.
+   * `undefined`: the shape needs more than whole GPUs, so the number of free ones does not decide.
+   */
+  tightestNode(shape: WorkerShape, workers: number): number | undefined {
+    if (!isPlain(shape) || shape.model === null) return undefined;
+    const model = this.capacity.modelNumber(shape.model);
+    return model < 0 ? -1 : this.#freeIndex(model).smallestAtLeast(workers * shape.gpus);
+  }
+
+  /** Healthy, wholly free GPUs of the model on nodes that take work. */
+  freeGpus(model: string): number {
+    return this.slots(wholeGpus(model, 1))[0] ?? 0;
+  }
+
+  #freeIndex(model: number): FreeIndex {
+    const known = this.#indices.get(model);
+    const { capacity } = this;
+    if (known === undefined) {
+      let most = 0;
+      for (let node = 0; node < capacity.nodes; node += 1) most = Math.max(most, capacity.gpusOf(node));
+      const index = new FreeIndex(capacity.nodes, most);
+      for (let node = 0; node < capacity.nodes; node += 1) index.set(node, this.#freeOn(node, model));
+      this.#indices.set(model, { index, asOf: capacity.changes });
+      return index;
+    }
+    if (known.asOf !== capacity.changes) {
+      const changed = capacity.changedSince(known.asOf);
+      if (changed === null) for (let node = 0; node < capacity.nodes; node += 1) known.index.set(node, this.#freeOn(node, model));
+      else for (const node of changed) known.index.set(node, this.#freeOn(node, model));
+      known.asOf = capacity.changes;
+    }
+    return known.index;
+  }
+
+  #freeOn(node: number, model: number): number {
+    return this.capacity.isOpen(node) && this.capacity.keptFor(node) === null ? this.capacity.wholeFree(node, model) : 0;
+  }
+}

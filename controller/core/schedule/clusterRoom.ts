@@ -1,0 +1,124 @@
+import type { WorkerShape } from './capacity/shape.ts';
+import type { Hold, NodeFacts } from './capacity/capacity.ts';
+import { Capacity } from './capacity/capacity.ts';
+import { Room } from './capacity/room.ts';
+import type { JobSpec, Placement } from '#vocabulary/job.ts';
+import { milliPerGpu } from '#vocabulary/job.ts';
+import type { JobUid } from '#vocabulary/ids.ts';
+import type { Levels } from '#vocabulary/topology.ts';
+import { currentAttempt } from '../state/state.ts';
+import type { JobView, NodeView, StateView } from '../state/view.ts';
+
+/**
+ * The scheduler's picture of the state, kept from pass to pass: only nodes that changed since are read again. It follows
+ * from the state alone and goes with it, so it is neither in the log nor in a snapshot.
+ */
+export interface ClusterRoom {
+  readonly room: Room;
+  readonly levels: Levels;
+  /** The job was placed so in this pass. */
+  take(job: JobView, placed: { readonly placement: Placement; readonly model: string | null }): void;
+  /** Ends the pass: all that it placed is taken already. */
+  settle(): void;
+}
+
+interface Kept {
+  room: Room;
+  /** Nodes that changed after this revision are not read yet. */
+  asOf: number;
+  /** Of State.topologyAt, when the room was made. */
+  topologyAt: number;
+}
+
+const kept = new WeakMap<StateView, Kept>();
+
+export function openRoom(state: StateView, levels: Levels): ClusterRoom {
+  let known = kept.get(state);
+  if (known === undefined || known.topologyAt !== state.topologyAt) {
+    known = { room: buildRoom(state, levels), asOf: state.revision, topologyAt: state.topologyAt };
+    kept.set(state, known);
+  } else refresh(state, known);
+  const { room } = known;
+  const cache = known;
+  return {
+    room,
+    levels,
+    take: (job, { placement, model }) => {
+      const shape = shapeOf(job.spec, model);
+      for (const { node, gpus } of placement) {
+        const number = room.capacity.topology.numberOf.get(node);
+        if (number !== undefined) room.capacity.take(holdOf(job.uid, number, gpus, shape));
+      }
+    },
+    settle: () => {
+      cache.asOf = state.revision;
+    },
+  };
+}
+
+function buildRoom(state: StateView, levels: Levels): Room {
+  const nodes = [...state.nodes.values()].sort((left, right) => (left.name < right.name ? -1 : 1));
+  const capacity = Capacity.of(nodes.map(factsOf), levels.length);
+  for (const node of nodes) readNode(state, capacity, node);
+  return new Room(capacity);
+}
+
+function refresh(state: StateView, known: Kept): void {
+  if (known.asOf === state.revision) return;
+  for (const node of state.nodes.values()) if (node.changedAt > known.asOf) readNode(state, known.room.capacity, node);
+  known.asOf = state.revision;
+}
+
+function readNode(state: StateView, capacity: Capacity, node: NodeView): void {
+  const number = capacity.topology.numberOf.get(node.name);
+  if (number !== undefined) capacity.setNode(number, factsOf(node), holdsOn(state, capacity, node));
+}
+
+function factsOf(node: NodeView): NodeFacts {
+  const { inventory, labels } = node;
+  return {
+    name: node.name,
+    path: inventory.path,
+    open: node.availability.kind === 'ready' && node.cordon === null,
+    // An agent that cannot tell says 0.
+    cpuMilli: inventory.cpuMilli === 0 ? null : inventory.cpuMilli,
+    memoryBytes: inventory.memoryBytes === 0 ? null : inventory.memoryBytes,
+    labels,
+    gpus: inventory.gpus.map(({ index, model, nvlinkDomain }) => ({
+      index,
+      model,
+      nvlinkDomain,
+      healthy: node.health[index]?.healthy === true,
+    })),
+  };
+}
+
+function holdsOn(state: StateView, capacity: Capacity, node: NodeView): readonly Hold[] {
+  const holds: Hold[] = [];
+  const number = capacity.topology.numberOf.get(node.name) ?? 0;
+  // A GPU that left the inventory may still be held.
+  const known = (gpu: number): boolean => gpu < capacity.gpusOf(number);
+  for (const uid of [...node.jobs].sort()) {
+    const job = state.jobs.get(uid);
+    const attempt = job === undefined ? undefined : currentAttempt(job);
+    if (job === undefined || attempt === undefined) continue;
+    const shape = shapeOf(job.spec, attempt.model);
+    for (const place of attempt.placement) if (place.node === node.name) holds.push(holdOf(uid, number, place.gpus.filter(known), shape));
+  }
+  return holds;
+}
+
+function holdOf(owner: JobUid, node: number, gpus: readonly number[], shape: WorkerShape): Hold {
+  return { owner, node, gpus, gpuMilli: shape.gpuMilli, cpuMilli: shape.cpuMilli, memoryBytes: shape.memoryBytes };
+}
+
+/** What one worker of the job needs, on GPUs of this model. */
+export function shapeOf(spec: Pick<JobSpec, 'gpusPerWorker' | 'gpuShareMilli' | 'template'>, model: string | null): WorkerShape {
+  return {
+    model: spec.gpusPerWorker === 0 ? null : model,
+    gpus: spec.gpusPerWorker,
+    gpuMilli: milliPerGpu(spec),
+    cpuMilli: spec.template.cpuMilli ?? 0,
+    memoryBytes: spec.template.memoryBytes ?? 0,
+  };
+}

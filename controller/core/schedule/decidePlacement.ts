@@ -1,0 +1,114 @@
+import type { JobSpec, Placement } from '#vocabulary/job.ts';
+import type { WaitReason } from '#vocabulary/reasons.ts';
+import { findBrokenLimit } from '../queues/usage.ts';
+import type { JobView, StateView } from '../state/view.ts';
+import type { Room } from './capacity/room.ts';
+import type { ClusterRoom } from './clusterRoom.ts';
+import { shapeOf } from './clusterRoom.ts';
+import { findPlacement } from './gang/findPlacement.ts';
+import type { GangRequest, Spot } from './gang/gangRequest.ts';
+import { anywhere } from './gang/gangRequest.ts';
+import { placeAround } from './gang/keepSpots.ts';
+
+export type PlacementDecision =
+  | { readonly ok: true; readonly placement: Placement; readonly model: string | null }
+  | { readonly ok: false; readonly wait: WaitReason };
+
+/** What the decision needs of a job: also one that does not exist yet (`shoal apply --dry-run=server`). */
+export type Candidate = Pick<JobView, 'user' | 'spec' | 'attempts'>;
+
+/** Shapes that found no place, with the reason; one pass, or until the room grows. */
+export type Failed = Map<string, WaitReason>;
+
+/** Where the job would go now, or why it waits. Pure: the same for the pass and for a plan. */
+export function decidePlacement(state: StateView, cluster: ClusterRoom, job: Candidate, failed: Failed): PlacementDecision {
+  const { spec } = job;
+  const keep = placesToKeep(job);
+  const key = `${spec.workers}x${spec.gpusPerWorker} ${spec.gpuModels.join(',')} ${JSON.stringify([spec.constraints, spec.template.cpuMilli, spec.template.memoryBytes])}`;
+  const remembered = keep.length === 0 ? failed.get(key) : undefined;
+  if (remembered !== undefined) return { ok: false, wait: remembered };
+  const models = modelsFor(cluster.room, job, keep);
+  let wait: WaitReason = { kind: 'NoSuchGpuModel', wanted: spec.gpuModels, present: cluster.room.capacity.models };
+  let limited = false;
+  for (const model of models) {
+    const broken = findBrokenLimit(state, job, model);
+    if (broken !== null) {
+      [wait, limited] = [broken, true];
+      continue;
+    }
+    const request = requestOf(spec, model, cluster.levels);
+    const spots = findSpots(cluster.room, request, soundSpots(cluster.room, spec, model, keep));
+    if (spots !== null) return { ok: true, model, placement: spots.map((spot) => placeOf(cluster.room, spot)) };
+    wait = describeShortage(spec, cluster, request);
+  }
+  // A quota is this queue's and user's own; a shortage of GPUs holds for every job of the shape in this pass.
+  if (!limited && keep.length === 0) failed.set(key, wait);
+  return { ok: false, wait };
+}
+
+function findSpots(room: Room, request: GangRequest, kept: readonly (Spot | null)[]): readonly Spot[] | null {
+  return (kept.some((spot) => spot !== null) ? placeAround(room, request, kept) : null) ?? findPlacement(room, request)?.[0] ?? null;
+}
+
+const placeOf = (room: Room, spot: Spot): Placement[number] => ({ node: room.capacity.nameOf(spot.node), gpus: spot.gpus });
+
+/** Kept places are of one model: on another one nobody could stay, so it comes first. */
+export function modelsFor(
+  room: Room,
+  job: { readonly spec: JobSpec; readonly attempts?: Candidate['attempts'] },
+  keep: Placement,
+): readonly (string | null)[] {
+  const { spec } = job;
+  if (spec.gpusPerWorker === 0) return [null];
+  const { models } = room.capacity;
+  const wanted = spec.gpuModels.length === 0 ? models : spec.gpuModels.filter((model) => models.includes(model));
+  const before = keep.length === 0 ? null : (job.attempts?.at(-1)?.model ?? null);
+  return before !== null && wanted.includes(before) ? [before, ...wanted.filter((model) => model !== before)] : wanted;
+}
+
+/** After a fault of the machine the sound workers keep their places; in all other cases the gang is placed anew. */
+function placesToKeep(job: Candidate): Placement {
+  const last = job.attempts.at(-1);
+  const reason = last?.end?.reasons[0];
+  return last !== undefined && (reason === 'NodeFailure' || reason === 'GpuFailure') ? last.placement : [];
+}
+
+/** A place is sound when its node takes work and the very GPUs are of the model, healthy and free. */
+function soundSpots(room: Room, spec: JobSpec, model: string | null, keep: Placement): readonly (Spot | null)[] {
+  const { capacity } = room;
+  const number = model === null ? -1 : capacity.modelNumber(model);
+  const { gpuMilli } = shapeOf(spec, model);
+  return keep.map((place) => {
+    const node = capacity.topology.numberOf.get(place.node);
+    if (node === undefined || !capacity.isOpen(node)) return null;
+    return place.gpus.every((gpu) => capacity.freeMilli(node, gpu, number) >= gpuMilli) ? { node, gpus: place.gpus } : null;
+  });
+}
+
+/** The gang's wishes with levels as depths. */
+export function requestOf(spec: JobSpec, model: string | null, levels: readonly string[]): GangRequest {
+  const group = { workers: spec.workers, shape: shapeOf(spec, model), segments: [] };
+  return anywhere([group], requiredDepth(spec, levels));
+}
+
+function requiredDepth(spec: Pick<JobSpec, 'constraints'>, levels: readonly string[]): number {
+  return Math.max(
+    0,
+    ...spec.constraints.filter((constraint) => constraint.mode === 'required').map((constraint) => levels.indexOf(constraint.level) + 1),
+  );
+}
+
+function describeShortage(spec: JobSpec, { room, levels }: ClusterRoom, request: GangRequest): WaitReason {
+  const wanted = { workers: spec.workers, gpusPerWorker: spec.gpusPerWorker };
+  const [group] = request.groups;
+  const slots = group === undefined ? new Int32Array(1) : room.slots(group.shape, request.allowed, request.owner);
+  const all = slots[0] ?? 0;
+  const depth = request.requiredDepth;
+  if (depth > 0 && all >= spec.workers) {
+    const { levelStart } = room.capacity.topology;
+    const best = Math.max(0, ...slots.subarray(levelStart[depth], levelStart[depth + 1]));
+    return { kind: 'LevelTooSmall', wanted, level: levels[depth - 1] ?? '', best };
+  }
+  const model = group?.shape.model ?? null;
+  return { kind: 'InsufficientGpus', wanted, free: model === null ? 0 : room.freeGpus(model), slots: all, model };
+}

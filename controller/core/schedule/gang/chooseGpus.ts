@@ -1,0 +1,66 @@
+import { gpuMilliPerGpu } from '#vocabulary/units.ts';
+import type { Capacity } from '../capacity/capacity.ts';
+import type { WorkerShape } from '../capacity/shape.ts';
+
+/**
+ * Which GPUs of a node its workers get. Whole ones come from the NVLink domain with the least room that holds the worker,
+ * else from several, largest first; a part of a GPU comes from the GPU with the least room that holds it. Ties: the lowest index.
+ */
+export function chooseGpus(capacity: Capacity, node: number, shape: WorkerShape, workers: number): readonly (readonly number[])[] {
+  if (shape.gpus === 0 || shape.model === null) return Array.from({ length: workers }, () => []);
+  const model = capacity.modelNumber(shape.model);
+  return shape.gpuMilli === gpuMilliPerGpu
+    ? chooseWhole(capacity, node, { model, gpus: shape.gpus, workers })
+    : chooseParts(capacity, node, { model, milli: shape.gpuMilli, workers });
+}
+
+function chooseWhole(
+  capacity: Capacity,
+  node: number,
+  wanted: { readonly model: number; readonly gpus: number; readonly workers: number },
+): readonly (readonly number[])[] {
+  const groups = linkedGroups(capacity, node, wanted.model);
+  return Array.from({ length: wanted.workers }, () => {
+    let tightest: number[] | undefined;
+    for (const group of groups) {
+      if (group.length >= wanted.gpus && (tightest === undefined || group.length < tightest.length)) tightest = group;
+    }
+    return tightest?.splice(0, wanted.gpus) ?? takeAcross(groups, wanted.gpus);
+  });
+}
+
+/** Wholly free GPUs of the model by NVLink domain; those without one stand together. */
+function linkedGroups(capacity: Capacity, node: number, model: number): readonly number[][] {
+  const groups = new Map<number, number[]>();
+  const facts = capacity.factsOf(node).gpus;
+  for (const { index, nvlinkDomain } of [...facts].sort((left, right) => left.index - right.index)) {
+    if (capacity.freeMilli(node, index, model) !== gpuMilliPerGpu) continue;
+    const group = groups.get(nvlinkDomain ?? -1);
+    if (group === undefined) groups.set(nvlinkDomain ?? -1, [index]);
+    else group.push(index);
+  }
+  return [...groups].sort(([left], [right]) => left - right).map(([, indices]) => indices);
+}
+
+function takeAcross(groups: readonly number[][], count: number): readonly number[] {
+  const taken: number[] = [];
+  for (const group of [...groups].sort((left, right) => right.length - left.length)) taken.push(...group.splice(0, count - taken.length));
+  return taken.sort((left, right) => left - right);
+}
+
+function chooseParts(
+  capacity: Capacity,
+  node: number,
+  wanted: { readonly model: number; readonly milli: number; readonly workers: number },
+): readonly (readonly number[])[] {
+  const free = Array.from({ length: capacity.gpusOf(node) }, (_, gpu) => capacity.freeMilli(node, gpu, wanted.model));
+  return Array.from({ length: wanted.workers }, () => {
+    let tightest = -1;
+    for (const [gpu, milli] of free.entries()) {
+      if (milli >= wanted.milli && (tightest < 0 || milli < (free[tightest] ?? 0))) tightest = gpu;
+    }
+    if (tightest < 0) return [];
+    free[tightest] = (free[tightest] ?? 0) - wanted.milli;
+    return [tightest];
+  });
+}
