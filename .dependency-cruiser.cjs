@@ -97,6 +97,8 @@ const rooms = [
     '^cli/',
     { may: [vocabulary, ...wire, ...calls, '^cli/'], packages: [...protobuf, ...grpc, 'commander', 'yaml'], node: anyNodeModule },
   ],
+
+  ['sim', '^sim/', { may: [vocabulary, '^proto/codec/', '^controller/core/', '^sim/'], packages: ['yaml'], node: anyNodeModule }],
 ];
 
 /** What looks in and what nobody looks at: rooms of their own, and what the tests of one room share (`testing/` inside it). */

@@ -23,11 +23,12 @@ export interface BenchController {
   stop(): Promise<void>;
 }
 
-export async function startController(): Promise<BenchController> {
+/** `nodeFlags`: of the controller's Node, e.g. for a profile. */
+export async function startController(nodeFlags: readonly string[] = []): Promise<BenchController> {
   const folder = await mkdtemp(join(tmpdir(), 'shoal-bench-'));
   const main = new URL('../controller/main.ts', import.meta.url).pathname;
   const args = ['--data', join(folder, 'controller'), '--listen', '127.0.0.1:0', '--agent-listen', '127.0.0.1:0', '--log-level', 'warn'];
-  const child = spawn(process.execPath, [main, ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, [...nodeFlags, main, ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
   const lines = createInterface({ input: child.stdout });
   const ready = await readyLine(lines);
   const context = await readContextFile(ready.contextFile);

@@ -1,14 +1,22 @@
 /**
  * Jobs acknowledged a second: each is decoded, admitted, placed on a GPU and committed with fsync before its answer.
- *   node bench/submit.ts [jobs]
- * One controller process on SQLite, 500 silent nodes of 8 GPUs with real TLS sessions, clients in this process.
+ *   node bench/submit.ts [jobs] [--profile]
+ * One controller process on SQLite, 525 silent nodes of 8 GPUs with real TLS sessions, clients and nodes in this process.
+ *
+ * Beside each figure stands what the cores did meanwhile. The controller needs a fairly constant CPU time a job, so the
+ * figure follows the share of a core that it gets: with much under `others` or `stolen`, the figure says how busy the machine
+ * was. `--profile` adds what the controller's main thread did (and slows it by about a tenth).
  */
 import { startController, quantile } from './controllerProcess.ts';
 import type { ControlClient } from './controllerProcess.ts';
-import { printMachine } from './machine.ts';
+import type { CoresUsed } from './machine.ts';
+import { cpuLoopMs, printMachine, watchCores } from './machine.ts';
+import { makeProfiler } from './profile.ts';
 import { openSilentNodes } from './silentNodes.ts';
 
-const jobs = Number(process.argv[2] ?? 4_000);
+const words = process.argv.slice(2);
+const withProfile = words.includes('--profile');
+const jobs = Number(words.find((word) => /^\d+$/.test(word)) ?? 4_000);
 const clients = 16;
 
 function manifest(name: string): { readonly json: string } {
@@ -62,20 +70,44 @@ async function countPlaced(client: ControlClient): Promise<number> {
 }
 
 async function measure(run: (connections: readonly ControlClient[]) => Promise<void>): Promise<void> {
-  const controller = await startController();
+  const profiler = withProfile ? await makeProfiler() : null;
+  const controller = await startController(profiler?.nodeFlags);
   const connections = Array.from({ length: clients }, () => controller.connect());
   const [first] = connections;
   try {
     if (first === undefined) return;
     const closeNodes = await openSilentNodes(controller, first, { nodes: Math.ceil(jobs / 8) + 25, gpus: 8 });
     await Promise.all(connections.map((client) => client.apply({ documents: [manifest(`warm-${Math.random().toString(36).slice(2)}`)] })));
+    const loopMs = cpuLoopMs();
+    const endProfile = profiler?.begin();
+    const coresUsed = watchCores([controller.pid, process.pid]);
     await run(connections);
+    const used = coresUsed();
+    endProfile?.();
+    printCores(used, loopMs);
     console.log(`  placed: ${(await countPlaced(first)) - clients} of ${jobs}`);
     closeNodes();
   } finally {
     for (const client of connections) client.close();
     await controller.stop();
   }
+  if (profiler !== null) printRooms(await profiler.read());
+}
+
+function printCores({ ours: [server = 0, client = 0], others, stolen, seconds }: CoresUsed, loopMs: number): void {
+  const cpuMs = (server * seconds * 1000) / jobs;
+  console.log(
+    `  cores: controller ${server.toFixed(2)}, clients ${client.toFixed(2)}, others ${others.toFixed(2)}, stolen ${stolen.toFixed(2)}`,
+  );
+  console.log(
+    `  controller CPU ${cpuMs.toFixed(2)} ms a job; fixed loop ${loopMs.toFixed(0)} ms before, ${cpuLoopMs().toFixed(0)} ms after`,
+  );
+}
+
+function printRooms(times: ReadonlyMap<string, number>): void {
+  const all = [...times.values()].reduce((sum, ms) => sum + ms, 0);
+  const shares = [...times].map(([room, ms]) => `${room} ${Math.round((ms / all) * 100)} %`);
+  console.log(`  main thread, ${Math.round(all)} ms: ${shares.join(', ')}`);
 }
 
 printMachine();

@@ -1,25 +1,7 @@
-/**
- * Every command's name, flags and help; nothing that runs. The action of each imports its own folder when it is
- * called, so that `shoal version` pays for commander and these lines only.
- */
+/** The command line: what every command shares, and the way from words to an exit code. */
 import { Command, CommanderError } from 'commander';
-import { addAgentCommands } from './cmd/agent/command.ts';
-import { addApplyCommand } from './cmd/apply/command.ts';
-import { addConfigCommands } from './cmd/config/command.ts';
-import { addDeleteCommand } from './cmd/delete/command.ts';
-import { addDescribeCommand } from './cmd/describe/command.ts';
-import { addEventsCommand } from './cmd/events/command.ts';
-import { addGetCommand } from './cmd/get/command.ts';
-import { addHelpCommand } from './cmd/help/command.ts';
-import { addJobCommands } from './cmd/job/command.ts';
-import { addLedgerCommand } from './cmd/ledger/command.ts';
-import { addLogsCommand } from './cmd/logs/command.ts';
-import { addNodeCommands } from './cmd/node/command.ts';
-import { addRunCommand } from './cmd/run/command.ts';
-import { addUpCommand } from './cmd/up/command.ts';
-import { addVersionCommand } from './cmd/version/command.ts';
-import { addWaitCommand } from './cmd/wait/command.ts';
 import type { Act } from './command.ts';
+import { commandSources, sourcesFor, type AddCommand } from './commands.ts';
 import { exitCodes } from './exitCodes.ts';
 import { durationMs } from './flags.ts';
 import type { Io } from './io.ts';
@@ -28,10 +10,11 @@ import { reportError } from './reportError.ts';
 /** Runs one command line (without the program's own name) and gives the exit code. Never throws. */
 export async function runCommandLine(words: readonly string[], io: Io, signal: AbortSignal): Promise<number> {
   let exitCode: number = exitCodes.ok;
-  const program = buildProgram(io, async (run) => {
+  const act: Act = async (run) => {
     exitCode = await run(io, signal);
-  });
+  };
   try {
+    const program = buildProgram(io, act, await Promise.all(sourcesFor(words).map(({ load }) => load())));
     await program.parseAsync([...words], { from: 'user' });
     return exitCode;
   } catch (error) {
@@ -40,7 +23,12 @@ export async function runCommandLine(words: readonly string[], io: Io, signal: A
   }
 }
 
-export function buildProgram(io: Pick<Io, 'stdout' | 'stderr'>, act: Act): Command {
+/** With all commands: what help, the reference and the tests of the documents go through. */
+export async function buildWholeProgram(io: Pick<Io, 'stdout' | 'stderr'>): Promise<Command> {
+  return buildProgram(io, async () => undefined, await Promise.all(commandSources.map(({ load }) => load())));
+}
+
+function buildProgram(io: Pick<Io, 'stdout' | 'stderr'>, act: Act, adders: readonly AddCommand[]): Command {
   const program = new Command('shoal')
     .description('shoal runs sharded training and inference on a GPU cluster.')
     .usage('<command> [flags]')
@@ -62,25 +50,6 @@ export function buildProgram(io: Pick<Io, 'stdout' | 'stderr'>, act: Act): Comma
   for (const command of program.commands) completeHelp(command, 'shoal');
   return program;
 }
-
-const adders: readonly ((program: Command, act: Act) => void)[] = [
-  addUpCommand,
-  addAgentCommands,
-  addGetCommand,
-  addDescribeCommand,
-  addLogsCommand,
-  addEventsCommand,
-  addLedgerCommand,
-  addWaitCommand,
-  addRunCommand,
-  addApplyCommand,
-  addDeleteCommand,
-  addJobCommands,
-  addNodeCommands,
-  addConfigCommands,
-  addVersionCommand,
-  addHelpCommand,
-];
 
 /** In lists the first line of a description; after wrong usage, the next command to type. */
 function completeHelp(command: Command, parent: string): void {

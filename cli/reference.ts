@@ -2,15 +2,15 @@
 import { writeFile } from 'node:fs/promises';
 import type { Command, Option } from 'commander';
 import { exitCodeMeanings } from './exitCodes.ts';
-import { buildProgram } from './program.ts';
+import { buildWholeProgram } from './program.ts';
 
 export const referencePath = 'docs/reference/cli.md';
 
-if (import.meta.main) await writeFile(referencePath, printReference());
+if (import.meta.main) await writeFile(referencePath, await printReference());
 
-export function printReference(): string {
+export async function printReference(): Promise<string> {
   const silent = { isTty: false, write: () => undefined, drained: async () => undefined };
-  const program = buildProgram({ stdout: silent, stderr: silent }, async () => undefined);
+  const program = await buildWholeProgram({ stdout: silent, stderr: silent });
   const commands = program.commands.flatMap((command) => [command, ...command.commands]);
   return [
     '# The command line',

@@ -2,8 +2,7 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { processIo } from '#cli/io.ts';
-import { buildProgram } from '#cli/program.ts';
+import { commandSources } from '#cli/commands.ts';
 import { commandLines, listFiles, listFolders, readText, repositoryRoot } from './repositoryFiles.ts';
 
 const files = listFiles();
@@ -125,7 +124,7 @@ function headingsOf(markdown: string): ReadonlySet<string> {
 /** Lines whose npm script, file or `shoal` command is not there. */
 function unknownCommands(path: string): readonly string[] {
   const scripts = scriptNames();
-  const verbs = new Set(buildProgram(processIo(), async () => undefined).commands.map((each) => each.name()));
+  const verbs = new Set(commandSources.flatMap((each) => each.verbs));
   return commandLines(readText(path))
     .filter((line) => {
       const [program = '', first = '', second = ''] = line.split(/\s+/);

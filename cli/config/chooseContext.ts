@@ -1,28 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { CliError } from '../cliError.ts';
 import { exitCodes } from '../exitCodes.ts';
-import { type Flags, numberFlag, textFlag } from '../flags.ts';
 import { didYouMean } from '#vocabulary/didYouMean.ts';
 import { configPath, loadConfig, reasonOf, type Config, type Context } from './configFile.ts';
-
-/** Which cluster a command speaks to, from the flags that every command has. */
-export interface TargetOptions {
-  readonly context: string | null;
-  /** Overrides the context's address. */
-  readonly server: string | null;
-  /** Of one request; 0: none. Streams have none. */
-  readonly requestTimeoutMs: number;
-}
-
-const defaultRequestTimeoutMs = 30_000;
-
-export function compileTarget(flags: Flags): TargetOptions {
-  return {
-    context: textFlag(flags, 'context'),
-    server: textFlag(flags, 'server'),
-    requestTimeoutMs: Math.max(0, numberFlag(flags, 'requestTimeout') ?? defaultRequestTimeoutMs),
-  };
-}
+import type { TargetOptions } from './target.ts';
 
 /** What a connection needs; the certificate authority is PEM text by now. */
 export interface Access {

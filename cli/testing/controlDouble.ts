@@ -35,9 +35,9 @@ export interface Canned {
   planned: Record<string, Init<typeof PlanResultSchema>>;
   logs: Init<typeof LogsResponseSchema>[];
   info: Init<typeof InfoResponseSchema>;
+  ledger: Init<typeof LedgerResponseSchema>;
   /** What requests that change one thing answer. */
   changed: boolean;
-  ledger: Init<typeof LedgerResponseSchema>;
   /** Sent after everything that is known, in order; a watch ends only when the caller leaves. */
   changes: Init<typeof WatchResponseSchema>[];
   /** Refuses these methods. */

@@ -67,8 +67,6 @@ export type JobEvent =
   | { readonly kind: 'JobWanted'; readonly uid: JobUid; readonly wanted: JobWanted; readonly by: UserName }
   /** A job that holds nothing changes between waiting and suspended. */
   | { readonly kind: 'JobParked'; readonly uid: JobUid; readonly phase: 'pending' | 'suspended' }
-  /** It is over without an attempt that could end: nothing of it ran, or what ran had left. */
-  | { readonly kind: 'JobExpired'; readonly uid: JobUid; readonly reason: StopReason; readonly message: string }
   /** These were asked to leave so that this waiting job can start there. A nominee that starts is none any more. */
   | {
       readonly kind: 'JobNominated';
@@ -78,6 +76,8 @@ export type JobEvent =
       readonly model: string | null;
     }
   | { readonly kind: 'NominationDropped'; readonly uid: JobUid; readonly message: string }
+  /** It is over without an attempt that could end: nothing of it ran, or what ran had left. */
+  | { readonly kind: 'JobExpired'; readonly uid: JobUid; readonly reason: StopReason; readonly message: string }
   | { readonly kind: 'JobRemoved'; readonly uid: JobUid; readonly name: JobName };
 
 /** Which of how many jobs of which array a job is. */

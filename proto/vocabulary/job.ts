@@ -18,7 +18,7 @@ export interface JobSpec {
   readonly workers: number;
   /** 1 when the worker has a part of one. */
   readonly gpusPerWorker: number;
-  /** 1..999: each worker takes so many thousandths of one GPU, and gpusPerWorker is 1. null: whole GPUs. */
+  /** The part of one GPU that each worker gets, 1..999 thousandths; null: whole GPUs. */
   readonly gpuShareMilli: number | null;
   readonly processesPerWorker: 'worker' | 'gpu';
   readonly mesh: Mesh;

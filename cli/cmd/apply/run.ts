@@ -1,5 +1,5 @@
 import type { ApplyResult, PlanResult } from '#gen/shoal/v1/control_pb.js';
-import { compileTarget, type TargetOptions } from '../../config/chooseContext.ts';
+import { compileTarget, type TargetOptions } from '../../config/target.ts';
 import { exitCodes } from '../../exitCodes.ts';
 import { compileChoice, isSet, textsFlag, type Flags } from '../../flags.ts';
 import type { Io } from '../../io.ts';

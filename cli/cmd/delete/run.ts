@@ -1,6 +1,6 @@
 import { RpcError } from '#rpc/rpcError.ts';
 import { CliError } from '../../cliError.ts';
-import { compileTarget, type TargetOptions } from '../../config/chooseContext.ts';
+import { compileTarget, type TargetOptions } from '../../config/target.ts';
 import { withDeadline } from '../../deadline.ts';
 import { exitCodes } from '../../exitCodes.ts';
 import { isSet, numberFlag, textsFlag, type Flags } from '../../flags.ts';

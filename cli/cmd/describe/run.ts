@@ -1,7 +1,7 @@
 import type { Resource } from '#gen/shoal/v1/control_pb.js';
 import type { Event } from '#gen/shoal/v1/event_pb.js';
 import { CliError } from '../../cliError.ts';
-import { compileTarget, type TargetOptions } from '../../config/chooseContext.ts';
+import { compileTarget, type TargetOptions } from '../../config/target.ts';
 import { exitCodes } from '../../exitCodes.ts';
 import type { Flags } from '../../flags.ts';
 import type { Io } from '../../io.ts';

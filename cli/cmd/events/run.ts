@@ -1,6 +1,6 @@
 import type { ListResponse } from '#gen/shoal/v1/control_pb.js';
 import { CliError } from '../../cliError.ts';
-import { compileTarget, type TargetOptions } from '../../config/chooseContext.ts';
+import { compileTarget, type TargetOptions } from '../../config/target.ts';
 import { exitCodes } from '../../exitCodes.ts';
 import { compileChoice, isSet, textFlag, type Flags } from '../../flags.ts';
 import type { Io } from '../../io.ts';

@@ -1,5 +1,5 @@
 import { CliError } from '../../cliError.ts';
-import { compileTarget, type TargetOptions } from '../../config/chooseContext.ts';
+import { compileTarget, type TargetOptions } from '../../config/target.ts';
 import { exitCodes } from '../../exitCodes.ts';
 import { compileChoice, isSet, parseSelector, textFlag, type Flags } from '../../flags.ts';
 import { parseTargets, type Target } from '../../kinds.ts';

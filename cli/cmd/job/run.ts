@@ -1,5 +1,5 @@
+import { compileTarget, type TargetOptions } from '../../config/target.ts';
 import { assertNever } from '#vocabulary/assert.ts';
-import { compileTarget, type TargetOptions } from '../../config/chooseContext.ts';
 import { exitCodes } from '../../exitCodes.ts';
 import type { Flags } from '../../flags.ts';
 import type { Io } from '../../io.ts';

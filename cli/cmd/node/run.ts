@@ -1,4 +1,4 @@
-import { compileTarget, type TargetOptions } from '../../config/chooseContext.ts';
+import { compileTarget, type TargetOptions } from '../../config/target.ts';
 import { exitCodes } from '../../exitCodes.ts';
 import { textFlag, type Flags } from '../../flags.ts';
 import type { Io } from '../../io.ts';

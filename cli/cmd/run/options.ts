@@ -1,5 +1,5 @@
 import { CliError } from '../../cliError.ts';
-import { compileTarget, type TargetOptions } from '../../config/chooseContext.ts';
+import { compileTarget, type TargetOptions } from '../../config/target.ts';
 import { exitCodes } from '../../exitCodes.ts';
 import { isSet, numberFlag, parsePairs, textFlag, textsFlag, type Flags } from '../../flags.ts';
 

@@ -1,6 +1,6 @@
 import type { Resource } from '#gen/shoal/v1/control_pb.js';
 import { CliError } from '../../cliError.ts';
-import { compileTarget, type TargetOptions } from '../../config/chooseContext.ts';
+import { compileTarget, type TargetOptions } from '../../config/target.ts';
 import { withDeadline } from '../../deadline.ts';
 import { exitCodes } from '../../exitCodes.ts';
 import { numberFlag, textFlag, type Flags } from '../../flags.ts';

@@ -20,7 +20,9 @@ export function applyJobEvent(state: State, event: JobEvent & { readonly atMs: n
   switch (event.kind) {
     case 'JobChanged':
       if (waitsForOthers(job)) countAwaited(state, job, -1);
-      changeOwners(state, job, () => reorder(state, job, () => Object.assign(job, changesOf(event))));
+      reorder(state, job, () => {
+        changeOwners(state, job, () => Object.assign(job, changesOf(event)));
+      });
       if (waitsForOthers(job)) countAwaited(state, job, 1);
       return;
     case 'JobPrioritized':

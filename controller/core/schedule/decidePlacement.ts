@@ -7,24 +7,30 @@ import type { ClusterRoom } from './clusterRoom.ts';
 import { shapeOf } from './clusterRoom.ts';
 import { findPlacement } from './gang/findPlacement.ts';
 import type { GangRequest, Spot } from './gang/gangRequest.ts';
-import { anywhere } from './gang/gangRequest.ts';
 import { placeAround } from './gang/keepSpots.ts';
+import type { Wish } from './requestOf.ts';
+import { requestOf, wishesKey } from './requestOf.ts';
 
 export type PlacementDecision =
   | { readonly ok: true; readonly placement: Placement; readonly model: string | null }
   | { readonly ok: false; readonly wait: WaitReason };
 
 /** What the decision needs of a job: also one that does not exist yet (`shoal apply --dry-run=server`). */
-export type Candidate = Pick<JobView, 'user' | 'spec' | 'attempts'>;
+export type Candidate = Pick<JobView, 'user' | 'spec' | 'attempts'> & Wish;
 
 /** Shapes that found no place, with the reason; one pass, or until the room grows. */
 export type Failed = Map<string, WaitReason>;
 
+export interface Look {
+  readonly failed: Failed;
+  readonly nowMs: number;
+}
+
 /** Where the job would go now, or why it waits. Pure: the same for the pass and for a plan. */
-export function decidePlacement(state: StateView, cluster: ClusterRoom, job: Candidate, failed: Failed): PlacementDecision {
+export function decidePlacement(state: StateView, cluster: ClusterRoom, job: Candidate, { failed, nowMs }: Look): PlacementDecision {
   const { spec } = job;
   const keep = placesToKeep(job);
-  const key = `${spec.workers}x${spec.gpusPerWorker} ${spec.gpuModels.join(',')} ${JSON.stringify([spec.constraints, spec.template.cpuMilli, spec.template.memoryBytes])}`;
+  const key = wishesKey(job, nowMs);
   const remembered = keep.length === 0 ? failed.get(key) : undefined;
   if (remembered !== undefined) return { ok: false, wait: remembered };
   const models = modelsFor(cluster.room, job, keep);
@@ -36,7 +42,7 @@ export function decidePlacement(state: StateView, cluster: ClusterRoom, job: Can
       [wait, limited] = [broken, true];
       continue;
     }
-    const request = requestOf(spec, model, cluster.levels);
+    const request = requestOf(cluster, job, model, nowMs);
     const spots = findSpots(cluster.room, request, soundSpots(cluster.room, spec, model, keep));
     if (spots !== null) return { ok: true, model, placement: spots.map((spot) => placeOf(cluster.room, spot)) };
     wait = describeShortage(spec, cluster, request);
@@ -85,25 +91,13 @@ function soundSpots(room: Room, spec: JobSpec, model: string | null, keep: Place
   });
 }
 
-/** The gang's wishes with levels as depths. */
-export function requestOf(spec: JobSpec, model: string | null, levels: readonly string[]): GangRequest {
-  const group = { workers: spec.workers, shape: shapeOf(spec, model), segments: [] };
-  return anywhere([group], requiredDepth(spec, levels));
-}
-
-function requiredDepth(spec: Pick<JobSpec, 'constraints'>, levels: readonly string[]): number {
-  return Math.max(
-    0,
-    ...spec.constraints.filter((constraint) => constraint.mode === 'required').map((constraint) => levels.indexOf(constraint.level) + 1),
-  );
-}
-
 function describeShortage(spec: JobSpec, { room, levels }: ClusterRoom, request: GangRequest): WaitReason {
   const wanted = { workers: spec.workers, gpusPerWorker: spec.gpusPerWorker };
   const [group] = request.groups;
   const slots = group === undefined ? new Int32Array(1) : room.slots(group.shape, request.allowed, request.owner);
   const all = slots[0] ?? 0;
   const depth = request.requiredDepth;
+  // A level that is only preferred, and still insisted on, is told like a required one.
   if (depth > 0 && all >= spec.workers) {
     const { levelStart } = room.capacity.topology;
     const best = Math.max(0, ...slots.subarray(levelStart[depth], levelStart[depth + 1]));

@@ -10,6 +10,7 @@ import { openRoom } from './clusterRoom.ts';
 import { isShortage, Preemption } from './preempt.ts';
 import type { Failed, PlacementDecision } from './decidePlacement.ts';
 import { decidePlacement } from './decidePlacement.ts';
+import { widensAtMs } from './requestOf.ts';
 
 /**
  * One scheduling pass: waiting jobs in order (priority, then age), each gang whole or not at all. A job that does not
@@ -54,27 +55,19 @@ interface Pass {
   readonly failed: Failed;
   readonly waits: Map<JobUid, WaitReason>;
   placed: number;
+  /** When time alone lets a waiting job become a candidate. */
   wakeAtMs: number | null;
-}
-
-/** Whether the job is no candidate at all, whatever room there is; it then waits for that. */
-function isNotReady(pass: Pass, job: JobView): boolean {
-  const wait = judgeReadiness(pass.turn.state, job, pass.turn.context.nowMs);
-  if (wait === null) return false;
-  pass.waits.set(job.uid, wait);
-  const atMs = wakeAtMs(wait);
-  if (atMs !== null) pass.wakeAtMs = Math.min(atMs, pass.wakeAtMs ?? atMs);
-  return true;
 }
 
 /** Victims that it did not need after all run on. */
 function lookAtNominee(pass: Pass, job: JobView): void {
-  if (isNotReady(pass, job)) {
+  // Held, or told to wait for another job, since it was nominated.
+  if (!isReady(pass, job)) {
     dropNomination(pass.turn, job);
     return;
   }
   const victims = job.nomination?.victims ?? [];
-  const decision = decidePlacement(pass.turn.state, pass.cluster, job, pass.failed);
+  const decision = decidePlacement(pass.turn.state, pass.cluster, job, { failed: pass.failed, nowMs: pass.turn.context.nowMs });
   if (decision.ok) {
     place(pass, job, decision);
     pass.preemption.release(victims);
@@ -89,10 +82,25 @@ function lookAt(pass: Pass, job: JobView): void {
     pass.waits.set(job.uid, { kind: 'PassLimit' });
     return;
   }
-  if (isNotReady(pass, job)) return;
-  const decision = decidePlacement(pass.turn.state, pass.cluster, job, pass.failed);
+  if (!isReady(pass, job)) return;
+  const decision = decidePlacement(pass.turn.state, pass.cluster, job, { failed: pass.failed, nowMs: pass.turn.context.nowMs });
   if (decision.ok) place(pass, job, decision);
-  else pass.waits.set(job.uid, (isShortage(decision.wait) ? pass.preemption.nominate(job) : null) ?? decision.wait);
+  else {
+    noteWake(pass, widensAtMs(job, pass.turn.context.nowMs));
+    pass.waits.set(job.uid, (isShortage(decision.wait) ? pass.preemption.nominate(job) : null) ?? decision.wait);
+  }
+}
+
+function isReady(pass: Pass, job: JobView): boolean {
+  const notReady = judgeReadiness(pass.turn.state, job, pass.turn.context.nowMs);
+  if (notReady === null) return true;
+  pass.waits.set(job.uid, notReady);
+  noteWake(pass, wakeAtMs(notReady));
+  return false;
+}
+
+function noteWake(pass: Pass, atMs: number | null): void {
+  if (atMs !== null) pass.wakeAtMs = Math.min(atMs, pass.wakeAtMs ?? atMs);
 }
 
 function place(pass: Pass, job: JobView, decision: Extract<PlacementDecision, { ok: true }>): void {

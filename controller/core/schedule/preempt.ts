@@ -1,5 +1,6 @@
 import type { JobUid } from '#vocabulary/ids.ts';
 import type { Placement } from '#vocabulary/job.ts';
+import { milliPerGpu } from '#vocabulary/job.ts';
 import type { WaitReason } from '#vocabulary/reasons.ts';
 import { gpuMilliPerGpu } from '#vocabulary/units.ts';
 import { askToLeave, cancelLeaving } from '../jobs/stop.ts';
@@ -11,7 +12,9 @@ import type { JobView } from '../state/view.ts';
 import type { Turn } from '../turn.ts';
 import type { Hold } from './capacity/capacity.ts';
 import type { ClusterRoom } from './clusterRoom.ts';
-import { modelsFor, requestOf } from './decidePlacement.ts';
+import { modelsFor } from './decidePlacement.ts';
+import type { Wish } from './requestOf.ts';
+import { requestOf } from './requestOf.ts';
 import { fits } from './gang/findPlacement.ts';
 import type { Evictable, VictimPlan } from './victims/chooseVictims.ts';
 import { chooseVictims } from './victims/chooseVictims.ts';
@@ -114,10 +117,11 @@ export class Preemption {
       if (this.#claimed.has(victim.uid) || claim.model !== model) return [];
       // Who leaves anyway costs nothing and need not be asked.
       if (isLeaving(victim)) return [{ ...each, cost: 0 }];
+      if (runsTooShort(victim, this.#turn.context.nowMs)) return [];
       return mayDisplace(nominee, claim, this.#book) ? [each] : [];
     });
     const claims = new Map(this.#allRunning().map(({ victim, claim }) => [victim.uid, claim]));
-    const plan = chooseVictims(this.#cluster.room, requestOf(job.spec, model, this.#cluster.levels), evictable, {
+    const plan = chooseVictims(this.#cluster.room, requestOf(this.#cluster, job, model, this.#turn.context.nowMs), evictable, {
       give: (uid) => {
         const claim = claims.get(uid);
         const isAllowed = claim !== undefined && (isLeaving(this.#turn.state.jobs.get(uid)) || mayDisplace(nominee, claim, this.#book));
@@ -178,7 +182,7 @@ export class Preemption {
     for (let node = 0; node < capacity.nodes; node += 1) {
       for (const hold of capacity.holdsOf(node)) if (hold.owner !== null && gone.has(hold.owner)) capacity.give(hold);
     }
-    const isPossible = fits(this.#cluster.room, requestOf(job.spec, model, this.#cluster.levels));
+    const isPossible = fits(this.#cluster.room, requestOf(this.#cluster, job, model, this.#turn.context.nowMs));
     capacity.rollback(mark);
     return isPossible;
   }
@@ -206,7 +210,7 @@ export class Preemption {
 }
 
 /** Also one that does not exist yet (`shoal apply --dry-run=server`). */
-type Nominee = Pick<JobView, 'uid' | 'user' | 'spec'>;
+export type Nominee = Pick<JobView, 'uid' | 'user' | 'spec'> & Wish;
 
 /** Others could make room. */
 export const isShortage = (wait: WaitReason): boolean => wait.kind === 'InsufficientGpus' || wait.kind === 'LevelTooSmall';
@@ -222,9 +226,15 @@ function isLeaving(job: JobView | undefined): boolean {
   return stage === 'suspending' || stage === 'stopping';
 }
 
+/** Its own wish: not to be asked before it has run so long. */
+function runsTooShort(job: JobView, nowMs: number): boolean {
+  const attempt = currentAttempt(job);
+  return attempt !== undefined && nowMs < attempt.placedAtMs + job.spec.minRuntimeMs;
+}
+
 function claimOf(job: Pick<JobView, 'user' | 'spec'>, model: string | null): Claim {
   const { queue, priority, preemptible, workers, gpusPerWorker } = job.spec;
-  return { queue, user: job.user, priority, preemptible, model, gpuMilli: workers * gpusPerWorker * gpuMilliPerGpu };
+  return { queue, user: job.user, priority, preemptible, model, gpuMilli: workers * gpusPerWorker * milliPerGpu(job.spec) };
 }
 
 function hasGuarantee(turn: Turn, queue: JobView['spec']['queue']): boolean {

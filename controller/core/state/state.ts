@@ -4,17 +4,8 @@ import { epoch, revision } from '#vocabulary/ids.ts';
 import type { JobSpec, Placement, StopReason } from '#vocabulary/job.ts';
 import type { QueueSpec } from '#vocabulary/queue.ts';
 import type { NodeInventory } from '#vocabulary/topology.ts';
-import type {
-  ArrayTask,
-  ExitCodes,
-  JobWanted,
-  Labels,
-  LeaveReason,
-  RecordedProgress,
-  StopCause,
-  TokenFacts,
-  WorkerRecordState,
-} from '../events.ts';
+import type { ArrayTask, ExitCodes, JobWanted, Labels, LeaveReason } from '../events.ts';
+import type { RecordedProgress, StopCause, TokenFacts, WorkerRecordState } from '../events.ts';
 import type { PastAmount } from '../queues/pastUsage.ts';
 import type { Amounts, FreeCategory, Totals } from '../ledger/amounts.ts';
 import { noAmounts, noTotals } from '../ledger/amounts.ts';
@@ -22,7 +13,8 @@ import type { Hold } from '../nodes/holds.ts';
 
 /**
  * All that the controller knows, as the fold of the log. Changed in place by `apply` alone, handed out as `StateView`.
- * Indices (`jobsByName`, `pending`, `usage`, `ports`, `awaited`, `arrays`, a node's `jobs` and `holds`, the ledger's rates) are kept by the same fold; a
+ * Indices (`jobsByName`, `pending`, `usage`, `ports`, `awaited`, `arrays`, a node's `jobs` and `holds`, the ledger's rates) are kept by
+ * the same fold; a
  * snapshot leaves them out and they are made again from the records.
  */
 export interface State {
@@ -116,15 +108,15 @@ export interface JobRecord {
   readonly ledger: JobLedger;
 }
 
-export interface Mark {
-  readonly by: UserName;
-  readonly atMs: number;
-}
-
 export interface Nomination {
   readonly victims: readonly JobUid[];
   readonly placement: Placement;
   readonly model: string | null;
+  readonly atMs: number;
+}
+
+export interface Mark {
+  readonly by: UserName;
   readonly atMs: number;
 }
 
