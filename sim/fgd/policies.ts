@@ -138,7 +138,7 @@ function placeByIndex({ nodes }: Ground, shapes: readonly PopularShape[]): Place
   return placeWith(new FragmentationIndex(compileOutlook(shapes)), nodes);
 }
 
-/** Arrivals between two looks at what is popular. */
+/** Arrivals between two looks at what is popular; at the start, when one pod changes much, at each doubling. */
 const learnEvery = 256;
 
 function placeLearning({ nodes }: Ground): Placer {
@@ -148,8 +148,8 @@ function placeLearning({ nodes }: Ground): Placer {
   const place = placeWith(index, nodes);
   return (pod) => {
     popular = notePopular(popular, pod);
-    if (seen % learnEvery === 0) index.setOutlook(compileOutlook(popular));
     seen += 1;
+    if (seen % learnEvery === 0 || (seen & (seen - 1)) === 0) index.setOutlook(compileOutlook(popular));
     return place(pod);
   };
 }

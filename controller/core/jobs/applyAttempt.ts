@@ -1,6 +1,6 @@
 import { assert, assertNever } from '#vocabulary/assert.ts';
 import { generation } from '#vocabulary/ids.ts';
-import { gpuMilliPerGpu } from '#vocabulary/units.ts';
+import { milliPerGpu } from '#vocabulary/job.ts';
 import type { AttemptEvent } from '../events.ts';
 import { settlePast } from '../queues/pastUsage.ts';
 import { changeNode } from '../ledger/rates.ts';
@@ -193,7 +193,7 @@ function release(state: State, job: JobRecord, attempt: AttemptRecord): void {
 
 /** Counts, or takes back, what the attempt holds: queue usage and the coordinator's port. */
 export function occupy(state: State, job: JobRecord, attempt: AttemptRecord, sign: 1 | -1): void {
-  const gpuMilli = attempt.placement.reduce((sum, place) => sum + place.gpus.length, 0) * gpuMilliPerGpu;
+  const gpuMilli = attempt.placement.reduce((sum, place) => sum + place.gpus.length, 0) * milliPerGpu(job.spec);
   countUsage(state, { queue: job.spec.queue, user: job.user, model: attempt.model, gpuMilli }, sign);
   const { address, port } = attempt.coordinator;
   const ports = state.ports.get(address) ?? new Set<number>();

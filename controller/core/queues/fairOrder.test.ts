@@ -61,6 +61,13 @@ describe('whose turn it is', () => {
     expect(turns(orderOf(state, all('b', 'a')), 8)).toBe('a b b b a b b b');
   });
 
+  test('counts half of what the next candidate wants as held', () => {
+    const order = new FairOrder({ state: queues({ a: {}, b: {}, c: {}, d: { parent: 'c' } }), capacityMilli, nowMs: 0 });
+    order.open(queueName('a'), ['H100'], 8000);
+    order.open(queueName('d'), ['H100'], 1000);
+    expect(turns(order, 6)).toBe('d d d d a d');
+  });
+
   test('is nobody’s without candidates, and a queue that is closed is left out until it is opened again', () => {
     const order = orderOf(queues({ a: {}, b: {} }), all('a', 'b'));
     order.close(queueName('a'));

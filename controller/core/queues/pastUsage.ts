@@ -22,11 +22,6 @@ import { isKeyOf, runningJobs, usageKey } from './usageKey.ts';
  * of V8, so the same log gives the same bytes on one engine. ECMAScript does not promise it between engines: a controller
  * on another one could differ in the last digit, and the order of two queues with equal shares with it.
  */
-export interface PastAmount {
-  /** Milli-GPU-milliseconds as of `asOfMs`. An integer; may be above 2^53, where neighbours are further apart. */
-  readonly amount: number;
-  readonly asOfMs: number;
-}
 
 /** Moves on what an attempt's holding counts in, to now. To be called before `countUsage` changes it. */
 export function settlePast(state: State, { queue, user, model }: Omit<Holding, 'gpuMilli'>, nowMs: number): void {

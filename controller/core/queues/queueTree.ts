@@ -39,8 +39,8 @@ export class QueueTree {
 
   /** GPUs guaranteed to the queue: as it names them, else what the queues below it are guaranteed together. */
   guaranteed(queue: QueueName, model: string): number {
-    let known = this.#guaranteed.get(model);
-    if (known === undefined) this.#guaranteed.set(model, (known = new Map()));
+    const known = this.#guaranteed.get(model) ?? new Map<QueueName, number>();
+    this.#guaranteed.set(model, known);
     const remembered = known.get(queue);
     if (remembered !== undefined) return remembered;
     const amount = this.#queues.get(queue)?.spec.guaranteed[model] ?? this.guaranteedBelow(queue, model);

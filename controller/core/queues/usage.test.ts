@@ -64,6 +64,16 @@ describe('the limit that is told', () => {
     expect(ask('d', 'serving', 4)).toBe('d waits: user alice may hold 1 H100 GPUs in queue serving, holds 0; 4 more wanted');
   });
 
+  test('counts a share of a GPU as the part that it is', () => {
+    const cluster = tree({ nlp: 1 });
+    const share = { queue: queueName('nlp'), gpuShareMilli: 400 };
+    cluster.step([applyJob('a', share), applyJob('b', share), applyJob('c', share)]);
+    expect(cluster.placements().filter((line) => line.includes('waits'))).toEqual([
+      'c waits: queue nlp may hold 1 H100 GPUs, holds 0.8; 0.4 more wanted',
+    ]);
+    expect(queueGpuMilli(cluster.view, queueName('nlp'), 'H100')).toBe(800);
+  });
+
   test('of one model does not bind another', () => {
     const cluster = tree({ org: 0 });
     cluster.join({ name: 'a1', rack: 'r9', gpus: 1, model: 'A100' });

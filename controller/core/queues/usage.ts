@@ -1,5 +1,5 @@
 import type { QueueName, UserName } from '#vocabulary/ids.ts';
-import type { JobSpec } from '#vocabulary/job.ts';
+import { milliPerGpu, type JobSpec } from '#vocabulary/job.ts';
 import type { WaitReason } from '#vocabulary/reasons.ts';
 import { gpuMilliPerGpu } from '#vocabulary/units.ts';
 import type { StateView } from '../state/view.ts';
@@ -51,7 +51,7 @@ export function findBrokenLimit(
   const chain = withAncestors(state.queues, spec.queue);
   const held = chain.find((name) => state.queues.get(name)?.spec.hold === true);
   if (held !== undefined) return { kind: 'QueueHeld', queue: held };
-  const wantedMilli = spec.workers * spec.gpusPerWorker * gpuMilliPerGpu;
+  const wantedMilli = spec.workers * spec.gpusPerWorker * milliPerGpu(spec);
   const perUser = state.queues.get(spec.queue)?.spec.perUser;
   const running = state.usage.get(usageKey.user(spec.queue, user, runningJobs)) ?? 0;
   if (perUser?.maxRunning !== undefined && perUser.maxRunning !== null && running + 1 > perUser.maxRunning) {

@@ -4,13 +4,12 @@ import { countAwaited, waitsForOthers } from '../jobs/dependencies.ts';
 import { liftSpec } from '../jobs/liftSpec.ts';
 import { insertPending } from '../jobs/pending.ts';
 import { completeQueueSpec } from '../queues/applyQueue.ts';
-import type { PastAmount } from '../queues/pastUsage.ts';
 import type { Amounts, LedgerCategory, TotalKind } from '../ledger/amounts.ts';
 import { ledgerCategories, noAmounts, totalKinds } from '../ledger/amounts.ts';
 import { liftLedger } from '../ledger/liftLedger.ts';
 import { countNode } from '../ledger/rates.ts';
 import { holdAll, noHolds } from '../nodes/holds.ts';
-import type { AttemptRecord, AttemptStage, JobRecord, NodeState, QueueRecord, RecentEvent, State } from './state.ts';
+import type { AttemptRecord, AttemptStage, JobRecord, NodeState, PastAmount, QueueRecord, RecentEvent, State } from './state.ts';
 import { currentAttempt, emptyState } from './state.ts';
 import type { StateView } from './view.ts';
 

@@ -6,7 +6,6 @@ import type { QueueSpec } from '#vocabulary/queue.ts';
 import type { NodeInventory } from '#vocabulary/topology.ts';
 import type { ArrayTask, ExitCodes, JobWanted, Labels, LeaveReason } from '../events.ts';
 import type { RecordedProgress, StopCause, TokenFacts, WorkerRecordState } from '../events.ts';
-import type { PastAmount } from '../queues/pastUsage.ts';
 import type { Amounts, FreeCategory, Totals } from '../ledger/amounts.ts';
 import { noAmounts, noTotals } from '../ledger/amounts.ts';
 import type { Hold } from '../nodes/holds.ts';
@@ -14,8 +13,7 @@ import type { Hold } from '../nodes/holds.ts';
 /**
  * All that the controller knows, as the fold of the log. Changed in place by `apply` alone, handed out as `StateView`.
  * Indices (`jobsByName`, `pending`, `usage`, `ports`, `awaited`, `arrays`, a node's `jobs` and `holds`, the ledger's rates) are kept by
- * the same fold; a
- * snapshot leaves them out and they are made again from the records.
+ * the same fold; a snapshot leaves them out and they are made again from the records.
  */
 export interface State {
   revision: Revision;
@@ -56,6 +54,13 @@ export interface QueueRecord {
   labels: Labels;
   readonly createdAtMs: number;
   changedAt: Revision;
+}
+
+/** Decayed usage; see queues/pastUsage.ts. */
+export interface PastAmount {
+  /** Milli-GPU-milliseconds as of `asOfMs`. An integer; may be above 2^53, where neighbours are further apart. */
+  readonly amount: number;
+  readonly asOfMs: number;
 }
 
 export interface NodeState {
