@@ -4,7 +4,7 @@ import type { Event } from '#gen/shoal/v1/event_pb.js';
 import type { Gpu, GpuHolder, Node } from '#gen/shoal/v1/node_pb.js';
 import type { Queue } from '#gen/shoal/v1/queue_pb.js';
 import type { TrainingJob } from '#gen/shoal/v1/training_job_pb.js';
-import { formatQuantity, gpuMilliPerGpu, parseQuantityMilli } from '#vocabulary/units.ts';
+import { gpuMilliPerGpu, parseQuantityMilli } from '#vocabulary/units.ts';
 import type { ObjectKind } from '../loop/changes.ts';
 
 /**
@@ -118,11 +118,10 @@ function column<T>(name: string, priority: 0 | 1, cell: (object: T, nowMs: numbe
   return { name, priority, cell };
 }
 
-/** A part of a GPU is printed as it is asked for: 3 workers of 500m are 1500m. */
 function jobGpus({ spec }: TrainingJob): string {
   const shareMilli = parseQuantityMilli(spec?.gpuShare ?? '');
   const workers = spec?.workers ?? 0;
-  return shareMilli === undefined ? String(workers * (spec?.gpusPerWorker ?? 0)) : formatQuantity(workers * shareMilli);
+  return shareMilli === undefined ? String(workers * (spec?.gpusPerWorker ?? 0)) : String((workers * shareMilli) / gpuMilliPerGpu);
 }
 
 function jobStatus(job: TrainingJob): string {

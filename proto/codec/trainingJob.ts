@@ -59,7 +59,6 @@ function compileSpec(name: JobName, spec: TrainingJobSpec, template: WireTemplat
     preemptible: spec.preemptible ?? true,
     gpuModels: spec.gpuModel,
     ...shape,
-    gpuShareMilli: null,
     processesPerWorker: spec.processesPerWorker === 'gpu' ? 'gpu' : 'worker',
     ...compilePlacement(spec.placement, problems),
     ...compileTiming(name, spec, problems),

@@ -214,6 +214,7 @@ function applyOf(words: Words, bornAtMs: number): Input {
     {
       queue: queueName(words.text('queue', 'default')),
       priority: words.number('priority', 20),
+      preemptible: words.text('preemptible', 'yes') === 'yes',
       workers: words.number('workers', 1),
       gpusPerWorker: words.number('gpus', 1),
       after: afterOf(words.text('after', '')),

@@ -47,7 +47,6 @@ function jobSpec(changes: Partial<JobSpec> = {}): JobSpec {
     gpuModels: [],
     workers: 1,
     gpusPerWorker: 1,
-    gpuShareMilli: null,
     processesPerWorker: 'worker',
     mesh: [],
     constraints: [],

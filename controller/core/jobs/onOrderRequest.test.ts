@@ -56,6 +56,7 @@ describe('a held job', () => {
 describe('the next job', () => {
   test('goes before higher priorities, once; the last one asked for goes first', () => {
     const cluster = busy();
+    cluster.step([applyJob('first', { preemptible: false })]);
     cluster.step([applyJob('high', { priority: 90 }), applyJob('a'), applyJob('b')]);
     cluster.step([next('a')]);
     cluster.nowMs += 1_000;

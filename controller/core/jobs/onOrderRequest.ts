@@ -3,11 +3,13 @@ import type { Reply, Request } from '../inputs.ts';
 import type { JobView } from '../state/view.ts';
 import type { Turn } from '../turn.ts';
 import { findJob, jobChanged, jobNotFound, refuseIfOver } from './jobReplies.ts';
+import { dropNomination } from './stop.ts';
 
 /** What people do to a job's turn: hold it back, let it go, put it first, change its priority. None of it stops what runs. */
 export function onHoldJob(turn: Turn, request: Extract<Request, { kind: 'holdJob' }>): Reply {
   return withJob(turn, request.name, 'held', (job) => {
     if (job.held !== null) return jobChanged(job, false);
+    dropNomination(turn, job);
     turn.emit({ kind: 'JobHeld', uid: job.uid, by: request.user });
     return jobChanged(job, true);
   });

@@ -4,7 +4,7 @@ import type { StopCause } from '../events.ts';
 import { currentAttempt } from '../state/state.ts';
 import type { JobView } from '../state/view.ts';
 import type { Turn } from '../turn.ts';
-import { failAttempt } from './stop.ts';
+import { dropNomination, failAttempt } from './stop.ts';
 
 /** Ends jobs that have run as long as they promised to, and those whose deadline has passed, run or not. */
 export function endOverdueJobs(turn: Turn): void {
@@ -13,8 +13,10 @@ export function endOverdueJobs(turn: Turn): void {
     const cause = judgeDeadline(job, turn.context.nowMs) ?? judgeRuntime(job, turn.context.nowMs);
     if (cause === null) continue;
     const attempt = currentAttempt(job);
-    if (attempt === undefined) turn.emit({ kind: 'JobExpired', uid: job.uid, ...cause });
-    else if (attempt.stage.kind !== 'stopping') failAttempt(turn, job, cause, job.spec.checkpoint?.graceMs ?? defaultGraceMs);
+    if (attempt === undefined) {
+      dropNomination(turn, job);
+      turn.emit({ kind: 'JobExpired', uid: job.uid, ...cause });
+    } else if (attempt.stage.kind !== 'stopping') failAttempt(turn, job, cause, job.spec.checkpoint?.graceMs ?? defaultGraceMs);
   }
 }
 

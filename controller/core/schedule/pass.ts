@@ -3,6 +3,7 @@ import type { WaitReason } from '#vocabulary/reasons.ts';
 import type { JobView } from '../state/view.ts';
 import type { Turn } from '../turn.ts';
 import { judgeReadiness, wakeAtMs } from '../jobs/readiness.ts';
+import { dropNomination } from '../jobs/stop.ts';
 import { chooseCoordinator } from './coordinator.ts';
 import type { ClusterRoom } from './clusterRoom.ts';
 import { openRoom } from './clusterRoom.ts';
@@ -60,8 +61,12 @@ interface Pass {
 
 /** Victims that it did not need after all run on. */
 function lookAtNominee(pass: Pass, job: JobView): void {
+  // Held, or told to wait for another job, since it was nominated.
+  if (!isReady(pass, job)) {
+    dropNomination(pass.turn, job);
+    return;
+  }
   const victims = job.nomination?.victims ?? [];
-  if (!isReady(pass, job)) return;
   const decision = decidePlacement(pass.turn.state, pass.cluster, job, { failed: pass.failed, nowMs: pass.turn.context.nowMs });
   if (decision.ok) {
     place(pass, job, decision);
