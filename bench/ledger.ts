@@ -1,4 +1,3 @@
-import { unaskedSpec } from '#vocabulary/job.ts';
 import type { Event } from '#core/events.ts';
 import { readLedger } from '#core/ledger/readLedger.ts';
 import { apply } from '#core/state/apply.ts';
