@@ -32,7 +32,8 @@ export function countUnits(topology: Topology, workers: Int32Array, group: Worke
         counts[domain] = Math.floor(sum / ratio);
       }
     }
-    if (spread === null || depth !== spread.depth) continue;
+    // Below its level too: a rack that takes four of the gang has no node that takes five.
+    if (spread === null || depth < spread.depth) continue;
     const most = Math.floor(spread.max / (size[depth] ?? 1));
     for (let domain = first; domain < end; domain += 1) counts[domain] = Math.min(counts[domain] ?? 0, most);
   }
