@@ -16,27 +16,27 @@ export function freeDomain(
   request: GangRequest,
   scope: { readonly evictable: readonly Evictable[]; readonly entitlement: Entitlement; readonly domain: DomainAt },
 ): readonly Evictable[] | null {
-  const leaving: Evictable[] = [];
+  const leaving = new Set<Evictable>();
   const byNode = evictableByNode(scope.evictable);
   for (const group of request.groups) {
-    const search = new UnitSearch(room, { request, group, byNode, ...scope });
+    const search = new UnitSearch(room, { request, group, byNode, leaving, ...scope });
     while (!fitsInside(room, { ...request, groups: [group] }, scope.domain)) {
       const next = search.cheapest();
       if (next === null) return giveUp(leaving, scope.entitlement);
-      leaving.push(...search.evict(next));
+      search.evict(next);
     }
   }
   // Groups that fit one by one need not fit together: then nearly everybody has to leave, and most are given back later.
   while (!fitsInside(room, request, scope.domain)) {
-    const next = scope.evictable.find((each) => !leaving.includes(each) && scope.entitlement.give(each.job));
+    const next = scope.evictable.find((each) => !leaving.has(each) && scope.entitlement.give(each.job));
     if (next === undefined) return giveUp(leaving, scope.entitlement);
     for (const hold of next.holds) room.capacity.give(hold);
-    leaving.push(next);
+    leaving.add(next);
   }
-  return leaving;
+  return [...leaving];
 }
 
-function giveUp(leaving: readonly Evictable[], entitlement: Entitlement): null {
+function giveUp(leaving: ReadonlySet<Evictable>, entitlement: Entitlement): null {
   for (const each of leaving) entitlement.takeBack(each.job);
   return null;
 }
@@ -71,6 +71,8 @@ interface Search {
   readonly byNode: ReadonlyMap<number, readonly Evictable[]>;
   readonly entitlement: Entitlement;
   readonly domain: DomainAt;
+  /** Everybody who leaves so far, for the groups before too; the search adds to it. */
+  readonly leaving: Set<Evictable>;
 }
 
 /** Offers of the domains that can give one more unit, kept until somebody who stands there leaves. */
@@ -79,7 +81,6 @@ class UnitSearch {
   readonly #search: Search;
   readonly #unitDepth: number;
   readonly #offers = new Map<number, Offer | null>();
-  readonly #gone = new Set<Evictable>();
   /** May not leave in addition to those who do. */
   readonly #refused = new Set<Evictable>();
 
@@ -103,9 +104,8 @@ class UnitSearch {
     return best;
   }
 
-  /** Who leaves by it: without those who, as it turns out, may not. */
-  evict(offer: Offer): readonly Evictable[] {
-    const left: Evictable[] = [];
+  /** All of the offer leave, but for those who, as it turns out, may not. */
+  evict(offer: Offer): void {
     for (const each of offer.victims) {
       if (!this.#search.entitlement.give(each.job)) {
         this.#refused.add(each);
@@ -113,11 +113,9 @@ class UnitSearch {
         continue;
       }
       for (const hold of each.holds) this.#room.capacity.give(hold);
-      this.#gone.add(each);
+      this.#search.leaving.add(each);
       this.#forgetOffers(each);
-      left.push(each);
     }
-    return left;
   }
 
   #forgetOffers(job: Evictable): void {
@@ -149,7 +147,7 @@ class UnitSearch {
     const victims: Evictable[] = [];
     let gained = 0;
     for (const each of this.#search.byNode.get(node) ?? []) {
-      if (this.#gone.has(each) || this.#refused.has(each) || gone.has(each)) continue;
+      if (this.#search.leaving.has(each) || this.#refused.has(each) || gone.has(each)) continue;
       for (const hold of each.holds) if (hold.node === node) capacity.give(hold);
       victims.push(each);
       gained = slotsOn(capacity, node, group.shape) - before;
