@@ -36,6 +36,13 @@ export function freeDomain(
   return [...leaving];
 }
 
+/** -1: nothing is lost, whatever its priority. */
+export const priorityLost = ({ cost, priority }: Evictable): number => (cost === 0 ? -1 : priority);
+
+/** Who leaves first: the lowest priority, then the least cost, then by uid. */
+export const cheapestFirst = (left: Evictable, right: Evictable): number =>
+  priorityLost(left) - priorityLost(right) || left.cost - right.cost || (left.job < right.job ? -1 : 1);
+
 function giveUp(leaving: ReadonlySet<Evictable>, entitlement: Entitlement): null {
   for (const each of leaving) entitlement.takeBack(each.job);
   return null;
@@ -51,9 +58,7 @@ function evictableByNode(evictable: readonly Evictable[]): ReadonlyMap<number, r
       else here.push(each);
     }
   }
-  for (const here of byNode.values()) {
-    here.sort((left, right) => left.priority - right.priority || left.cost - right.cost || (left.job < right.job ? -1 : 1));
-  }
+  for (const here of byNode.values()) here.sort(cheapestFirst);
   return byNode;
 }
 
@@ -184,7 +189,7 @@ class UnitSearch {
 
 function offerOf(domain: number, victims: readonly Evictable[], gained: number): Offer {
   const cost = victims.reduce((sum, each) => sum + each.cost, 0);
-  const priority = Math.max(-1, ...victims.map((each) => (each.cost === 0 ? -1 : each.priority)));
+  const priority = Math.max(-1, ...victims.map(priorityLost));
   return { domain, victims, priority, costPerUnit: cost / gained };
 }
 
