@@ -18,7 +18,8 @@ export function freeDomain(
 ): readonly Evictable[] | null {
   const leaving = new Set<Evictable>();
   const byNode = evictableByNode(scope.evictable);
-  for (const group of request.groups) {
+  // Room is not what an exclusive gang lacks first: everybody near leaves, and those who need not are given back later.
+  for (const group of request.exclusiveDepth === null ? request.groups : []) {
     const search = new UnitSearch(room, { request, group, byNode, leaving, ...scope });
     while (!fitsInside(room, { ...request, groups: [group] }, scope.domain)) {
       const next = search.cheapest();
@@ -27,13 +28,13 @@ export function freeDomain(
     }
   }
   // Groups that fit one by one need not fit together: then nearly everybody has to leave, and most are given back later.
-  while (!fitsInside(room, request, scope.domain)) {
-    const next = scope.evictable.find((each) => !leaving.has(each) && scope.entitlement.give(each.job));
-    if (next === undefined) return giveUp(leaving, scope.entitlement);
-    for (const hold of next.holds) room.capacity.give(hold);
-    leaving.add(next);
+  for (const each of [...scope.evictable].sort(cheapestFirst)) {
+    if (fitsInside(room, request, scope.domain)) break;
+    if (leaving.has(each) || !scope.entitlement.give(each.job)) continue;
+    for (const hold of each.holds) room.capacity.give(hold);
+    leaving.add(each);
   }
-  return [...leaving];
+  return fitsInside(room, request, scope.domain) ? [...leaving] : giveUp(leaving, scope.entitlement);
 }
 
 /** -1: nothing is lost, whatever its priority. */
