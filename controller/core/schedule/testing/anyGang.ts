@@ -42,9 +42,9 @@ export const anyRequest: fc.Arbitrary<GangRequest> = fc
     spread: fc.option(fc.record({ depth: fc.integer({ min: zoneDepth, max: nodeDepth }), max: fc.integer({ min: 1, max: 4 }) }), {
       freq: 2,
     }),
-    exclusiveDepth: fc.option(fc.integer({ min: zoneDepth, max: nodeDepth }), { freq: 1 }),
+    exclusiveDepth: fc.option(fc.integer({ min: zoneDepth, max: nodeDepth }), { freq: 2 }),
     packing: fc.constantFrom('tight' as const, 'even' as const),
-    mask: fc.option(fc.array(fc.integer({ min: 0, max: 3 }), { minLength: 6, maxLength: 6 }), { freq: 1 }),
+    mask: fc.option(fc.array(fc.integer({ min: 0, max: 3 }), { minLength: 6, maxLength: 6 }), { freq: 2 }),
   })
   .map(({ group, mask, ...wishes }) => ({
     groups: [group],
