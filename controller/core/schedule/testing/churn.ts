@@ -4,7 +4,7 @@ import type { Capacity, Hold, NodeFacts } from '../capacity/capacity.ts';
 import { range } from './smallCluster.ts';
 
 /** Nodes of every kind: mixed models, sick GPUs, gaps in the indices, limits of CPU and memory or none, closed ones. */
-export const anyNodeFacts: fc.Arbitrary<Omit<NodeFacts, 'name' | 'path'> & { readonly rack: string }> = fc.record({
+const anyNodeFacts: fc.Arbitrary<Omit<NodeFacts, 'name' | 'path'> & { readonly rack: string }> = fc.record({
   rack: fc.constantFrom('r1', 'r2', 'r3'),
   open: fc.nat(5).map((n) => n > 0),
   cpuMilli: fc.constantFrom(null, 4_000, 10_000),

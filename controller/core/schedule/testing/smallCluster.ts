@@ -32,7 +32,7 @@ export interface SmallCluster {
   readonly places: readonly Place[];
 }
 
-export const anySmallNode: fc.Arbitrary<SmallNode> = fc
+const anySmallNode: fc.Arbitrary<SmallNode> = fc
   .record({ zone: fc.nat(1), rack: fc.nat(1), gpus: fc.nat(4), held: fc.nat(6), open: fc.nat(7).map((n) => n > 0) })
   .map((node) => ({ ...node, held: node.held > node.gpus ? 0 : node.held }));
 
@@ -55,7 +55,7 @@ export function buildSmallCluster(nodes: readonly SmallNode[]): SmallCluster {
   return { room: new Room(capacity), places };
 }
 
-export function factsOf(
+function factsOf(
   node: Pick<NodeFacts, 'name' | 'path'> & Partial<Pick<NodeFacts, 'open' | 'cpuMilli' | 'memoryBytes'>> & { readonly gpus: number },
 ): NodeFacts {
   const gpus = range(node.gpus).map((index) => ({ index, model, nvlinkDomain: null, healthy: true }));

@@ -1,34 +1,13 @@
 import type { JobUid } from '#vocabulary/ids.ts';
-import type { Hold } from '../capacity/capacity.ts';
 import type { Room } from '../capacity/room.ts';
 import { findPlacement, fits } from '../gang/findPlacement.ts';
 import type { GangRequest, GangSpots } from '../gang/gangRequest.ts';
-import { cheapestFirst, freeDomain, priorityLost } from './freeDomain.ts';
+import type { Entitlement, Evictable } from './evictable.ts';
+import { cheapestFirst, priorityLost } from './evictable.ts';
+import { freeDomain } from './freeDomain.ts';
 import { domainsWorthTrying } from './worthTrying.ts';
 
-/**
- * Who has to leave so that a gang can start, at the least cost, or nobody.
- *
- * Domains come first, not nodes: with everybody gone who may be asked, only some domains would hold the gang, and if none
- * does the answer is an exact no. In each of the promising ones victims are added greedily, the cheapest unit of room
- * next; then each victim that is no longer needed is given back, most costly first, so that no proper subset would do
- * (inclusion-minimal, as in Kueue). The cheapest domain wins, and the whole plan is verified by placing the gang with the
- * victims gone. Nothing is changed: all of this is a trial that is rolled back.
- */
-export interface Evictable {
-  readonly job: JobUid;
-  readonly holds: readonly Hold[];
-  /** What its leaving costs, in milli-GPU-milliseconds: work since the last checkpoint and the restart. 0: it leaves anyway. */
-  readonly cost: number;
-  readonly priority: number;
-}
-
-/** Whether victims may be asked together: nobody may be pushed below its guarantee by the sum of them. */
-export interface Entitlement {
-  /** Notes that the job leaves; false, and nothing noted, when it may not in addition to those noted before. */
-  give(job: JobUid): boolean;
-  takeBack(job: JobUid): void;
-}
+export type { Entitlement, Evictable } from './evictable.ts';
 
 export interface VictimPlan {
   /** In the order of their uids. */
@@ -38,6 +17,16 @@ export interface VictimPlan {
   readonly cost: number;
 }
 
+/**
+ * Who has to leave so that a gang can start, at the least cost, or nobody.
+ *
+ * Priorities come first: jobs above the lowest one that is enough are not asked at all. Then domains, not nodes: with
+ * everybody gone who may be asked, only some would hold the gang, and if none does the answer is an exact no. In each of
+ * the promising ones victims are added greedily, the cheapest unit of room next; then each victim that is no longer needed
+ * is given back, most costly first, so that no proper subset would do (inclusion-minimal, as in Kueue). The cheapest
+ * domain wins, and the whole plan is verified by placing the gang with the victims gone. Nothing is changed: all of this
+ * is a trial that is rolled back.
+ */
 export function chooseVictims(
   room: Room,
   request: GangRequest,

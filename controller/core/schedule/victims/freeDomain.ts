@@ -4,7 +4,8 @@ import { domainsInside } from '../capacity/topology.ts';
 import type { DomainAt } from '../gang/findPlacement.ts';
 import { fitsInside, unitsOf } from '../gang/findPlacement.ts';
 import type { GangRequest, WorkerGroup } from '../gang/gangRequest.ts';
-import type { Entitlement, Evictable } from './chooseVictims.ts';
+import type { Entitlement, Evictable } from './evictable.ts';
+import { cheapestFirst, priorityLost } from './evictable.ts';
 
 /**
  * Takes victims out of a domain until the gang fits into it; null when it does not even without all of them. The next
@@ -36,13 +37,6 @@ export function freeDomain(
   }
   return fitsInside(room, request, scope.domain) ? [...leaving] : giveUp(leaving, scope.entitlement);
 }
-
-/** -1: nothing is lost, whatever its priority. */
-export const priorityLost = ({ cost, priority }: Evictable): number => (cost === 0 ? -1 : priority);
-
-/** Who leaves first: the lowest priority, then the least cost, then by uid. */
-export const cheapestFirst = (left: Evictable, right: Evictable): number =>
-  priorityLost(left) - priorityLost(right) || left.cost - right.cost || (left.job < right.job ? -1 : 1);
 
 function giveUp(leaving: ReadonlySet<Evictable>, entitlement: Entitlement): null {
   for (const each of leaving) entitlement.takeBack(each.job);

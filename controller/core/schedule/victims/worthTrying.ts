@@ -5,7 +5,7 @@ import type { DomainAt } from '../gang/findPlacement.ts';
 import { withEmptyDomains } from '../gang/exclusive.ts';
 import { unitsOf } from '../gang/findPlacement.ts';
 import type { GangRequest } from '../gang/gangRequest.ts';
-import type { Evictable } from './chooseVictims.ts';
+import type { Evictable } from './evictable.ts';
 
 /** Domains of one depth that are tried: those that look cheapest. */
 const triesPerDepth = 4;
