@@ -97,8 +97,16 @@ const rooms = [
     '^cli/',
     { may: [vocabulary, ...wire, ...calls, '^cli/'], packages: [...protobuf, ...grpc, 'commander', 'yaml'], node: anyNodeModule },
   ],
-
-  ['sim', '^sim/', { may: [vocabulary, '^proto/codec/', '^controller/core/', '^sim/'], packages: ['yaml'], node: anyNodeModule }],
+  [
+    // It looks into the pure cores, which are what it simulates, and into nothing that does I/O.
+    'sim',
+    '^sim/',
+    {
+      may: [vocabulary, '^proto/codec/', '^(controller|agent)/core/', '^controller/limits[.]ts$', '^sim/'],
+      packages: ['yaml'],
+      node: anyNodeModule,
+    },
+  ],
 ];
 
 /** What looks in and what nobody looks at: rooms of their own, and what the tests of one room share (`testing/` inside it). */

@@ -20,6 +20,12 @@ export type Request =
       readonly spec: JobSpec;
     }
   | { readonly kind: 'applyQueue'; readonly name: QueueName; readonly labels: Labels; readonly spec: QueueSpec }
+  /** Exactly there, or refused: how a scenario sets up a state. */
+  | {
+      readonly kind: 'placeJob';
+      readonly name: JobName;
+      readonly places: readonly { readonly node: NodeName; readonly workers: number }[];
+    }
   | { readonly kind: 'deleteJob'; readonly name: JobName; readonly user: UserName; readonly now: boolean }
   | { readonly kind: 'deleteQueue'; readonly name: QueueName }
   | { readonly kind: 'suspendJob'; readonly name: JobName; readonly user: UserName }

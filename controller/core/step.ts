@@ -13,6 +13,7 @@ import { onHello, onNodeSilent, onReport } from './nodes/onNode.ts';
 import { onCordonNode, onUncordonNode } from './nodes/onRequest.ts';
 import { onApplyQueue, onDeleteQueue } from './queues/onRequest.ts';
 import { runPass } from './schedule/pass.ts';
+import { onPlaceJob } from './schedule/placeExactly.ts';
 import type { State } from './state/state.ts';
 import type { Turn } from './turn.ts';
 import { beginTurn } from './turn.ts';
@@ -51,6 +52,8 @@ function onInput(turn: Turn, input: Input): Reply {
       return onApplyJob(turn, input);
     case 'applyQueue':
       return onApplyQueue(turn, input);
+    case 'placeJob':
+      return onPlaceJob(turn, input);
     case 'deleteJob':
       return onDeleteJob(turn, input);
     case 'deleteQueue':

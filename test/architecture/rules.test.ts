@@ -19,6 +19,7 @@ const house = {
   'controller/adapters/memory/memoryStore.ts': "import type { Stored } from '../../ports/store.ts';\nexport const kept: Stored[] = [];\n",
   'agent/core/converge.ts': "import { first } from '#vocabulary/ids.ts';\nexport const converge = (): number => first;\n",
   'cli/main.ts': "import { first } from '#vocabulary/ids.ts';\nexport const main = (): number => first;\n",
+  'sim/world/world.ts': "import { step } from '#core/step.ts';\nexport const world = step(3);\n",
   'test/support.ts': "import { step } from '#core/step.ts';\nexport const seen = step(2);\n",
 };
 
@@ -48,6 +49,8 @@ describe('imports between rooms', () => {
       "import type { converge } from '#agent/core/converge.ts';\nexport type C = typeof converge;",
       'room-cli',
     ],
+    ['cli -> sim', 'cli/bad19.ts', "export { world } from '#sim/world/world.ts';", 'room-cli'],
+    ['sim -> controller loop', 'sim/bad20.ts', "export { run } from '#controller/loop/run.ts';", 'room-sim'],
     ['controller -> agent', 'controller/main.ts', "export { converge } from '#agent/core/converge.ts';", 'room-controller-main'],
     ['core -> adapters', 'controller/core/bad5.ts', "export { kept } from '../adapters/memory/memoryStore.ts';", 'room-controller-core'],
     [

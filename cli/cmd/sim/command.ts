@@ -1,0 +1,29 @@
+import { Option, type Command } from 'commander';
+import { helpGroups, type Act } from '../../command.ts';
+
+export function addSimCommands(program: Command, act: Act): void {
+  const sim = program
+    .command('sim')
+    .helpGroup(helpGroups.start)
+    .description('Play clusters and work in virtual time, by the same decisions as the controller.');
+  sim
+    .command('run')
+    .argument('<file>', 'a Scenario; - for stdin')
+    .description('Play a scenario: a cluster, its work and its faults. The same file prints the same bytes.')
+    .addOption(new Option('-o, --output <format>', 'a short summary, or the whole report').choices(['text', 'json']).default('text'))
+    .option('--trace', 'print every decision as a line of JSON')
+    .option('--timings', 'how long decisions took, by the wall clock')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  shoal sim run examples/scenarios/backfill.yaml
+  shoal sim run examples/scenarios/backfill.yaml -o json`,
+    )
+    .action((file: string, _flags, command: Command) =>
+      act(async (io, signal) => {
+        const [{ runSimProgram }, { runWords }] = await Promise.all([import('./program.ts'), import('./words.ts')]);
+        return runSimProgram(['run', ...runWords(file, command.opts())], io, signal);
+      }),
+    );
+}

@@ -1,0 +1,24 @@
+/** A seeded stream of numbers (mulberry32): the same seed gives the same history. One stream for each purpose. */
+export interface Random {
+  /** 0 ≤ x < 1. */
+  next(): number;
+  /** 0 ≤ n < below. */
+  below(below: number): number;
+  /** Exponentially distributed with this mean, at least 1, rounded to an integer. */
+  exponential(mean: number): number;
+}
+
+export function createRandom(seed: number): Random {
+  let state = seed >>> 0;
+  const next = (): number => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+  return {
+    next,
+    below: (limit) => Math.floor(next() * limit),
+    exponential: (mean) => Math.max(1, Math.round(-mean * Math.log(1 - next()))),
+  };
+}

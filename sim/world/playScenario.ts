@@ -1,0 +1,188 @@
+import { planJob } from '#core/plan.ts';
+import type { Input, Reply } from '#core/inputs.ts';
+import type { JobView } from '#core/state/view.ts';
+import { currentAttempt } from '#core/state/state.ts';
+import { assert, assertNever } from '#vocabulary/assert.ts';
+import { jobUid, type JobName, type JobUid } from '#vocabulary/ids.ts';
+import { describeWait } from '#vocabulary/reasons.ts';
+import { createRandom } from '../random.ts';
+import type { Deed, Entry, JobPlan, Scenario } from '../scenario/scenario.ts';
+import { Faults } from './faults.ts';
+import type { Recorder } from './recorder.ts';
+import { World } from './world.ts';
+
+/** The file asks for what cannot be; known only when it runs. */
+export class ScenarioError extends Error {
+  /** As in the file: `timeline[3].place`. */
+  readonly field: string;
+
+  constructor(field: string, message: string) {
+    super(message);
+    this.field = field;
+  }
+}
+
+/** What `plan` found out; nothing of it was done. */
+export interface Planned {
+  readonly at: number;
+  readonly object: string;
+  readonly outcome: 'Placed' | 'Waits' | 'Unchanged' | 'Refused';
+  readonly message: string;
+  readonly placement: readonly { readonly worker: number; readonly node: string; readonly gpus: readonly number[] }[];
+}
+
+export interface Played {
+  readonly world: World;
+  readonly endedAtMs: number;
+  readonly plans: readonly Planned[];
+}
+
+/** Waiting jobs that nothing will help: so long after the last change it is over. */
+const stuckAfterMs = 60_000;
+/** Random faults mend and strike for ever; so long without any change of a job it is over all the same. */
+const hopelessAfterMs = 30 * 86_400_000;
+
+/** Plays it to its end. Throws ScenarioError and BrokenPromise. */
+export function playScenario(scenario: Scenario, watch: (recorder: Recorder) => void = () => undefined): Played {
+  const player = new Player(scenario);
+  watch(player.world.recorder);
+  return player.play();
+}
+
+class Player {
+  readonly world: World;
+  readonly #scenario: Scenario;
+  readonly #faults: Faults;
+  readonly #plans: Planned[] = [];
+  readonly #applied = new Map<JobName, JobPlan>();
+  #entriesLeft: number;
+
+  constructor(scenario: Scenario) {
+    const world = new World(scenario);
+    this.world = world;
+    this.#scenario = scenario;
+    this.#entriesLeft = scenario.timeline.length;
+    this.#faults = new Faults({
+      clock: world,
+      timings: scenario.timings,
+      agent: (name) => world.agent(name),
+      programsOn: (agent) => world.programsOn(agent),
+      programOf: (job) => world.programOf(job),
+      silence: (agent, untilMs, withPower) => world.silence(agent, untilMs, withPower),
+      warn: (object, reason, message) => this.#warn(object, reason, message),
+      expectRepair: (atMs) => world.expectRepair(atMs),
+    });
+  }
+
+  play(): Played {
+    const { world } = this;
+    const { timeline, failures, seed, untilMs } = this.#scenario;
+    world.begin();
+    for (const entry of timeline) {
+      world.at(entry.atMs, () => {
+        this.#entriesLeft -= 1;
+        world.noteMoved();
+        this.#act(entry);
+      });
+    }
+    if (failures !== null) this.#faults.begin(failures, [...world.agents.values()], createRandom(seed));
+    const endMs = untilMs ?? Number.POSITIVE_INFINITY;
+    while (untilMs !== null || !this.#isOver()) {
+      if (!world.advance(endMs)) break;
+    }
+    return { world, endedAtMs: world.nowMs(), plans: this.#plans };
+  }
+
+  #isOver(): boolean {
+    if (this.#entriesLeft > 0) return false;
+    const { world } = this;
+    const open = [...world.view.jobs.values()].filter(({ phase }) => phase.kind === 'pending' || phase.kind === 'active');
+    if (open.length === 0) return true;
+    const quietMs = world.nowMs() - world.movedAtMs;
+    if (quietMs < Math.max(stuckAfterMs, 2 * this.#scenario.timings.lostMs)) return false;
+    if (open.some((job) => job.phase.kind === 'active' && !this.#isEndless(job))) return false;
+    return world.nowMs() >= world.repairsUntilMs || quietMs >= hopelessAfterMs;
+  }
+
+  /** It runs, and will for ever. */
+  #isEndless(job: JobView): boolean {
+    const attempt = currentAttempt(job);
+    if (attempt?.stage.kind !== 'running' || job.spec.maxRuntimeMs !== null) return false;
+    return this.world.program(job.uid, attempt.number)?.isEndless === true;
+  }
+
+  #act(entry: Entry): void {
+    const { world } = this;
+    const { deed, user } = entry;
+    switch (deed.kind) {
+      case 'applyJob':
+        return this.#applyJob(entry, deed);
+      case 'applyQueue':
+        return this.#request(`queue/${deed.name}`, { kind: 'applyQueue', name: deed.name, labels: deed.labels, spec: deed.spec });
+      case 'fault':
+        return this.#faults.strike(deed.fault);
+      case 'cordon':
+      case 'drain':
+        return this.#request(`node/${deed.node}`, { kind: 'cordonNode', node: deed.node, user, reason: '', drain: deed.kind === 'drain' });
+      case 'uncordon':
+        return this.#request(`node/${deed.node}`, { kind: 'uncordonNode', node: deed.node, user });
+      case 'delete':
+        return this.#request(`job/${deed.job}`, { kind: 'deleteJob', name: deed.job, user, now: false });
+      case 'suspend':
+        return this.#request(`job/${deed.job}`, { kind: 'suspendJob', name: deed.job, user });
+      case 'resume':
+        return this.#request(`job/${deed.job}`, { kind: 'resumeJob', name: deed.job, user });
+      case 'priority':
+        return this.#setPriority(entry, deed);
+      case 'plan':
+        return world.afterTurns(() => this.#plan(entry, deed.job));
+      default:
+        return assertNever(deed);
+    }
+  }
+
+  #applyJob(entry: Entry, deed: Extract<Deed, { kind: 'applyJob' }>): void {
+    const { name, labels, annotations, spec, program, place } = deed;
+    const uid = uidOf(entry, name);
+    this.world.expectProgram(uid, program);
+    this.#applied.set(name, { name, labels, annotations, spec });
+    this.#request(`job/${name}`, { kind: 'applyJob', name, uid, user: entry.user, labels, annotations, spec });
+    if (place === null) return;
+    const places = [...place].map(([node, workers]) => ({ node, workers }));
+    this.world.offer({ kind: 'placeJob', name, places }, (reply) => {
+      if (reply.kind === 'refused') throw new ScenarioError(`timeline[${entry.index}].place`, reply.message);
+    });
+  }
+
+  #setPriority(entry: Entry, { job, value }: Extract<Deed, { kind: 'priority' }>): void {
+    const applied = this.#applied.get(job);
+    if (applied === undefined) return this.#warn(`job/${job}`, 'Refused', 'priority: it has not been applied yet');
+    const changed = { ...applied, spec: { ...applied.spec, priority: value } };
+    this.#applied.set(job, changed);
+    this.#request(`job/${job}`, { kind: 'applyJob', uid: uidOf(entry, job), user: entry.user, ...changed });
+  }
+
+  #plan(entry: Entry, job: JobPlan): void {
+    const request = { kind: 'applyJob', uid: uidOf(entry, job.name), user: entry.user, ...job } as const;
+    const { reply, decision } = planJob(this.world.view, request, this.world.context);
+    const placement = decision?.ok === true ? decision.placement.map(({ node, gpus }, worker) => ({ worker, node, gpus })) : [];
+    const outcome = decision === null ? (reply.kind === 'refused' ? 'Refused' : 'Unchanged') : decision.ok ? 'Placed' : 'Waits';
+    const message = reply.kind === 'refused' ? reply.message : decision?.ok === false ? describeWait(decision.wait) : '';
+    this.#plans.push({ at: this.world.nowMs(), object: `job/${job.name}`, outcome, message, placement });
+  }
+
+  /** A refusal is part of the story: told, and the story goes on. */
+  #request(object: string, input: Input): void {
+    this.world.offer(input, (reply: Reply) => {
+      if (reply.kind === 'refused') this.#warn(object, 'Refused', `${input.kind}: ${reply.message}`);
+    });
+  }
+
+  #warn(object: string, reason: string, message: string): void {
+    assert(object !== '', 'a warning is about something');
+    this.world.recorder.warn(this.world.nowMs(), object, reason, message);
+  }
+}
+
+/** In the order of the timeline, since ties between jobs break on it. */
+const uidOf = ({ index }: Entry, name: string): JobUid => jobUid(`${String(index).padStart(6, '0')}-${name}`);
