@@ -3,6 +3,7 @@ import { readLedger } from '#core/ledger/readLedger.ts';
 import { apply } from '#core/state/apply.ts';
 import { emptyState } from '#core/state/state.ts';
 import type { JobSpec, Placement } from '#vocabulary/job.ts';
+import { unaskedSpec } from '#vocabulary/job.ts';
 import { jobName, jobUid, nodeName, queueName, userName } from '#vocabulary/ids.ts';
 
 /**
