@@ -15,7 +15,7 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
-          include: ['{proto,controller,agent,cli,tools,bench}/**/*.test.ts', 'test/**/*.test.ts'],
+          include: ['{proto,controller,agent,cli,sim,tools,bench}/**/*.test.ts', 'test/**/*.test.ts'],
           exclude: ['test/{conformance,e2e}/**', '**/node_modules/**'],
           testTimeout: 20_000,
           sequence: { groupOrder: 0 },

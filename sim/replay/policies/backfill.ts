@@ -1,0 +1,101 @@
+/**
+ * EASY backfilling (Lifka 1995; Mu'alem and Feitelson 2001), exact to the node. The shadow time is the earliest
+ * estimated end at which the head of the queue fits when everything that ends by then is released. A job behind the head
+ * may start when it ends by the shadow time, or when the head still fits at the shadow time beside it.
+ */
+import { gpusFit, pieceGpus } from '../gpuPool.ts';
+import type { ReplayJob } from '../replayJob.ts';
+import { rowsMax } from '../timeHeap.ts';
+import type { VirtualCluster } from '../virtualCluster.ts';
+
+/** When all estimates were too short, the head is expected after this. */
+const patienceS = 60;
+
+export class Backfill {
+  readonly #cluster: VirtualCluster;
+  /** What runs, by (estimated end, row), packed into one number each so that a search compares numbers only. */
+  readonly #keys: number[] = [];
+  readonly #running = new Map<number, ReplayJob>();
+
+  constructor(cluster: VirtualCluster) {
+    this.#cluster = cluster;
+  }
+
+  started(job: ReplayJob): void {
+    const key = endKey(job);
+    this.#keys.splice(positionOf(this.#keys, key), 0, key);
+    this.#running.set(job.row, job);
+  }
+
+  ended(job: ReplayJob): void {
+    this.#keys.splice(positionOf(this.#keys, endKey(job)), 1);
+    this.#running.delete(job.row);
+  }
+
+  /** The question that decides whether a job may start before `head`; a yes counts from then on. */
+  around(head: ReplayJob): (job: ReplayJob, nodes: readonly number[]) => boolean {
+    const { pool, nowS } = this.#cluster;
+    const later = new LaterVector(this.#cluster);
+    const shadowS = this.#release(later, head);
+    return (job, nodes) => {
+      if (nowS + job.estimateS <= shadowS) return true;
+      later.move(job, nodes, -1);
+      if (gpusFit(head.gpus, pool.nodeGpus, (value) => later.counts[value] ?? 0)) return true;
+      later.move(job, nodes, 1);
+      return false;
+    };
+  }
+
+  /** Releases what runs, until the head fits, and returns when that is. */
+  #release(later: LaterVector, head: ReplayJob): number {
+    const { pool, nowS } = this.#cluster;
+    for (let at = 0; at < this.#keys.length; ) {
+      const endS = Math.floor((this.#keys[at] ?? 0) / rowsMax);
+      for (; at < this.#keys.length && Math.floor((this.#keys[at] ?? 0) / rowsMax) === endS; at += 1) {
+        const job = this.#running.get((this.#keys[at] ?? 0) % rowsMax);
+        if (job !== undefined) later.move(job, job.nodes, 1);
+      }
+      if (gpusFit(head.gpus, pool.nodeGpus, (value) => later.counts[value] ?? 0)) return endS <= nowS ? nowS + patienceS : endS;
+    }
+    return Infinity;
+  }
+}
+
+/** Free GPUs of each node at a later time, and how many nodes have how many. */
+class LaterVector {
+  readonly counts: number[];
+  readonly #nodeGpus: number;
+  readonly #free: Uint16Array;
+
+  constructor({ pool }: VirtualCluster) {
+    this.#nodeGpus = pool.nodeGpus;
+    this.counts = pool.freeCounts();
+    this.#free = pool.freeVector();
+  }
+
+  move(job: ReplayJob, nodes: readonly number[], sign: 1 | -1): void {
+    for (let position = 0; position < nodes.length; position += 1) {
+      const node = nodes[position] ?? 0;
+      const before = this.#free[node] ?? 0;
+      const after = before + sign * pieceGpus(job.gpus, this.#nodeGpus, position);
+      this.counts[before] = (this.counts[before] ?? 0) - 1;
+      this.counts[after] = (this.counts[after] ?? 0) + 1;
+      this.#free[node] = after;
+    }
+  }
+}
+
+function endKey(job: ReplayJob): number {
+  return (job.startedS + job.estimateS) * rowsMax + job.row;
+}
+
+/** Where the key is, or belongs. */
+function positionOf(keys: readonly number[], key: number): number {
+  let [low, high] = [0, keys.length];
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((keys[middle] ?? 0) < key) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}

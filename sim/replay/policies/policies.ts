@@ -1,0 +1,26 @@
+import type { Policy } from './policy.ts';
+import { attainedServicePolicy, preemptivePolicy } from './preemptive.ts';
+import { queuePolicy } from './queue.ts';
+
+const bySubmission = { key: () => 0, order: 'submission' };
+
+/** Every policy that `--policy` knows. */
+export const policies = {
+  fifo: queuePolicy({ ...bySubmission, behindTheHead: 'strict' }),
+  'fifo-skip': queuePolicy({ ...bySubmission, behindTheHead: 'skip' }),
+  easy: queuePolicy({ ...bySubmission, behindTheHead: 'backfill' }),
+  sjf: queuePolicy({ key: ({ estimateS }) => estimateS, order: 'estimate', behindTheHead: 'strict' }),
+  'sjf-skip': queuePolicy({ key: ({ estimateS }) => estimateS, order: 'estimate', behindTheHead: 'skip' }),
+  'ssf-skip': queuePolicy({ key: ({ estimateS, gpus }) => estimateS * gpus, order: 'estimate x GPUs', behindTheHead: 'skip' }),
+  srtf: preemptivePolicy('remaining time', (job, cluster) => cluster.remainingS(job)),
+  srsf: preemptivePolicy('remaining time x GPUs', (job, cluster) => cluster.remainingS(job) * job.gpus),
+  /** The levels of the Tiresias code. */
+  las: attainedServicePolicy([3_250, 7_200]),
+  las5: attainedServicePolicy([3_600, 36_000, 360_000, 3_600_000]),
+} as const satisfies Readonly<Record<string, Policy>>;
+
+export type PolicyName = keyof typeof policies;
+
+export function isPolicyName(name: string): name is PolicyName {
+  return Object.hasOwn(policies, name);
+}

@@ -1,0 +1,102 @@
+/**
+ * Policies that never stop a job: a queue in the order of (key, submission, row). `strict` stops at the first job that
+ * does not fit, `skip` tries those behind it, `backfill` too, but only where the first one loses nothing (see backfill.ts).
+ */
+import type { ReplayJob } from '../replayJob.ts';
+import type { VirtualCluster } from '../virtualCluster.ts';
+import { Backfill } from './backfill.ts';
+import type { Policy, PolicyRun } from './policy.ts';
+
+export interface QueueRule {
+  readonly behindTheHead: 'strict' | 'skip' | 'backfill';
+  /** Smaller goes first. */
+  readonly key: (job: ReplayJob) => number;
+  /** The key in words. */
+  readonly order: string;
+}
+
+export function queuePolicy({ behindTheHead, key, order }: QueueRule): Policy {
+  return {
+    settings: { order, behindTheHead },
+    begin: (cluster) => new QueueRun(cluster, key, behindTheHead),
+  };
+}
+
+class QueueRun implements PolicyRun {
+  readonly #cluster: VirtualCluster;
+  readonly #key: (job: ReplayJob) => number;
+  readonly #behindTheHead: QueueRule['behindTheHead'];
+  readonly #backfill: Backfill;
+  /** In order; those before `#first` have started. */
+  #waiting: ReplayJob[] = [];
+  #first = 0;
+
+  constructor(cluster: VirtualCluster, key: (job: ReplayJob) => number, behindTheHead: QueueRule['behindTheHead']) {
+    this.#cluster = cluster;
+    this.#key = key;
+    this.#behindTheHead = behindTheHead;
+    this.#backfill = new Backfill(cluster);
+  }
+
+  arrive(job: ReplayJob): void {
+    const key = this.#key(job);
+    let [low, high] = [this.#first, this.#waiting.length];
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      const other = this.#waiting[middle];
+      if (other !== undefined && this.#key(other) <= key) low = middle + 1;
+      else high = middle;
+    }
+    if (low === this.#waiting.length) this.#waiting.push(job);
+    else this.#waiting.splice(low, 0, job);
+  }
+
+  finish(job: ReplayJob): void {
+    if (this.#behindTheHead === 'backfill') this.#backfill.ended(job);
+  }
+
+  head(): ReplayJob | undefined {
+    return this.#waiting[this.#first];
+  }
+
+  pass(): void {
+    this.#startHeads();
+    const head = this.head();
+    if (head === undefined || this.#behindTheHead === 'strict' || this.#cluster.pool.idleGpus === 0) return;
+    const mayStart = this.#behindTheHead === 'skip' ? () => true : this.#backfill.around(head);
+    this.#startBehind(mayStart);
+  }
+
+  #startHeads(): void {
+    for (let head = this.head(); head !== undefined && this.#cluster.pool.fits(head.gpus); head = this.head()) {
+      this.#start(head, this.#cluster.pool.bestFit(head.gpus));
+      this.#first += 1;
+    }
+    // The started ones are cut off now and then only, so that a long queue is not copied at every start.
+    if (this.#first > 1_024 && this.#first * 2 > this.#waiting.length) {
+      this.#waiting.splice(0, this.#first);
+      this.#first = 0;
+    }
+  }
+
+  #startBehind(mayStart: (job: ReplayJob, nodes: readonly number[]) => boolean): void {
+    const { pool } = this.#cluster;
+    let started = 0;
+    for (let at = this.#first + 1; at < this.#waiting.length && pool.idleGpus > 0; at += 1) {
+      const job = this.#waiting[at];
+      if (job === undefined || !pool.fits(job.gpus)) continue;
+      const nodes = pool.bestFit(job.gpus);
+      if (!mayStart(job, nodes)) continue;
+      this.#start(job, nodes);
+      started += 1;
+    }
+    if (started === 0) return;
+    this.#waiting = this.#waiting.slice(this.#first).filter(({ state }) => state === 'waiting');
+    this.#first = 0;
+  }
+
+  #start(job: ReplayJob, nodes: readonly number[]): void {
+    this.#cluster.start(job, nodes);
+    if (this.#behindTheHead === 'backfill') this.#backfill.started(job);
+  }
+}

@@ -1,0 +1,42 @@
+/** How the GPUs are used over time: integrals of what held since the last event. */
+export class UsageMeter {
+  readonly #firstSubmitS: number;
+  readonly #lastSubmitS: number;
+  #atS: number;
+  #busyInWindowGpuS = 0;
+  #queuedS = 0;
+  #idleWhileQueuedGpuS = 0;
+  #blockedByShapeS = 0;
+
+  constructor({ firstSubmitS, lastSubmitS }: { readonly firstSubmitS: number; readonly lastSubmitS: number }) {
+    this.#firstSubmitS = firstSubmitS;
+    this.#lastSubmitS = lastSubmitS;
+    this.#atS = firstSubmitS;
+  }
+
+  /** The state has been the same since the last call; `headGpus` is of the first job that waits, undefined when none does. */
+  advance(toS: number, { busyGpus, idleGpus, headGpus }: { readonly busyGpus: number; readonly idleGpus: number; readonly headGpus: number | undefined }): void {
+    const inWindowS = Math.min(toS, this.#lastSubmitS) - this.#atS;
+    if (inWindowS > 0) this.#busyInWindowGpuS += busyGpus * inWindowS;
+    if (headGpus !== undefined) {
+      const forS = toS - this.#atS;
+      this.#queuedS += forS;
+      this.#idleWhileQueuedGpuS += idleGpus * forS;
+      if (headGpus <= idleGpus) this.#blockedByShapeS += forS;
+    }
+    this.#atS = toS;
+  }
+
+  /** In percent; each is 0 where there was no such time. */
+  shares(totalGpus: number): { readonly utilPct: number; readonly idleWhileQueuedPct: number; readonly fragBlockedPct: number } {
+    return {
+      utilPct: percent(this.#busyInWindowGpuS, totalGpus * (this.#lastSubmitS - this.#firstSubmitS)),
+      idleWhileQueuedPct: percent(this.#idleWhileQueuedGpuS, totalGpus * this.#queuedS),
+      fragBlockedPct: percent(this.#blockedByShapeS, this.#queuedS),
+    };
+  }
+}
+
+function percent(part: number, whole: number): number {
+  return whole === 0 ? 0 : (100 * part) / whole;
+}
