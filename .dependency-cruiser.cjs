@@ -97,6 +97,17 @@ const rooms = [
     '^cli/',
     { may: [vocabulary, ...wire, ...calls, '^cli/'], packages: [...protobuf, ...grpc, 'commander', 'yaml'], node: anyNodeModule },
   ],
+
+  // The simulator plays the real cores in virtual time; it reaches nothing of the programs around them.
+  [
+    'sim',
+    '^sim/',
+    {
+      may: [vocabulary, ...wire, '^controller/core/', '^controller/limits[.]ts$', '^agent/core/', '^sim/'],
+      packages: [...protobuf, 'yaml'],
+      node: anyNodeModule,
+    },
+  ],
 ];
 
 /** What looks in and what nobody looks at: rooms of their own, and what the tests of one room share (`testing/` inside it). */
@@ -134,7 +145,14 @@ module.exports = {
       comment: 'A test beside the sources may use its own program, proto and test; end-to-end tests live in test/.',
       severity: 'error',
       from: { path: [`^(controller|agent|cli|proto)/.*${besideSources}`, '^(controller|agent|cli|proto)/.*/testing/'] },
-      to: { path: '^(controller|agent|cli|tools|bench|examples)/', pathNot: '^$1/' },
+      to: { path: '^(controller|agent|cli|sim|tools|bench|examples)/', pathNot: '^$1/' },
+    },
+    {
+      name: 'tests-of-the-simulator-see-what-it-sees',
+      comment: 'A test in sim/ may use what the simulator may: the two cores, proto and test; no program around them.',
+      severity: 'error',
+      from: { path: [`^sim/.*${besideSources}`, '^sim/.*/testing/'] },
+      to: { path: '^(controller|agent|cli|tools|bench|examples)/', pathNot: ['^(controller|agent)/core/', '^controller/limits[.]ts$'] },
     },
     {
       name: 'nobody-looks-at-onlookers',

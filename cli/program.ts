@@ -15,6 +15,7 @@ import { addJobCommands } from './cmd/job/command.ts';
 import { addLogsCommand } from './cmd/logs/command.ts';
 import { addNodeCommands } from './cmd/node/command.ts';
 import { addRunCommand } from './cmd/run/command.ts';
+import { addSimCommands } from './cmd/sim/command.ts';
 import { addUpCommand } from './cmd/up/command.ts';
 import { addVersionCommand } from './cmd/version/command.ts';
 import { addWaitCommand } from './cmd/wait/command.ts';
@@ -75,6 +76,7 @@ const adders: readonly ((program: Command, act: Act) => void)[] = [
   addDeleteCommand,
   addJobCommands,
   addNodeCommands,
+  addSimCommands,
   addConfigCommands,
   addVersionCommand,
   addHelpCommand,

@@ -7,3 +7,4 @@ export const agentNodeFlags: readonly string[] = ['--max-semi-space-size=1'];
 /** Its young garbage may take 24 MiB, half of Node's default: a cluster at rest stays below 120 MiB, and throughput does not notice. */
 export const controllerNodeFlags: readonly string[] = ['--max-semi-space-size=8'];
 export const agentProgram = fileURLToPath(new URL('../agent/main.ts', import.meta.url));
+export const simProgram = fileURLToPath(new URL('../sim/main.ts', import.meta.url));

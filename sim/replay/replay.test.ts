@@ -21,6 +21,7 @@ const helios: Readonly<Partial<Record<PolicyName, Want>>> = {
   srsf: [12_326, 57, 298, 304, 1_932_097],
   las: [12_505, 236, 7_622, 965, 1_932_097],
   las5: [12_364, 95, 583, 322, 1_932_097],
+  shoal: [12_333, 64, 7, 429, 1_932_097],
 };
 
 const muri: typeof helios = {
@@ -34,6 +35,7 @@ const muri: typeof helios = {
   srsf: [981_413, 730_961, 13_368_554, 1_457, 25_798_167],
   las: [5_160_761, 4_910_309, 13_151_200, 4_074, 23_114_726],
   las5: [1_988_090, 1_737_638, 13_997_229, 3_768, 23_606_458],
+  shoal: [1_818_307, 1_567_855, 14_969_884, 5_214, 24_283_087],
 };
 
 function readTrace(name: string, estimates: 'exact' | 'csv', nodes: number): readonly TraceJob[] {

@@ -15,7 +15,10 @@ export class UsageMeter {
   }
 
   /** The state has been the same since the last call; `headGpus` is of the first job that waits, undefined when none does. */
-  advance(toS: number, { busyGpus, idleGpus, headGpus }: { readonly busyGpus: number; readonly idleGpus: number; readonly headGpus: number | undefined }): void {
+  advance(
+    toS: number,
+    { busyGpus, idleGpus, headGpus }: { readonly busyGpus: number; readonly idleGpus: number; readonly headGpus: number | undefined },
+  ): void {
     const inWindowS = Math.min(toS, this.#lastSubmitS) - this.#atS;
     if (inWindowS > 0) this.#busyInWindowGpuS += busyGpus * inWindowS;
     if (headGpus !== undefined) {

@@ -1,11 +1,13 @@
 import type { Policy } from './policy.ts';
 import { attainedServicePolicy, preemptivePolicy } from './preemptive.ts';
 import { queuePolicy } from './queue.ts';
+import { shoalPolicy } from './shoal.ts';
 
 const bySubmission = { key: () => 0, order: 'submission' };
 
 /** Every policy that `--policy` knows. */
 export const policies = {
+  shoal: shoalPolicy,
   fifo: queuePolicy({ ...bySubmission, behindTheHead: 'strict' }),
   'fifo-skip': queuePolicy({ ...bySubmission, behindTheHead: 'skip' }),
   easy: queuePolicy({ ...bySubmission, behindTheHead: 'backfill' }),

@@ -24,7 +24,11 @@ export function attainedServicePolicy(levelsGpuS: readonly number[]): Policy {
     const attained = cluster.attainedGpuS(job);
     return levelsGpuS.filter((each) => attained >= each).length;
   };
-  return { ...preemptivePolicy('level of attained service', level), settings: { order: 'level of attained service', preempts: 'yes', levelsGpuS }, levelsGpuS };
+  return {
+    ...preemptivePolicy('level of attained service', level),
+    settings: { order: 'level of attained service', preempts: 'yes', levelsGpuS },
+    levelsGpuS,
+  };
 }
 
 class PreemptiveRun implements PolicyRun {
