@@ -9,7 +9,7 @@ import { printTable } from './printTable.ts';
 import { replay } from './replay.ts';
 import { replayReport, type ReplayReport } from './replayReport.ts';
 
-export interface ReplayOptions {
+interface ReplayOptions {
   readonly jobsFile: string;
   readonly clusterFile: string;
   readonly policy: PolicyName;
@@ -17,11 +17,21 @@ export interface ReplayOptions {
   readonly overheadFactor: number;
 }
 
+/** Where text goes: tests give their own. */
+interface Output {
+  readonly stdout: (text: string) => void;
+  readonly stderr: (text: string) => void;
+}
+
+const processOutput: Output = {
+  stdout: (text) => void process.stdout.write(text),
+  stderr: (text) => void process.stderr.write(text),
+};
 const outputs = ['text', 'json'] as const;
 const overheadFactorMax = 1_000;
 const policyNames = Object.keys(policies).join(', ');
 
-export const replayUsage = `Usage: shoal sim replay --jobs <file> --cluster <file> [flags]
+const replayUsage = `Usage: shoal sim replay --jobs <file> --cluster <file> [flags]
 
 Plays a trace of jobs against one policy in virtual time and prints waiting times, use and cost.
 
@@ -35,25 +45,25 @@ Plays a trace of jobs against one policy in virtual time and prints waiting time
 `;
 
 /** Resolves with the exit code: 0 played, 2 something that was given is wrong. */
-export async function runReplay(args: readonly string[], write: (text: string) => void = writeStdout): Promise<number> {
+export async function runReplay(args: readonly string[], { stdout, stderr }: Output = processOutput): Promise<number> {
   try {
     const flags = readFlags(args);
     if (flags.help === true) {
-      write(replayUsage);
+      stdout(replayUsage);
       return 0;
     }
     const output = oneOf(flags.output ?? 'text', outputs, '--output');
     const report = await playFiles(compileReplay(flags));
-    write(output === 'json' ? `${JSON.stringify(report, null, 2)}\n` : printTable([{ name: report.policy.name, table: report.table }]));
+    stdout(output === 'json' ? `${JSON.stringify(report, null, 2)}\n` : printTable([{ name: report.policy.name, table: report.table }]));
     return 0;
   } catch (error) {
     if (!(error instanceof InputError)) throw error;
-    process.stderr.write(`error: ${error.message}\nSee: shoal sim replay --help\n`);
+    stderr(`error: ${error.message}\nSee: shoal sim replay --help\n`);
     return 2;
   }
 }
 
-export async function playFiles({ jobsFile, clusterFile, policy, estimates, overheadFactor }: ReplayOptions): Promise<ReplayReport> {
+async function playFiles({ jobsFile, clusterFile, policy, estimates, overheadFactor }: ReplayOptions): Promise<ReplayReport> {
   const shape = parseCluster(await readInput(clusterFile), clusterFile);
   const totalGpus = shape.nodes * shape.nodeGpus;
   const trace = parseJobs(await readInput(jobsFile), { file: jobsFile, estimates, totalGpus });
@@ -64,7 +74,7 @@ export async function playFiles({ jobsFile, clusterFile, policy, estimates, over
 
 type Flags = ReturnType<typeof readFlags>;
 
-function readFlags(args: readonly string[]) {
+export function readFlags(args: readonly string[]) {
   const text = { type: 'string' } as const;
   const options = {
     jobs: text,
@@ -82,7 +92,8 @@ function readFlags(args: readonly string[]) {
   }
 }
 
-function compileReplay(flags: Flags): ReplayOptions {
+/** Throws InputError. */
+export function compileReplay(flags: Flags): ReplayOptions {
   if (flags.jobs === undefined) throw new InputError('--jobs is missing: the trace to play');
   if (flags.cluster === undefined) throw new InputError('--cluster is missing: the file with the cluster to play it on');
   const policy = flags.policy ?? 'shoal';
@@ -106,8 +117,4 @@ function oneOf<T extends string>(text: string, allowed: readonly T[], flag: stri
   const found = allowed.find((each) => each === text);
   if (found !== undefined) return found;
   throw new InputError(`${flag} "${text}" must be one of ${allowed.join(', ')}`);
-}
-
-function writeStdout(text: string): void {
-  process.stdout.write(text);
 }

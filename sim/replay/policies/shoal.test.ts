@@ -1,0 +1,30 @@
+import { expect, test } from 'vitest';
+import { replay, type ReplayResult } from '../replay.ts';
+import type { TraceJob } from '../replayJob.ts';
+import { policies, type PolicyName } from './policies.ts';
+
+function job(id: string, submitS: number, durationS: number, gpus: number): TraceJob {
+  return { id, submitS, durationS, gpus, estimateS: durationS };
+}
+
+/** Each job as `id start-end, preempted for n s`, on two nodes of 8 GPUs. */
+function story(trace: readonly TraceJob[], policy: PolicyName = 'shoal'): readonly string[] {
+  const { jobs }: ReplayResult = replay({ trace, shape: { nodes: 2, nodeGpus: 8 }, policy: policies[policy], overheadFactor: 1 });
+  return jobs.map(({ id, firstStartS, endS, overheadS }) => `${id} ${firstStartS}-${endS}${overheadS > 0 ? ` +${overheadS}` : ''}`);
+}
+
+test('a new job stops one that has had more, which goes on when it is done', () => {
+  // The old one passes one GPU-hour after 225 s.
+  expect(story([job('old', 0, 1_000, 16), job('new', 500, 100, 16)])).toEqual(['old 0-1160 +60', 'new 500-600']);
+});
+
+test('a job that has had as little is not stopped', () => {
+  expect(story([job('old', 0, 200, 16), job('new', 100, 100, 16)])).toEqual(['old 0-200', 'new 200-300']);
+});
+
+test('small jobs that split two nodes are moved together for one that fills a node', () => {
+  // After the two long blocks end, s1 and s2 hold 4 GPUs each on different nodes.
+  const trace = [job('b1', 0, 10, 4), job('s1', 0, 900, 4), job('b2', 0, 10, 4), job('s2', 0, 900, 4), job('big', 20, 100, 8)];
+  expect(story(trace)).toEqual(['b1 0-10', 's1 0-930 +30', 'b2 0-10', 's2 0-900', 'big 20-120']);
+  expect(story(trace, 'las5')).toContain('big 900-1000');
+});
