@@ -5,7 +5,9 @@
  * Each policy prints a row of ours, a row of the reference where there is one, and how fast it went; the peak memory is
  * that of the whole process, so that one trace and one policy measure it.
  */
+import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { parseCluster } from '#sim/replay/input/parseCluster.ts';
 import { parseJobs, type EstimateSource } from '#sim/replay/input/parseJobs.ts';
 import { isPolicyName, policies, type PolicyName } from '#sim/replay/policies/policies.ts';
 import { printTable, type TableRow } from '#sim/replay/printTable.ts';
@@ -13,16 +15,6 @@ import { replay } from '#sim/replay/replay.ts';
 import { replayTable, type ReplayTable } from '#sim/replay/replayTable.ts';
 import { readInput } from '#sim/readInput.ts';
 import { printMachine } from './machine.ts';
-
-/** Nodes of 8 GPUs. */
-const clusterNodes: Readonly<Record<string, number>> = {
-  'helios-a': 92,
-  'muri-trace1': 8,
-  'philly-2017-10': 80,
-  'acme-kalos-like': 302,
-  'acme-seren-like': 286,
-  'fleet-100k': 12_500,
-};
 
 /** Our name of a column, and the reference's. */
 const columns: readonly (readonly [keyof ReplayTable, string])[] = [
@@ -64,16 +56,15 @@ for (const trace of traces) await benchTrace(trace);
 console.log(`peak memory ${(process.resourceUsage().maxRSS / 1024).toFixed(0)} MiB`);
 
 async function benchTrace(trace: string): Promise<void> {
-  const nodes = clusterNodes[trace];
-  if (nodes === undefined) throw new Error(`no trace ${trace}; there are ${Object.keys(clusterNodes).join(', ')}`);
-  const text = await readInput(new URL(`data/traces/${trace}.csv.gz`, import.meta.url).pathname);
-  const jobs = parseJobs(text, { file: trace, estimates, totalGpus: nodes * 8 });
-  console.log(`${trace}: ${jobs.length} jobs on ${nodes} nodes of 8 GPUs, estimates ${estimates}`);
+  const shape = parseCluster(await readData(`${trace}.cluster.yaml`), trace);
+  const totalGpus = shape.nodes * shape.nodeGpus;
+  const jobs = parseJobs(await readData(`${trace}.csv.gz`), { file: trace, estimates, totalGpus });
+  console.log(`${trace}: ${jobs.length} jobs on ${shape.nodes} nodes of ${shape.nodeGpus} GPUs, estimates ${estimates}`);
   const rows: TableRow[] = [];
   const notes: string[] = [];
   for (const policy of names) {
     const startedMs = performance.now();
-    const table = replayTable(replay({ trace: jobs, shape: { nodes, nodeGpus: 8 }, policy: policies[policy], overheadFactor: 1 }));
+    const table = replayTable(replay({ trace: jobs, shape, policy: policies[policy], overheadFactor: 1 }));
     const seconds = (performance.now() - startedMs) / 1_000;
     rows.push({ name: policy, table });
     const wanted = reference({ trace, policy, estimates });
@@ -91,7 +82,7 @@ function difference(ours: ReplayTable, wanted: ReplayTable): string {
 }
 
 async function readReference(): Promise<(run: Run) => ReplayTable | undefined> {
-  const text = await readInput(new URL('data/traces/reference.csv', import.meta.url).pathname);
+  const text = await readData('reference.csv');
   const [header = '', ...lines] = text.trimEnd().split('\n');
   const heads = header.split(',');
   const rows = lines.map((line) => new Map(line.split(',').map((value, at) => [heads[at] ?? '', value])));
@@ -121,4 +112,8 @@ function referenceTable(row: ReadonlyMap<string, string>): ReplayTable {
     avgQueueNodeS: of('avgQueueNodeS'),
     avgQueueMultiS: of('avgQueueMultiS'),
   };
+}
+
+async function readData(name: string): Promise<string> {
+  return await readInput(fileURLToPath(new URL(`data/traces/${name}`, import.meta.url)));
 }
