@@ -32,17 +32,29 @@ export class Backfill {
     this.#running.delete(job.row);
   }
 
-  /** The question that decides whether a job may start before `head`; a yes counts from then on. */
-  around(head: ReplayJob): (job: ReplayJob, nodes: readonly number[]) => boolean {
+  /**
+   * Where a job that fits now may start without delaying `head`, or undefined; what it answers with is started. Jobs of a
+   * size that was refused are refused without another look until something starts, as all would be the same for them.
+   */
+  around(head: ReplayJob): (job: ReplayJob) => readonly number[] | undefined {
     const { pool, nowS } = this.#cluster;
     const later = new LaterVector(this.#cluster);
     const shadowS = this.#release(later, head);
-    return (job, nodes) => {
-      if (nowS + job.estimateS <= shadowS) return true;
-      later.move(job, nodes, -1);
-      if (gpusFit(head.gpus, pool.nodeGpus, (value) => later.counts[value] ?? 0)) return true;
-      later.move(job, nodes, 1);
-      return false;
+    const refusedGpus = new Set<number>();
+    return (job) => {
+      const endsBefore = nowS + job.estimateS <= shadowS;
+      if (!endsBefore && refusedGpus.has(job.gpus)) return undefined;
+      const nodes = pool.bestFit(job.gpus);
+      if (!endsBefore) {
+        later.move(job, nodes, -1);
+        if (!gpusFit(head.gpus, pool.nodeGpus, (value) => later.counts[value] ?? 0)) {
+          later.move(job, nodes, 1);
+          refusedGpus.add(job.gpus);
+          return undefined;
+        }
+      }
+      refusedGpus.clear();
+      return nodes;
     };
   }
 

@@ -56,10 +56,20 @@ class PreemptiveRun implements PolicyRun {
   pass(): void {
     this.#live = this.#live.filter(({ job }) => job.state !== 'done');
     for (const entry of this.#live) entry.key = this.#key(entry.job);
-    this.#live.sort((a, b) => a.key - b.key || a.job.row - b.job.row);
+    if (!this.#isSorted()) this.#live.sort(inOrder);
     this.#markWanted();
-    for (const { job, wanted } of this.#live) if (wanted && job.state === 'waiting') this.#startWanted(job);
+    this.#startAllWanted();
     this.#fillIdle();
+  }
+
+  /** Most passes change nothing in the order, and looking is cheaper than sorting. */
+  #isSorted(): boolean {
+    let before: Entry | undefined;
+    for (const entry of this.#live) {
+      if (before !== undefined && inOrder(before, entry) > 0) return false;
+      before = entry;
+    }
+    return true;
   }
 
   #markWanted(): void {
@@ -70,8 +80,18 @@ class PreemptiveRun implements PolicyRun {
     }
   }
 
+  /** A size that found no place finds none until something else was started, so that one look a size is enough. */
+  #startAllWanted(): void {
+    const hopelessGpus = new Set<number>();
+    for (const { job, wanted } of this.#live) {
+      if (!wanted || job.state === 'running' || hopelessGpus.has(job.gpus)) continue;
+      if (this.#startWanted(job)) hopelessGpus.clear();
+      else hopelessGpus.add(job.gpus);
+    }
+  }
+
   /** Lifts unwanted jobs, the last first, until it fits; those that it did not need, or all when it never fits, go back. */
-  #startWanted(job: ReplayJob): void {
+  #startWanted(job: ReplayJob): boolean {
     const { pool } = this.#cluster;
     const lifted: ReplayJob[] = [];
     for (let at = this.#live.length - 1; at >= 0 && !pool.fits(job.gpus); at -= 1) {
@@ -80,11 +100,13 @@ class PreemptiveRun implements PolicyRun {
       this.#cluster.lift(victim.job);
       lifted.push(victim.job);
     }
-    if (pool.fits(job.gpus)) this.#cluster.start(job, pool.bestFit(job.gpus));
+    const fits = pool.fits(job.gpus);
+    if (fits) this.#cluster.start(job, pool.bestFit(job.gpus));
     for (const victim of lifted.reverse()) {
       if (pool.stillFree(victim)) this.#cluster.restore(victim);
       else this.#cluster.preempt(victim);
     }
+    return fits;
   }
 
   #fillIdle(): void {
@@ -94,4 +116,8 @@ class PreemptiveRun implements PolicyRun {
       if (job.state === 'waiting' && pool.fits(job.gpus)) this.#cluster.start(job, pool.bestFit(job.gpus));
     }
   }
+}
+
+function inOrder(a: Entry, b: Entry): number {
+  return a.key - b.key || a.job.row - b.job.row;
 }

@@ -63,8 +63,8 @@ class QueueRun implements PolicyRun {
     this.#startHeads();
     const head = this.head();
     if (head === undefined || this.#behindTheHead === 'strict' || this.#cluster.pool.idleGpus === 0) return;
-    const mayStart = this.#behindTheHead === 'skip' ? () => true : this.#backfill.around(head);
-    this.#startBehind(mayStart);
+    const { pool } = this.#cluster;
+    this.#startBehind(this.#behindTheHead === 'skip' ? ({ gpus }) => pool.bestFit(gpus) : this.#backfill.around(head));
   }
 
   #startHeads(): void {
@@ -79,14 +79,15 @@ class QueueRun implements PolicyRun {
     }
   }
 
-  #startBehind(mayStart: (job: ReplayJob, nodes: readonly number[]) => boolean): void {
+  /** `placeFor` is asked about jobs that fit now. */
+  #startBehind(placeFor: (job: ReplayJob) => readonly number[] | undefined): void {
     const { pool } = this.#cluster;
     let started = 0;
     for (let at = this.#first + 1; at < this.#waiting.length && pool.idleGpus > 0; at += 1) {
       const job = this.#waiting[at];
       if (job === undefined || !pool.fits(job.gpus)) continue;
-      const nodes = pool.bestFit(job.gpus);
-      if (!mayStart(job, nodes)) continue;
+      const nodes = placeFor(job);
+      if (nodes === undefined) continue;
       this.#start(job, nodes);
       started += 1;
     }
