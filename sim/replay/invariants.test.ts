@@ -12,6 +12,7 @@ const job = fc.record({
   durationS: fc.integer({ min: 1, max: 20_000 }),
   gpus: fc.integer({ min: 1, max: 12 }),
   estimateS: fc.integer({ min: 1, max: 20_000 }),
+  priority: fc.integer({ min: 0, max: 4 }),
 });
 const traces = fc
   .array(job, { minLength: 1, maxLength: 40 })

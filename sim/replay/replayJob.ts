@@ -8,6 +8,8 @@ export interface TraceJob {
   readonly gpus: number;
   /** The run time that the scheduler is told, 1 or more. */
   readonly estimateS: number;
+  /** Higher goes first, where a policy looks at it. */
+  readonly priority: number;
 }
 
 /** A job of the trace and where it stands. The cluster moves it, policies only read it. */
@@ -35,12 +37,13 @@ export interface ReplayJob extends TraceJob {
 /** Sorted by submission; rows with the same second keep their order. */
 export function replayJobs(trace: readonly TraceJob[]): readonly ReplayJob[] {
   const sorted = [...trace].sort((a, b) => a.submitS - b.submitS);
-  return sorted.map(({ id, submitS, durationS, gpus, estimateS }, row) => ({
+  return sorted.map(({ id, submitS, durationS, gpus, estimateS, priority }, row) => ({
     id,
     submitS,
     durationS,
     gpus,
     estimateS,
+    priority,
     row,
     state: 'coming',
     nodes: [],

@@ -19,6 +19,7 @@ const house = {
   'controller/adapters/memory/memoryStore.ts': "import type { Stored } from '../../ports/store.ts';\nexport const kept: Stored[] = [];\n",
   'agent/core/converge.ts': "import { first } from '#vocabulary/ids.ts';\nexport const converge = (): number => first;\n",
   'cli/main.ts': "import { first } from '#vocabulary/ids.ts';\nexport const main = (): number => first;\n",
+  'sim/main.ts': "import { step } from '#core/step.ts';\nexport const main = (): number => step(1);\n",
   'test/support.ts': "import { step } from '#core/step.ts';\nexport const seen = step(2);\n",
 };
 
@@ -47,6 +48,14 @@ describe('imports between rooms', () => {
       'cli/bad4.ts',
       "import type { converge } from '#agent/core/converge.ts';\nexport type C = typeof converge;",
       'room-cli',
+    ],
+    ['sim -> adapters', 'sim/bad19.ts', "export { kept } from '../controller/adapters/memory/memoryStore.ts';", 'room-sim'],
+    ['cli -> sim', 'cli/bad20.ts', "export { main } from '#sim/main.ts';", 'room-cli'],
+    [
+      'a test of sim -> loop',
+      'sim/bad21.test.ts',
+      "export { run } from '#controller/loop/run.ts';",
+      'tests-of-the-simulator-see-what-it-sees',
     ],
     ['controller -> agent', 'controller/main.ts', "export { converge } from '#agent/core/converge.ts';", 'room-controller-main'],
     ['core -> adapters', 'controller/core/bad5.ts', "export { kept } from '../adapters/memory/memoryStore.ts';", 'room-controller-core'],

@@ -7,8 +7,8 @@ const header = 'id,submit_s,duration_s,gpus,est_s';
 test('rows become jobs: those without GPUs are left out, and a duration is at least a second', () => {
   const text = `${header}\na,0,60,8,50\ncpu,1,60,0,50\nb,2,0,1,\n`;
   expect(parseJobs(text, wanted)).toEqual([
-    { id: 'a', submitS: 0, durationS: 60, gpus: 8, estimateS: 60 },
-    { id: 'b', submitS: 2, durationS: 1, gpus: 1, estimateS: 1 },
+    { id: 'a', submitS: 0, durationS: 60, gpus: 8, estimateS: 60, priority: 0 },
+    { id: 'b', submitS: 2, durationS: 1, gpus: 1, estimateS: 1, priority: 0 },
   ]);
 });
 
@@ -18,7 +18,7 @@ test('estimates come from their column when they are asked for', () => {
 
 test('line ends of Windows, a byte order mark and columns in another order do not matter', () => {
   const text = '\uFEFFgpus,user,submit_s,duration_s\r\n2,ann,7,9\r\n';
-  expect(parseJobs(text, wanted)).toEqual([{ id: '2', submitS: 7, durationS: 9, gpus: 2, estimateS: 9 }]);
+  expect(parseJobs(text, wanted)).toEqual([{ id: '2', submitS: 7, durationS: 9, gpus: 2, estimateS: 9, priority: 0 }]);
 });
 
 test.each([
@@ -40,4 +40,8 @@ test('an estimate that is missing is refused only where estimates are read', () 
   const text = `${header}\na,0,60,8,`;
   expect(parseJobs(text, wanted)).toHaveLength(1);
   expect(() => parseJobs(text, { ...wanted, estimates: 'csv' })).toThrow('trace.csv:2: est_s ""');
+});
+
+test('a priority is read where there is one', () => {
+  expect(parseJobs('submit_s,duration_s,gpus,priority\n0,1,1,3\n0,1,1,', wanted).map(({ priority }) => priority)).toEqual([3, 0]);
 });

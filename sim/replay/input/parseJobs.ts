@@ -1,7 +1,7 @@
 /**
  * The jobs of a trace from CSV with a header row. Columns that count: submit_s, duration_s and gpus, which every row has;
- * id, which is the number of the row where there is none; est_s, where estimates come from the file. Others are passed
- * over. Fields are not quoted.
+ * id, which is the number of the line where there is none; priority, which is 0 where there is none; est_s, where estimates
+ * come from the file. Others are passed over. Fields are not quoted.
  */
 import { InputError } from '../../inputError.ts';
 import type { TraceJob } from '../replayJob.ts';
@@ -47,7 +47,14 @@ function parseRow(row: Row, { estimates, totalGpus }: JobsWanted): TraceJob | un
   if (gpus > totalGpus) throw row.wrong('gpus', `the cluster has ${totalGpus}, so that the job could never start`);
   const durationS = Math.max(1, row.whole('duration_s'));
   const estimateS = estimates === 'csv' ? Math.max(1, row.whole('est_s')) : durationS;
-  return { id: row.text('id') || String(row.line), submitS: row.whole('submit_s'), durationS, gpus, estimateS };
+  return {
+    id: row.text('id') || String(row.line),
+    submitS: row.whole('submit_s'),
+    durationS,
+    gpus,
+    estimateS,
+    priority: row.wholeOr('priority', 0),
+  };
 }
 
 class Row {
@@ -74,6 +81,10 @@ class Row {
     const value = Number(text);
     if (/^\d+$/.test(text) && value <= secondsMax) return value;
     throw this.wrong(column, `must be a whole number from 0 to ${secondsMax}`);
+  }
+
+  wholeOr(column: string, absent: number): number {
+    return this.text(column) === '' ? absent : this.whole(column);
   }
 
   wrong(column: string, why: string): InputError {

@@ -9,7 +9,7 @@ function job(
   gpus: number,
   { runs, told = runs }: { readonly runs: number; readonly told?: number },
 ): TraceJob {
-  return { id, submitS, durationS: runs, gpus, estimateS: told };
+  return { id, submitS, durationS: runs, gpus, estimateS: told, priority: 0 };
 }
 
 /** When each job starts, on two nodes of 8 GPUs. */

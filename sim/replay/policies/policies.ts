@@ -1,9 +1,11 @@
+import type { ReplayJob } from '../replayJob.ts';
 import type { Policy } from './policy.ts';
 import { attainedServicePolicy, preemptivePolicy } from './preemptive.ts';
 import { queuePolicy } from './queue.ts';
 import { shoalPolicy } from './shoal.ts';
 
 const bySubmission = { key: () => 0, order: 'submission' };
+const byPriority = { key: ({ priority }: ReplayJob) => -priority, order: 'priority' };
 
 /** Every policy that `--policy` knows. */
 export const policies = {
@@ -11,6 +13,8 @@ export const policies = {
   fifo: queuePolicy({ ...bySubmission, behindTheHead: 'strict' }),
   'fifo-skip': queuePolicy({ ...bySubmission, behindTheHead: 'skip' }),
   easy: queuePolicy({ ...bySubmission, behindTheHead: 'backfill' }),
+  'prio-fifo': queuePolicy({ ...byPriority, behindTheHead: 'strict' }),
+  'prio-easy': queuePolicy({ ...byPriority, behindTheHead: 'backfill' }),
   sjf: queuePolicy({ key: ({ estimateS }) => estimateS, order: 'estimate', behindTheHead: 'strict' }),
   'sjf-skip': queuePolicy({ key: ({ estimateS }) => estimateS, order: 'estimate', behindTheHead: 'skip' }),
   'ssf-skip': queuePolicy({ key: ({ estimateS, gpus }) => estimateS * gpus, order: 'estimate x GPUs', behindTheHead: 'skip' }),

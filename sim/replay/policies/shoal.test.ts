@@ -4,7 +4,7 @@ import type { TraceJob } from '../replayJob.ts';
 import { policies, type PolicyName } from './policies.ts';
 
 function job(id: string, submitS: number, durationS: number, gpus: number): TraceJob {
-  return { id, submitS, durationS, gpus, estimateS: durationS };
+  return { id, submitS, durationS, gpus, estimateS: durationS, priority: 0 };
 }
 
 /** Each job as `id start-end, preempted for n s`, on two nodes of 8 GPUs. */
