@@ -37,11 +37,11 @@ export function replay({ trace, shape, policy, overheadFactor }: ReplayInput): R
   let arrived = 0;
   let done = 0;
   while (done < jobs.length) {
-    const nextS = Math.min(cluster.nextDueS, jobs[arrived]?.submitS ?? Infinity);
+    const nextS = Math.min(cluster.nextPassS, jobs[arrived]?.submitS ?? Infinity);
     assert(nextS < Infinity, 'a job that fits the cluster is started in the end');
     const idleGpus = cluster.pool.idleGpus;
     meter.advance(nextS, { busyGpus: cluster.pool.totalGpus - idleGpus, idleGpus, headGpus: run.head()?.gpus });
-    cluster.nowS = nextS;
+    cluster.advance(nextS);
     done += finishDue(cluster, run);
     arrived += admit(jobs, arrived, cluster, run);
     run.pass();

@@ -19,6 +19,8 @@ export interface ReplayJob extends TraceJob {
   state: 'coming' | 'waiting' | 'running' | 'done';
   /** One node a piece, whole nodes first; meaningful while it runs. */
   nodes: readonly number[];
+  /** Its submission, or when it was last stopped; also while it runs. */
+  waitingSinceS: number;
   /** When the present run began. */
   startedS: number;
   /** Of the duration and all overheads, what was left when the present run began, or what is left while it waits. */
@@ -47,6 +49,7 @@ export function replayJobs(trace: readonly TraceJob[]): readonly ReplayJob[] {
     row,
     state: 'coming',
     nodes: [],
+    waitingSinceS: submitS,
     startedS: 0,
     remainingS: durationS,
     heldS: 0,

@@ -17,6 +17,7 @@ export class VirtualCluster {
   starts = 0;
   preemptions = 0;
   readonly #due = new TimeHeap();
+  readonly #wakes = new TimeHeap();
   readonly #jobs: readonly ReplayJob[];
   /** Seconds of running until a job's level of service ends; Infinity when it has no more levels. */
   readonly #untilLevelEndsS: (job: ReplayJob) => number;
@@ -39,15 +40,30 @@ export class VirtualCluster {
     };
   }
 
-  /** When something that runs has to be looked at next; Infinity when nothing runs. */
-  get nextDueS(): number {
+  /** When the next pass is due although nothing arrives; Infinity when nothing runs and nobody asked for one. */
+  get nextPassS(): number {
+    return Math.min(this.#nextDueS, this.#wakes.nextS);
+  }
+
+  /** Asks for a pass at a later time; the row only tells two such apart. */
+  wakeAt(atS: number, { row }: ReplayJob): void {
+    this.#wakes.push(atS, row);
+  }
+
+  /** Time goes on to here. */
+  advance(toS: number): void {
+    this.nowS = toS;
+    while (this.#wakes.nextS <= toS) this.#wakes.pop();
+  }
+
+  get #nextDueS(): number {
     while (this.#due.size > 0 && !this.#isDue(this.#due.nextRow, this.#due.nextS)) this.#due.pop();
     return this.#due.nextS;
   }
 
   /** Of what is due by now, the next job, in the order of time and row. One that has reached its end is done; others crossed a level. */
   takeDue(): ReplayJob | undefined {
-    if (this.nextDueS > this.nowS) return undefined;
+    if (this.#nextDueS > this.nowS) return undefined;
     const job = this.#jobs[this.#due.pop()];
     assert(job !== undefined, 'what is due is a row of the trace');
     if (this.remainingS(job) > 0) {
@@ -89,6 +105,7 @@ export class VirtualCluster {
     const cost = this.preemptionCostS(job.gpus);
     job.remainingS += cost;
     job.overheadS += cost;
+    job.waitingSinceS = this.nowS;
     this.preemptions += 1;
   }
 

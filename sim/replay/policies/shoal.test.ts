@@ -13,9 +13,9 @@ function story(trace: readonly TraceJob[], policy: PolicyName = 'shoal'): readon
   return jobs.map(({ id, firstStartS, endS, overheadS }) => `${id} ${firstStartS}-${endS}${overheadS > 0 ? ` +${overheadS}` : ''}`);
 }
 
-test('a new job stops one that has had more, which goes on when it is done', () => {
+test('a new job stops one that has had more, once it has waited as long as a stop costs it', () => {
   // The old one passes one GPU-hour after 225 s.
-  expect(story([job('old', 0, 1_000, 16), job('new', 500, 100, 16)])).toEqual(['old 0-1160 +60', 'new 500-600']);
+  expect(story([job('old', 0, 1_000, 16), job('new', 500, 100, 16)])).toEqual(['old 0-1160 +60', 'new 560-660']);
 });
 
 test('a job that has had as little is not stopped', () => {
@@ -25,6 +25,16 @@ test('a job that has had as little is not stopped', () => {
 test('small jobs that split two nodes are moved together for one that fills a node', () => {
   // After the two long blocks end, s1 and s2 hold 4 GPUs each on different nodes.
   const trace = [job('b1', 0, 10, 4), job('s1', 0, 900, 4), job('b2', 0, 10, 4), job('s2', 0, 900, 4), job('big', 20, 100, 8)];
-  expect(story(trace)).toEqual(['b1 0-10', 's1 0-930 +30', 'b2 0-10', 's2 0-900', 'big 20-120']);
+  expect(story(trace)).toEqual(['b1 0-10', 's1 0-930 +30', 'b2 0-10', 's2 0-900', 'big 50-150']);
   expect(story(trace, 'las5')).toContain('big 900-1000');
+});
+
+test('a job that has waited for a week goes first of all and is safe for an hour', () => {
+  const dayS = 86_400;
+  // From the moment that `old` has had five hours, a new job that needs the whole cluster comes every 1,000 s.
+  const newcomers = Array.from({ length: 700 }, (_, at) => job(`new${at}`, 20_000 + at * 1_000, 1_000, 16));
+  const result = story([job('old', 0, 23_000, 16), ...newcomers]);
+  const stoppedS = 20_060;
+  const leftS = 23_000 - stoppedS + 60;
+  expect(result[0]).toBe(`old 0-${stoppedS + 7 * dayS + leftS} +60`);
 });

@@ -1,10 +1,23 @@
 import type { ReplayJob } from '../replayJob.ts';
 import type { VirtualCluster } from '../virtualCluster.ts';
 
+const firstLevelGpuS = 3_600;
+const levelFactor = 4;
+const levels = 10;
+/** Attained service at which a job's level grows, in GPU-seconds: one GPU-hour, and on by factors of four. */
+export const levelsGpuS: readonly number[] = Array.from({ length: levels }, (_, level) => firstLevelGpuS * levelFactor ** level);
+/** Who waits so long in one go is overdue and goes before all others, the oldest first ... */
+export const overdueAfterS = 7 * 86_400;
+/** ... and is safe for so long once it runs. */
+export const overdueRunsS = 3_600;
+
+/** Before every level. */
+const overdueKey = -1;
+
 /** Where a job stands in a pass of the Shoal policy. */
 export class Standing {
   readonly job: ReplayJob;
-  /** Smaller goes first: twice the level, and one more while it waits. */
+  /** Smaller goes first: below 0 when overdue, else twice the level, and one more while it waits. */
   key = 0;
   /** Its place in the order of this pass. */
   rank = 0;
@@ -13,21 +26,47 @@ export class Standing {
   startedNow = false;
   /** Attained service only grows, so that a level is never left downwards. */
   #level = 0;
+  #patientUntilS = -1;
+  #overdueFromS = -1;
 
   constructor(job: ReplayJob) {
     this.job = job;
   }
 
   /** At the start of a pass. */
-  refresh(cluster: VirtualCluster, levelsGpuS: readonly number[]): void {
+  refresh(cluster: VirtualCluster): void {
     const attained = cluster.attainedGpuS(this.job);
     while (attained >= (levelsGpuS[this.#level] ?? Infinity)) this.#level += 1;
-    this.key = this.#level * 2 + (this.job.state === 'running' ? 0 : 1);
+    const waits = this.job.state === 'waiting';
+    this.key = this.#isOverdue(cluster) ? overdueKey : this.#level * 2 + (waits ? 1 : 0);
     this.claimed = false;
     this.startedNow = false;
   }
 
+  /**
+   * Whether it may stop others now. A job that waits is patient for as long as being stopped costs it: GPUs often come
+   * free by themselves in that time. Asks for a pass at its end.
+   */
+  mayStopOthers(cluster: VirtualCluster): boolean {
+    const fromS = this.job.waitingSinceS + cluster.preemptionCostS(this.job.gpus);
+    if (cluster.nowS >= fromS) return true;
+    if (this.#patientUntilS !== fromS) cluster.wakeAt(fromS, this.job);
+    this.#patientUntilS = fromS;
+    return false;
+  }
+
   before(other: Standing | undefined): boolean {
     return other !== undefined && (this.key - other.key || this.job.row - other.job.row) < 0;
+  }
+
+  /** Asks for a pass when a waiting job will become it. */
+  #isOverdue(cluster: VirtualCluster): boolean {
+    const { state, startedS, waitingSinceS } = this.job;
+    if (state === 'running') return startedS - waitingSinceS >= overdueAfterS && cluster.nowS - startedS < overdueRunsS;
+    const fromS = waitingSinceS + overdueAfterS;
+    if (cluster.nowS >= fromS) return true;
+    if (this.#overdueFromS !== fromS) cluster.wakeAt(fromS, this.job);
+    this.#overdueFromS = fromS;
+    return false;
   }
 }
