@@ -1,7 +1,9 @@
 import { assert } from '#vocabulary/assert.ts';
 
-/** Rows that one heap can tell apart; times may then be up to 2^32 s. */
+/** Rows that one heap can tell apart. */
 export const rowsMax = 2 ** 20;
+/** Some 270 years: what is left of a double's 53 bits. */
+const secondsMax = 2 ** 33;
 
 /** What happens next: pairs of (second, row), smallest first, packed into one double each. */
 export class TimeHeap {
@@ -23,7 +25,7 @@ export class TimeHeap {
   }
 
   push(atS: number, row: number): void {
-    assert(row < rowsMax, 'a row fits beside its time');
+    assert(row < rowsMax && atS < secondsMax, 'a time and its row fit into one number');
     if (this.#size === this.#keys.length) {
       const larger = new Float64Array(this.#size * 2);
       larger.set(this.#keys);
