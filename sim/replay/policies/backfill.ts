@@ -21,6 +21,10 @@ export class Backfill {
     this.#cluster = cluster;
   }
 
+  running(): Iterable<ReplayJob> {
+    return this.#running.values();
+  }
+
   started(job: ReplayJob): void {
     const key = endKey(job);
     this.#keys.splice(positionOf(this.#keys, key), 0, key);
@@ -42,7 +46,7 @@ export class Backfill {
     const shadowS = this.#release(later, head);
     const refusedGpus = new Set<number>();
     return (job) => {
-      const endsBefore = nowS + job.estimateS <= shadowS;
+      const endsBefore = nowS + expectedS(job) <= shadowS;
       if (!endsBefore && refusedGpus.has(job.gpus)) return undefined;
       const nodes = pool.bestFit(job.gpus);
       if (!endsBefore) {
@@ -97,8 +101,13 @@ class LaterVector {
   }
 }
 
+/** After a job was stopped once, what it has left is taken as known. */
+function expectedS({ heldS, overheadS, remainingS, estimateS }: ReplayJob): number {
+  return heldS > 0 || overheadS > 0 ? remainingS : estimateS;
+}
+
 function endKey(job: ReplayJob): number {
-  return (job.startedS + job.estimateS) * rowsMax + job.row;
+  return (job.startedS + expectedS(job)) * rowsMax + job.row;
 }
 
 /** Where the key is, or belongs. */

@@ -15,6 +15,7 @@ export const policies = {
   easy: queuePolicy({ ...bySubmission, behindTheHead: 'backfill' }),
   'prio-fifo': queuePolicy({ ...byPriority, behindTheHead: 'strict' }),
   'prio-easy': queuePolicy({ ...byPriority, behindTheHead: 'backfill' }),
+  'prio-evict': queuePolicy({ ...byPriority, behindTheHead: 'backfill', evictsFromPriority: 3 }),
   sjf: queuePolicy({ key: ({ estimateS }) => estimateS, order: 'estimate', behindTheHead: 'strict' }),
   'sjf-skip': queuePolicy({ key: ({ estimateS }) => estimateS, order: 'estimate', behindTheHead: 'skip' }),
   'ssf-skip': queuePolicy({ key: ({ estimateS, gpus }) => estimateS * gpus, order: 'estimate x GPUs', behindTheHead: 'skip' }),

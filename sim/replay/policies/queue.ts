@@ -5,6 +5,7 @@
 import type { ReplayJob } from '../replayJob.ts';
 import type { VirtualCluster } from '../virtualCluster.ts';
 import { Backfill } from './backfill.ts';
+import { evictFor } from './evictFor.ts';
 import type { Policy, PolicyRun } from './policy.ts';
 
 export interface QueueRule {
@@ -13,38 +14,39 @@ export interface QueueRule {
   readonly key: (job: ReplayJob) => number;
   /** The key in words. */
   readonly order: string;
+  /** Waiting jobs of this priority or more may stop running ones of a lower one; absent: nobody is stopped. */
+  readonly evictsFromPriority?: number;
 }
 
-export function queuePolicy({ behindTheHead, key, order }: QueueRule): Policy {
+export function queuePolicy(rule: QueueRule): Policy {
+  const { behindTheHead, order, evictsFromPriority } = rule;
   return {
-    settings: { order, behindTheHead },
-    begin: (cluster) => new QueueRun(cluster, key, behindTheHead),
+    settings: { order, behindTheHead, ...(evictsFromPriority === undefined ? {} : { evictsFromPriority }) },
+    begin: (cluster) => new QueueRun(cluster, rule),
   };
 }
 
 class QueueRun implements PolicyRun {
   readonly #cluster: VirtualCluster;
-  readonly #key: (job: ReplayJob) => number;
-  readonly #behindTheHead: QueueRule['behindTheHead'];
+  readonly #rule: QueueRule;
   readonly #backfill: Backfill;
   /** In order; those before `#first` have started. */
   #waiting: ReplayJob[] = [];
   #first = 0;
 
-  constructor(cluster: VirtualCluster, key: (job: ReplayJob) => number, behindTheHead: QueueRule['behindTheHead']) {
+  constructor(cluster: VirtualCluster, rule: QueueRule) {
     this.#cluster = cluster;
-    this.#key = key;
-    this.#behindTheHead = behindTheHead;
+    this.#rule = rule;
     this.#backfill = new Backfill(cluster);
   }
 
   arrive(job: ReplayJob): void {
-    const key = this.#key(job);
+    const key = this.#rule.key(job);
     let [low, high] = [this.#first, this.#waiting.length];
     while (low < high) {
       const middle = (low + high) >>> 1;
       const other = this.#waiting[middle];
-      if (other !== undefined && this.#key(other) <= key) low = middle + 1;
+      if (other !== undefined && (this.#rule.key(other) - key || other.row - job.row) < 0) low = middle + 1;
       else high = middle;
     }
     if (low === this.#waiting.length) this.#waiting.push(job);
@@ -52,7 +54,7 @@ class QueueRun implements PolicyRun {
   }
 
   finish(job: ReplayJob): void {
-    if (this.#behindTheHead === 'backfill') this.#backfill.ended(job);
+    if (this.#rule.behindTheHead === 'backfill') this.#backfill.ended(job);
   }
 
   head(): ReplayJob | undefined {
@@ -60,11 +62,26 @@ class QueueRun implements PolicyRun {
   }
 
   pass(): void {
+    if (this.#rule.evictsFromPriority !== undefined) this.#evict(this.#rule.evictsFromPriority);
     this.#startHeads();
     const head = this.head();
-    if (head === undefined || this.#behindTheHead === 'strict' || this.#cluster.pool.idleGpus === 0) return;
+    if (head === undefined || this.#rule.behindTheHead === 'strict' || this.#cluster.pool.idleGpus === 0) return;
     const { pool } = this.#cluster;
-    this.#startBehind(this.#behindTheHead === 'skip' ? ({ gpus }) => pool.bestFit(gpus) : this.#backfill.around(head));
+    this.#startBehind(this.#rule.behindTheHead === 'skip' ? ({ gpus }) => pool.bestFit(gpus) : this.#backfill.around(head));
+  }
+
+  #evict(fromPriority: number): void {
+    for (const job of this.#waiting.slice(this.#first).filter(({ priority }) => priority >= fromPriority)) {
+      const stopped = evictFor(job, this.#backfill.running(), this.#cluster);
+      if (stopped === undefined) continue;
+      this.#backfill.started(job);
+      this.#waiting.splice(this.#waiting.indexOf(job, this.#first), 1);
+      for (const each of stopped) {
+        this.#backfill.ended(each);
+        this.#cluster.preempt(each);
+        this.arrive(each);
+      }
+    }
   }
 
   #startHeads(): void {
@@ -98,6 +115,6 @@ class QueueRun implements PolicyRun {
 
   #start(job: ReplayJob, nodes: readonly number[]): void {
     this.#cluster.start(job, nodes);
-    if (this.#behindTheHead === 'backfill') this.#backfill.started(job);
+    if (this.#rule.behindTheHead === 'backfill') this.#backfill.started(job);
   }
 }
