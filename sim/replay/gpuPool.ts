@@ -21,7 +21,9 @@ export class GpuPool {
   /** The same by node, which can be copied in one go. */
   readonly #freeOn: Uint16Array;
   readonly #residents: readonly ReplayJob[][];
+  readonly #down: Uint8Array;
   #idleGpus: number;
+  #downGpus = 0;
 
   constructor({ nodes, nodeGpus }: ClusterShape) {
     this.nodes = nodes;
@@ -31,11 +33,37 @@ export class GpuPool {
     this.#free = new FreeIndex(nodes, nodeGpus);
     this.#freeOn = new Uint16Array(nodes);
     for (let node = 0; node < nodes; node += 1) this.#setFree(node, nodeGpus);
+    this.#down = new Uint8Array(nodes);
     this.#residents = Array.from({ length: nodes }, () => []);
   }
 
   get idleGpus(): number {
     return this.#idleGpus;
+  }
+
+  /** Of nodes that are away. */
+  get downGpus(): number {
+    return this.#downGpus;
+  }
+
+  isDown(node: number): boolean {
+    return this.#down[node] === 1;
+  }
+
+  /** A node on which nothing runs goes away: none of its GPUs are free until it is back. */
+  takeDown(node: number): void {
+    assert(!this.isDown(node) && this.freeOn(node) === this.nodeGpus, 'a node goes away once, and empty');
+    this.#setFree(node, 0);
+    this.#down[node] = 1;
+    this.#idleGpus -= this.nodeGpus;
+    this.#downGpus += this.nodeGpus;
+  }
+
+  bringUp(node: number): void {
+    this.#down[node] = 0;
+    this.#setFree(node, this.nodeGpus);
+    this.#idleGpus += this.nodeGpus;
+    this.#downGpus -= this.nodeGpus;
   }
 
   freeOn(node: number): number {

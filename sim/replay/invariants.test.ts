@@ -48,6 +48,24 @@ test.each(all)('%s runs every job for exactly what it needs, and the ledger sums
   );
 });
 
+const failure = fc.record({
+  atS: fc.integer({ min: 0, max: 60_000 }),
+  node: fc.integer({ min: 0, max: 2 }),
+  repairS: fc.integer({ min: 0, max: 20_000 }),
+});
+
+test.each(all)('%s brings every job to its end though nodes fail, and the ledger still sums to the capacity', (_, policy) => {
+  fc.assert(
+    fc.property(traces, fc.array(failure, { maxLength: 6 }), (trace, failures) => {
+      const result = replay({ trace, shape, policy, overheadFactor: 1, failurePlan: { failures, checkpointEveryS: 600 } });
+      for (const each of result.jobs) expect(each.heldS).toBe(each.durationS + each.overheadS);
+      const { sum, capacity } = categoriesSum(result);
+      expect(sum).toBe(capacity);
+    }),
+    { numRuns: 60 },
+  );
+});
+
 test.each(all)('%s decides the same on the same trace', (_, policy) => {
   fc.assert(
     fc.property(traces, (trace) => {

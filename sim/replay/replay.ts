@@ -1,9 +1,10 @@
 /**
- * A trace of jobs against a policy, in whole seconds of virtual time. At one instant: jobs that end or cross a level of
- * service, in the order of (time, row); then arrivals, in the order of rows; then one scheduling pass.
+ * A trace of jobs against a policy, in whole seconds of virtual time. At one instant: nodes come back; jobs end or cross a
+ * level of service, in the order of (time, row); nodes fail; jobs arrive, in the order of rows; then one scheduling pass.
  */
 import { assert } from '#vocabulary/assert.ts';
 import type { ClusterShape } from './gpuPool.ts';
+import { NodeFailures, type FailurePlan } from './nodeFailures.ts';
 import type { Policy, PolicyRun } from './policies/policy.ts';
 import { replayJobs, type ReplayJob, type TraceJob } from './replayJob.ts';
 import { UsageMeter } from './usageMeter.ts';
@@ -16,6 +17,8 @@ export interface ReplayInput {
   readonly policy: Policy;
   /** Multiplies what a preemption costs. */
   readonly overheadFactor: number;
+  /** Absent: nothing fails. */
+  readonly failurePlan?: FailurePlan;
 }
 
 export interface ReplayResult {
@@ -23,30 +26,38 @@ export interface ReplayResult {
   /** All of them done, in the order of submission. */
   readonly jobs: readonly Readonly<ReplayJob>[];
   readonly usage: ReturnType<UsageMeter['shares']>;
+  /** GPU-seconds of nodes that were away. */
+  readonly downGpuS: number;
   readonly starts: number;
   readonly preemptions: number;
 }
 
-export function replay({ trace, shape, policy, overheadFactor }: ReplayInput): ReplayResult {
+const noFailures: FailurePlan = { failures: [], checkpointEveryS: 1 };
+
+export function replay({ trace, shape, policy, overheadFactor, failurePlan = noFailures }: ReplayInput): ReplayResult {
   const jobs = replayJobs(trace);
   const [firstJob, lastJob] = [jobs[0], jobs.at(-1)];
   assert(firstJob !== undefined && lastJob !== undefined, 'a trace has jobs');
   const cluster = new VirtualCluster(jobs, { shape, overheadFactor, levelsGpuS: policy.levelsGpuS ?? [] });
   const run = policy.begin(cluster);
   const meter = new UsageMeter({ firstSubmitS: firstJob.submitS, lastSubmitS: lastJob.submitS });
+  const failures = new NodeFailures(failurePlan);
   let arrived = 0;
   let done = 0;
   while (done < jobs.length) {
-    const nextS = Math.min(cluster.nextPassS, jobs[arrived]?.submitS ?? Infinity);
+    const nextS = Math.max(Math.min(cluster.nextPassS, jobs[arrived]?.submitS ?? Infinity, failures.nextS), firstJob.submitS);
     assert(nextS < Infinity, 'a job that fits the cluster is started in the end');
-    const idleGpus = cluster.pool.idleGpus;
-    meter.advance(nextS, { busyGpus: cluster.pool.totalGpus - idleGpus, idleGpus, headGpus: run.head()?.gpus });
+    const { idleGpus, downGpus, totalGpus } = cluster.pool;
+    meter.advance(nextS, { busyGpus: totalGpus - idleGpus - downGpus, idleGpus, downGpus, headGpus: run.head()?.gpus });
     cluster.advance(nextS);
+    failures.repair(cluster);
     done += finishDue(cluster, run);
+    for (const job of failures.strike(cluster)) run.interrupted(job);
     arrived += admit(jobs, arrived, cluster, run);
     run.pass();
   }
-  return { shape, jobs, usage: meter.shares(cluster.pool.totalGpus), starts: cluster.starts, preemptions: cluster.preemptions };
+  const { starts, preemptions } = cluster;
+  return { shape, jobs, usage: meter.shares(cluster.pool.totalGpus), downGpuS: meter.downGpuS, starts, preemptions };
 }
 
 /** Returns how many are done. */

@@ -27,8 +27,12 @@ export interface ReplayJob extends TraceJob {
   remainingS: number;
   /** Time on GPUs in earlier runs. */
   heldS: number;
-  /** Added to its duration by preemptions. */
+  /** Added to its duration by preemptions and failures. */
   overheadS: number;
+  /** Of it, work that failures took and that was done again. */
+  recomputedS: number;
+  /** Of it, restarts after failures. */
+  restartingS: number;
   /** When the cluster looks at it next while it runs: its end, or where a level of service ends. */
   dueS: number;
   /** -1 until it first starts. */
@@ -54,6 +58,8 @@ export function replayJobs(trace: readonly TraceJob[]): readonly ReplayJob[] {
     remainingS: durationS,
     heldS: 0,
     overheadS: 0,
+    recomputedS: 0,
+    restartingS: 0,
     dueS: 0,
     firstStartS: -1,
     endS: 0,

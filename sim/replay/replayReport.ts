@@ -28,7 +28,7 @@ export interface ReplayReport {
   readonly table: ReplayTable;
 }
 
-/** Those of a scenario's report; in a replay jobs only run, pay for preemptions, or are not there. */
+/** Those of a scenario's report; those that stay 0 are not known to a replay. */
 const nothing = {
   productive: 0n,
   starting: 0n,
@@ -47,12 +47,16 @@ export function replayReport(result: ReplayResult, policy: ReplayReport['policy'
   const spanS = makespanS(jobs);
   const capacity = BigInt(shape.nodes * shape.nodeGpus) * BigInt(spanS);
   const productive = sumGpuS(result, ({ durationS }) => durationS);
-  const suspending = sumGpuS(result, ({ overheadS }) => overheadS);
-  const amounts = { ...nothing, productive, suspending, idle: capacity - productive - suspending };
+  const recomputed = sumGpuS(result, ({ recomputedS }) => recomputedS);
+  const starting = sumGpuS(result, ({ restartingS }) => restartingS);
+  const held = productive + sumGpuS(result, ({ overheadS }) => overheadS);
+  const suspending = held - productive - recomputed - starting;
+  const unhealthy = BigInt(result.downGpuS);
+  const amounts = { ...nothing, productive, suspending, recomputed, starting, unhealthy, idle: capacity - held - unhealthy };
   return {
     policy,
     metrics: {
-      allocation: Number(productive + suspending) / Number(capacity),
+      allocation: Number(held) / Number(capacity),
       effective: mean(jobs.map(({ durationS }) => durationS)) / mean(jobs.map(({ endS, firstStartS }) => endS - firstStartS)),
       queueingDelay: distribution(jobs.map(queueOf)),
       completionTime: distribution(jobs.map(jctOf)),

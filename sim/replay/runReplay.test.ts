@@ -60,6 +60,7 @@ describe('what is wrong is said, and the exit code is 2:', () => {
     [['--policy', 'lottery'], 'error: --policy "lottery" is not known; known are shoal, fifo, '],
     [['--estimates', 'none'], 'error: --estimates "none" must be one of exact, csv'],
     [['--overhead-factor', '1.5'], 'error: --overhead-factor "1.5" must be a whole number from 0 to 1000'],
+    [['--checkpoint-every', '0'], 'error: --checkpoint-every "0" must be a whole number from 1 to 31536000'],
     [['-o', 'yaml'], 'error: --output "yaml" must be one of text, json'],
     [['--polcy', 'fifo'], "error: Unknown option '--polcy'"],
     [['--jobs', 'nowhere.csv'], 'error: cannot read nowhere.csv: ENOENT'],

@@ -3,8 +3,10 @@ import { parseArgs } from 'node:util';
 import { InputError } from '../inputError.ts';
 import { readInput } from '../readInput.ts';
 import { parseCluster } from './input/parseCluster.ts';
+import { parseFailures } from './input/parseFailures.ts';
 import { estimateSources, parseJobs, type EstimateSource } from './input/parseJobs.ts';
 import { isPolicyName, policies, type PolicyName } from './policies/policies.ts';
+import type { FailurePlan } from './nodeFailures.ts';
 import { printTable } from './printTable.ts';
 import { replay } from './replay.ts';
 import { replayReport, type ReplayReport } from './replayReport.ts';
@@ -15,6 +17,9 @@ interface ReplayOptions {
   readonly policy: PolicyName;
   readonly estimates: EstimateSource;
   readonly overheadFactor: number;
+  /** Absent: nothing fails. */
+  readonly failuresFile: string | undefined;
+  readonly checkpointEveryS: number;
 }
 
 /** Where text goes: tests give their own. */
@@ -40,6 +45,8 @@ Plays a trace of jobs against one policy in virtual time and prints waiting time
   --policy <name>         ${policyNames} (default shoal)
   --estimates <source>    the run times that the scheduler is told: exact, or csv for the column est_s (default exact)
   --overhead-factor <n>   multiplies what a preemption costs, 0 to ${overheadFactorMax} (default 1)
+  --failures <file>       nodes that fail, as CSV: t_s, node (from 0) and repair_s; none without it
+  --checkpoint-every <s>  with --failures: jobs lose what they did since the last multiple of this (default 1800)
   -o, --output <format>   text or json (default text)
   -h, --help              show this
 `;
@@ -63,13 +70,23 @@ export async function runReplay(args: readonly string[], { stdout, stderr }: Out
   }
 }
 
-async function playFiles({ jobsFile, clusterFile, policy, estimates, overheadFactor }: ReplayOptions): Promise<ReplayReport> {
+async function playFiles({ jobsFile, clusterFile, policy, estimates, overheadFactor, ...rest }: ReplayOptions): Promise<ReplayReport> {
   const shape = parseCluster(await readInput(clusterFile), clusterFile);
   const totalGpus = shape.nodes * shape.nodeGpus;
   const trace = parseJobs(await readInput(jobsFile), { file: jobsFile, estimates, totalGpus });
-  const result = replay({ trace, shape, policy: policies[policy], overheadFactor });
-  const settings = { placement: 'best fit', ...policies[policy].settings, estimates, overheadFactor };
+  const failurePlan = await readFailurePlan(rest, shape.nodes);
+  const result = replay({ trace, shape, policy: policies[policy], overheadFactor, ...(failurePlan === undefined ? {} : { failurePlan }) });
+  const failing = failurePlan === undefined ? {} : { failures: failurePlan.failures.length, checkpointEveryS: rest.checkpointEveryS };
+  const settings = { placement: 'best fit', ...policies[policy].settings, estimates, overheadFactor, ...failing };
   return replayReport(result, { name: policy, settings });
+}
+
+async function readFailurePlan(
+  { failuresFile, checkpointEveryS }: Pick<ReplayOptions, 'failuresFile' | 'checkpointEveryS'>,
+  nodes: number,
+): Promise<FailurePlan | undefined> {
+  if (failuresFile === undefined) return undefined;
+  return { failures: parseFailures(await readInput(failuresFile), { file: failuresFile, nodes }), checkpointEveryS };
 }
 
 type Flags = ReturnType<typeof readFlags>;
@@ -82,6 +99,8 @@ export function readFlags(args: readonly string[]) {
     policy: text,
     estimates: text,
     'overhead-factor': text,
+    failures: text,
+    'checkpoint-every': text,
     output: { type: 'string', short: 'o' },
     help: { type: 'boolean', short: 'h' },
   } as const;
@@ -103,14 +122,16 @@ export function compileReplay(flags: Flags): ReplayOptions {
     clusterFile: flags.cluster,
     policy,
     estimates: oneOf(flags.estimates ?? 'exact', estimateSources, '--estimates'),
-    overheadFactor: overheadFactorFrom(flags['overhead-factor'] ?? '1'),
+    overheadFactor: wholeFlag('--overhead-factor', flags['overhead-factor'] ?? '1', { min: 0, max: overheadFactorMax }),
+    failuresFile: flags.failures,
+    checkpointEveryS: wholeFlag('--checkpoint-every', flags['checkpoint-every'] ?? '1800', { min: 1, max: 31_536_000 }),
   };
 }
 
-function overheadFactorFrom(text: string): number {
+function wholeFlag(flag: string, text: string, { min, max }: { readonly min: number; readonly max: number }): number {
   const value = Number(text);
-  if (/^\d+$/.test(text) && value <= overheadFactorMax) return value;
-  throw new InputError(`--overhead-factor "${text}" must be a whole number from 0 to ${overheadFactorMax}`);
+  if (/^\d+$/.test(text) && value >= min && value <= max) return value;
+  throw new InputError(`${flag} "${text}" must be a whole number from ${min} to ${max}`);
 }
 
 function oneOf<T extends string>(text: string, allowed: readonly T[], flag: string): T {

@@ -1,3 +1,11 @@
+export interface UsageNow {
+  readonly busyGpus: number;
+  readonly idleGpus: number;
+  readonly downGpus: number;
+  /** Of the first job that waits; undefined when none does. */
+  readonly headGpus: number | undefined;
+}
+
 /** How the GPUs are used over time: integrals of what held since the last event. */
 export class UsageMeter {
   readonly #firstSubmitS: number;
@@ -7,6 +15,7 @@ export class UsageMeter {
   #queuedS = 0;
   #idleWhileQueuedGpuS = 0;
   #blockedByShapeS = 0;
+  #downGpuS = 0;
 
   constructor({ firstSubmitS, lastSubmitS }: { readonly firstSubmitS: number; readonly lastSubmitS: number }) {
     this.#firstSubmitS = firstSubmitS;
@@ -14,11 +23,8 @@ export class UsageMeter {
     this.#atS = firstSubmitS;
   }
 
-  /** The state has been the same since the last call; `headGpus` is of the first job that waits, undefined when none does. */
-  advance(
-    toS: number,
-    { busyGpus, idleGpus, headGpus }: { readonly busyGpus: number; readonly idleGpus: number; readonly headGpus: number | undefined },
-  ): void {
+  /** The state has been the same since the last call. */
+  advance(toS: number, { busyGpus, idleGpus, downGpus, headGpus }: UsageNow): void {
     const inWindowS = Math.min(toS, this.#lastSubmitS) - this.#atS;
     if (inWindowS > 0) this.#busyInWindowGpuS += busyGpus * inWindowS;
     if (headGpus !== undefined) {
@@ -27,7 +33,13 @@ export class UsageMeter {
       this.#idleWhileQueuedGpuS += idleGpus * forS;
       if (headGpus <= idleGpus) this.#blockedByShapeS += forS;
     }
+    this.#downGpuS += downGpus * (toS - this.#atS);
     this.#atS = toS;
+  }
+
+  /** GPU-seconds of nodes that were away. */
+  get downGpuS(): number {
+    return this.#downGpuS;
   }
 
   /** In percent; each is 0 where there was no such time. */

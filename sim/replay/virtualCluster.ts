@@ -9,6 +9,9 @@ import { TimeHeap } from './timeHeap.ts';
  */
 const preemptionCostS = { oneGpu: 7, oneNode: 30, nodes: 60 } as const;
 
+/** What a restart after a failure takes. */
+export const restartS = 300;
+
 /** Clock, GPUs and jobs of a replay: what a policy may look at and do. */
 export class VirtualCluster {
   readonly pool: GpuPool;
@@ -107,6 +110,18 @@ export class VirtualCluster {
     job.overheadS += cost;
     job.waitingSinceS = this.nowS;
     this.preemptions += 1;
+  }
+
+  /** A failure ends its run: what it did since the last checkpoint is lost. */
+  interrupt(job: ReplayJob, checkpointEveryS: number): void {
+    const lostS = (this.nowS - job.startedS) % checkpointEveryS;
+    this.lift(job);
+    this.#book(job);
+    job.remainingS += lostS + restartS;
+    job.overheadS += lostS + restartS;
+    job.recomputedS += lostS;
+    job.restartingS += restartS;
+    job.waitingSinceS = this.nowS;
   }
 
   preemptionCostS(gpus: number): number {

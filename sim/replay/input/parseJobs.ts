@@ -6,6 +6,7 @@
 import { InputError } from '../../inputError.ts';
 import type { TraceJob } from '../replayJob.ts';
 import { rowsMax } from '../timeHeap.ts';
+import { readRows, type Row } from './csvRows.ts';
 
 export const estimateSources = ['exact', 'csv'] as const;
 /** Where the run time that the scheduler is told comes from: the true one, or the column est_s. */
@@ -19,23 +20,10 @@ export interface JobsWanted {
   readonly totalGpus: number;
 }
 
-/** About 34 years; no sum of such times leaves what the replay can count. */
-const secondsMax = 2 ** 30;
-
 /** Rows without GPUs are left out; a duration of 0 counts as 1 s. Throws InputError at the first row that cannot be read. */
 export function parseJobs(text: string, wanted: JobsWanted): readonly TraceJob[] {
-  const [header = '', ...lines] = text.replace(/^\uFEFF/, '').split(/\r?\n/);
-  const columns = header.split(',').map((name) => name.trim());
   const needed = ['submit_s', 'duration_s', 'gpus', ...(wanted.estimates === 'csv' ? ['est_s'] : [])];
-  for (const name of needed)
-    if (!columns.includes(name))
-      throw new InputError(`${wanted.file}:1: no column "${name}"; the columns are ${columns.join(', ')}; needed are ${needed.join(', ')}`);
-  const jobs: TraceJob[] = [];
-  for (const [index, line] of lines.entries()) {
-    if (line === '') continue;
-    const job = parseRow(new Row(line, index + 2, columns, wanted.file), wanted);
-    if (job !== undefined) jobs.push(job);
-  }
+  const jobs = readRows(text, wanted.file, needed).flatMap((row) => parseRow(row, wanted) ?? []);
   if (jobs.length === 0) throw new InputError(`${wanted.file}: no row with GPUs; a replay needs at least one job`);
   if (jobs.length > rowsMax) throw new InputError(`${wanted.file}: ${jobs.length} jobs; a replay takes at most ${rowsMax}`);
   return jobs;
@@ -55,39 +43,4 @@ function parseRow(row: Row, { estimates, totalGpus }: JobsWanted): TraceJob | un
     estimateS,
     priority: row.wholeOr('priority', 0),
   };
-}
-
-class Row {
-  readonly line: number;
-  readonly #file: string;
-  readonly #columns: readonly string[];
-  readonly #fields: readonly string[];
-
-  constructor(text: string, line: number, columns: readonly string[], file: string) {
-    this.line = line;
-    this.#file = file;
-    this.#columns = columns;
-    this.#fields = text.split(',');
-    if (this.#fields.length === columns.length) return;
-    throw new InputError(`${file}:${line}: ${this.#fields.length} fields where the header has ${columns.length}`);
-  }
-
-  text(column: string): string {
-    return this.#fields[this.#columns.indexOf(column)]?.trim() ?? '';
-  }
-
-  whole(column: string): number {
-    const text = this.text(column);
-    const value = Number(text);
-    if (/^\d+$/.test(text) && value <= secondsMax) return value;
-    throw this.wrong(column, `must be a whole number from 0 to ${secondsMax}`);
-  }
-
-  wholeOr(column: string, absent: number): number {
-    return this.text(column) === '' ? absent : this.whole(column);
-  }
-
-  wrong(column: string, why: string): InputError {
-    return new InputError(`${this.#file}:${this.line}: ${column} "${this.text(column)}": ${why}`);
-  }
 }

@@ -15,24 +15,27 @@ export class Backfill {
   readonly #cluster: VirtualCluster;
   /** What runs, by (estimated end, row), packed into one number each so that a search compares numbers only. */
   readonly #keys: number[] = [];
-  readonly #running = new Map<number, ReplayJob>();
+  readonly #running = new Map<number, { readonly job: ReplayJob; readonly key: number }>();
 
   constructor(cluster: VirtualCluster) {
     this.#cluster = cluster;
   }
 
-  running(): Iterable<ReplayJob> {
-    return this.#running.values();
+  running(): readonly ReplayJob[] {
+    return Array.from(this.#running.values(), ({ job }) => job);
   }
 
   started(job: ReplayJob): void {
     const key = endKey(job);
     this.#keys.splice(positionOf(this.#keys, key), 0, key);
-    this.#running.set(job.row, job);
+    this.#running.set(job.row, { job, key });
   }
 
   ended(job: ReplayJob): void {
-    this.#keys.splice(positionOf(this.#keys, endKey(job)), 1);
+    // By the key of its start: what the job is expected to take may have changed with its stop.
+    const key = this.#running.get(job.row)?.key;
+    if (key === undefined) return;
+    this.#keys.splice(positionOf(this.#keys, key), 1);
     this.#running.delete(job.row);
   }
 
@@ -68,7 +71,7 @@ export class Backfill {
     for (let at = 0; at < this.#keys.length; ) {
       const endS = Math.floor((this.#keys[at] ?? 0) / rowsMax);
       for (; at < this.#keys.length && Math.floor((this.#keys[at] ?? 0) / rowsMax) === endS; at += 1) {
-        const job = this.#running.get((this.#keys[at] ?? 0) % rowsMax);
+        const job = this.#running.get((this.#keys[at] ?? 0) % rowsMax)?.job;
         if (job !== undefined) later.move(job, job.nodes, 1);
       }
       if (gpusFit(head.gpus, pool.nodeGpus, (value) => later.counts[value] ?? 0)) return endS <= nowS ? nowS + patienceS : endS;

@@ -19,12 +19,14 @@ export class ClaimPass {
   #availableGpus: number;
 
   constructor(cluster: VirtualCluster, byRow: readonly Standing[]) {
-    const { nodes, nodeGpus } = cluster.pool;
+    const { nodes, nodeGpus, totalGpus, downGpus } = cluster.pool;
+    const nodesDown = downGpus / nodeGpus;
     this.cluster = cluster;
     this.#byRow = byRow;
-    this.#availableGpus = nodes * nodeGpus;
+    this.#availableGpus = totalGpus - downGpus;
     this.#available = new Uint16Array(nodes).fill(nodeGpus);
-    this.#counts = Array.from({ length: nodeGpus + 1 }, (_, value) => (value === nodeGpus ? nodes : 0));
+    for (let node = 0; nodesDown > 0 && node < nodes; node += 1) if (cluster.pool.isDown(node)) this.#available[node] = 0;
+    this.#counts = Array.from({ length: nodeGpus + 1 }, (_, value) => (value === nodeGpus ? nodes - nodesDown : 0));
   }
 
   get availableGpus(): number {

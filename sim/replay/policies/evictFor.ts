@@ -6,7 +6,7 @@ import type { VirtualCluster } from '../virtualCluster.ts';
  * then the highest row. Those that turn out not to be needed go on. Returns whom it stopped once the job has started;
  * undefined, and nothing has changed, when it never fits.
  */
-export function evictFor(job: ReplayJob, running: Iterable<ReplayJob>, cluster: VirtualCluster): readonly ReplayJob[] | undefined {
+export function evictFor(job: ReplayJob, running: readonly ReplayJob[], cluster: VirtualCluster): readonly ReplayJob[] | undefined {
   const { pool } = cluster;
   const worstFirst = [...running]
     .filter(({ priority }) => priority < job.priority)

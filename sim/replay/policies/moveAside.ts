@@ -37,10 +37,11 @@ function cheapestNodes(claims: ClaimPass, gpus: number): readonly number[] | und
   return found.slice(0, wanted).map(({ node }) => node);
 }
 
-/** GPU-seconds of overhead; undefined when somebody there cannot be moved: a job of a node or more, or one just started. */
+/** GPU-seconds of overhead; undefined when the node is away, or somebody there cannot be moved: a job of a node or more, or one just started. */
 function costOfMoving(claims: ClaimPass, node: number): number | undefined {
   const { cluster } = claims;
   if (claims.available(node) === cluster.pool.nodeGpus) return 0;
+  if (cluster.pool.isDown(node)) return undefined;
   let cost = 0;
   for (const { job, startedNow } of claims.claimedOn(node)) {
     if (job.gpus >= cluster.pool.nodeGpus || startedNow) return undefined;

@@ -17,6 +17,8 @@ export interface PolicyRun {
   arrive(job: ReplayJob): void;
   /** A job that ran is done and its GPUs are free. */
   finish(job: ReplayJob): void;
+  /** A job that ran waits again, because one of its nodes failed. */
+  interrupted(job: ReplayJob): void;
   /** One scheduling pass: starts what should run now. */
   pass(): void;
   /** The first in its order that waits after the pass. */

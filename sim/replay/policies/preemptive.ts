@@ -49,6 +49,10 @@ class PreemptiveRun implements PolicyRun {
     // Left to the next pass, which drops all that are done in one go.
   }
 
+  interrupted(): void {
+    // It stands in the order whether it runs or waits.
+  }
+
   head(): ReplayJob | undefined {
     return this.#live.find(({ job }) => job.state === 'waiting')?.job;
   }
@@ -73,7 +77,7 @@ class PreemptiveRun implements PolicyRun {
   }
 
   #markWanted(): void {
-    let left = this.#cluster.pool.totalGpus;
+    let left = this.#cluster.pool.totalGpus - this.#cluster.pool.downGpus;
     for (const entry of this.#live) {
       entry.wanted = entry.job.gpus <= left;
       if (entry.wanted) left -= entry.job.gpus;

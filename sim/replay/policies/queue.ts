@@ -57,6 +57,11 @@ class QueueRun implements PolicyRun {
     if (this.#rule.behindTheHead === 'backfill') this.#backfill.ended(job);
   }
 
+  interrupted(job: ReplayJob): void {
+    this.finish(job);
+    this.arrive(job);
+  }
+
   head(): ReplayJob | undefined {
     return this.#waiting[this.#first];
   }

@@ -56,6 +56,10 @@ class ShoalRun implements PolicyRun {
     // Left to the next pass, which drops all that are done in one go.
   }
 
+  interrupted(): void {
+    // It stands in the order whether it runs or waits.
+  }
+
   head(): ReplayJob | undefined {
     return this.#live.find(({ job }) => job.state === 'waiting')?.job;
   }
