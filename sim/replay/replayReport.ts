@@ -17,6 +17,8 @@ export interface ReplayReport {
     /** The jobs' durations over the times from their first start to their end. */
     readonly effective: number;
     readonly queueingDelay: Distribution;
+    /** By the jobs' priority; one entry, of priority 0, where the trace has none. */
+    readonly queueingDelayByPriority: Readonly<Record<string, Distribution>>;
     readonly completionTime: Distribution;
     /** Starts and stops. */
     readonly decisions: number;
@@ -59,6 +61,12 @@ export function replayReport(result: ReplayResult, policy: ReplayReport['policy'
       allocation: Number(held) / Number(capacity),
       effective: mean(jobs.map(({ durationS }) => durationS)) / mean(jobs.map(({ endS, firstStartS }) => endS - firstStartS)),
       queueingDelay: distribution(jobs.map(queueOf)),
+      queueingDelayByPriority: Object.fromEntries(
+        Array.from(
+          Map.groupBy(jobs, ({ priority }) => String(priority)),
+          ([priority, group]) => [priority, distribution(group.map(queueOf))],
+        ),
+      ),
       completionTime: distribution(jobs.map(jctOf)),
       decisions: starts + preemptions,
     },

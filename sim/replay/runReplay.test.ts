@@ -36,6 +36,7 @@ test('the report says what was played, and its ledger what every GPU did', async
       allocation: 1,
       effective: 1,
       queueingDelay: { mean: 45_000, p50: 0, p99: 90_000 },
+      queueingDelayByPriority: { 0: { mean: 45_000, p50: 0, p99: 90_000 } },
       completionTime: { mean: 145_000, p50: 100_000, p99: 190_000 },
       decisions: 2,
     },
@@ -57,7 +58,7 @@ test('without flags Shoal’s own policy prints one row below its headings', asy
 
 describe('what is wrong is said, and the exit code is 2:', () => {
   test.each([
-    [['--policy', 'lottery'], 'error: --policy "lottery" is not known; known are shoal, fifo, '],
+    [['--policy', 'lottery'], 'error: --policy "lottery" is not known; known are shoal, shoal-classes, fifo, '],
     [['--estimates', 'none'], 'error: --estimates "none" must be one of exact, csv'],
     [['--overhead-factor', '1.5'], 'error: --overhead-factor "1.5" must be a whole number from 0 to 1000'],
     [['--checkpoint-every', '0'], 'error: --checkpoint-every "0" must be a whole number from 1 to 31536000'],

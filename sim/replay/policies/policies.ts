@@ -2,7 +2,7 @@ import type { ReplayJob } from '../replayJob.ts';
 import type { Policy } from './policy.ts';
 import { attainedServicePolicy, preemptivePolicy } from './preemptive.ts';
 import { queuePolicy } from './queue.ts';
-import { shoalPolicy } from './shoal.ts';
+import { shoalClassesPolicy, shoalPolicy } from './shoal.ts';
 
 const bySubmission = { key: () => 0, order: 'submission' };
 const byPriority = { key: ({ priority }: ReplayJob) => -priority, order: 'priority' };
@@ -10,6 +10,7 @@ const byPriority = { key: ({ priority }: ReplayJob) => -priority, order: 'priori
 /** Every policy that `--policy` knows. */
 export const policies = {
   shoal: shoalPolicy,
+  'shoal-classes': shoalClassesPolicy,
   fifo: queuePolicy({ ...bySubmission, behindTheHead: 'strict' }),
   'fifo-skip': queuePolicy({ ...bySubmission, behindTheHead: 'skip' }),
   easy: queuePolicy({ ...bySubmission, behindTheHead: 'backfill' }),

@@ -3,8 +3,8 @@ import { replay, type ReplayResult } from '../replay.ts';
 import type { TraceJob } from '../replayJob.ts';
 import { policies, type PolicyName } from './policies.ts';
 
-function job(id: string, submitS: number, durationS: number, gpus: number): TraceJob {
-  return { id, submitS, durationS, gpus, estimateS: durationS, priority: 0 };
+function job(id: string, submitS: number, durationS: number, gpus: number, priority = 0): TraceJob {
+  return { id, submitS, durationS, gpus, estimateS: durationS, priority };
 }
 
 /** Each job as `id start-end, preempted for n s`, on two nodes of 8 GPUs. */
@@ -37,4 +37,12 @@ test('a job that has waited for a week goes first of all and is safe for an hour
   const stoppedS = 20_060;
   const leftS = 23_000 - stoppedS + 60;
   expect(result[0]).toBe(`old 0-${stoppedS + 7 * dayS + leftS} +60`);
+});
+
+test('with classes a job of priority 3 stops lower ones at once, whatever they have had, and a lower priority counts as a level', () => {
+  const urgent = [job('low', 0, 100, 16, 2), job('urgent', 10, 50, 16, 3)];
+  expect(story(urgent, 'shoal-classes')).toEqual(['low 0-210 +60', 'urgent 10-60']);
+  expect(story(urgent)).toEqual(['low 0-100', 'urgent 100-150']);
+  const steps = [job('zero', 0, 200, 16, 0), job('one', 10, 50, 16, 1)];
+  expect(story(steps, 'shoal-classes')).toEqual(['zero 0-310 +60', 'one 70-120']);
 });

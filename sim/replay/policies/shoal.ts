@@ -18,9 +18,12 @@
 import { ClaimPass } from './claimPass.ts';
 import { moveAside } from './moveAside.ts';
 import type { Policy, PolicyRun } from './policy.ts';
-import { levelsGpuS, overdueAfterS, overdueRunsS, Standing } from './standing.ts';
+import { levelsGpuS, overdueAfterS, overdueRunsS, Standing, type ClassRule } from './standing.ts';
 import type { ReplayJob } from '../replayJob.ts';
 import type { VirtualCluster } from '../virtualCluster.ts';
+
+/** Serving and flagship runs before all others; among the rest a priority is worth a level. */
+const fleetClasses: ClassRule = { strictFromPriority: 3, levelsAPriority: 1 };
 
 export const shoalPolicy: Policy = {
   settings: {
@@ -36,18 +39,27 @@ export const shoalPolicy: Policy = {
   begin: (cluster) => new ShoalRun(cluster),
 };
 
+/** The same where the trace's priorities are classes. */
+export const shoalClassesPolicy: Policy = {
+  ...shoalPolicy,
+  settings: { ...shoalPolicy.settings, ...fleetClasses },
+  begin: (cluster) => new ShoalRun(cluster, fleetClasses),
+};
+
 class ShoalRun implements PolicyRun {
   readonly #cluster: VirtualCluster;
+  readonly #rule: ClassRule | undefined;
   /** All that wait or run, in order after a pass. */
   #live: Standing[] = [];
   readonly #byRow: Standing[] = [];
 
-  constructor(cluster: VirtualCluster) {
+  constructor(cluster: VirtualCluster, rule?: ClassRule) {
     this.#cluster = cluster;
+    this.#rule = rule;
   }
 
   arrive(job: ReplayJob): void {
-    const standing = new Standing(job);
+    const standing = new Standing(job, this.#rule);
     this.#byRow[job.row] = standing;
     this.#live.push(standing);
   }
