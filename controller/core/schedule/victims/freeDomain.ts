@@ -20,7 +20,7 @@ export function freeDomain(
   const leaving: Evictable[] = [];
   const byNode = evictableByNode(scope.evictable);
   for (const group of request.groups) {
-    const search = new UnitSearch(room, { request, group, byNode, ...scope });
+    const search = new UnitSearch(room, { request, group, byNode, leaving, ...scope });
     while (!fitsInside(room, { ...request, groups: [group] }, scope.domain)) {
       const next = search.cheapest();
       if (next === null) return giveUp(leaving, scope.entitlement);
@@ -70,6 +70,8 @@ interface Search {
   readonly request: GangRequest;
   readonly group: WorkerGroup;
   readonly byNode: ReadonlyMap<number, readonly Evictable[]>;
+  /** Gone already, for other groups of the gang. */
+  readonly leaving: readonly Evictable[];
   readonly entitlement: Entitlement;
   readonly domain: DomainAt;
 }
@@ -85,13 +87,14 @@ class UnitSearch {
   readonly #byCost = new BestFirst<Offer>(isBetter);
   /** Domains whose offer has to be made anew. */
   readonly #unknown = new Set<number>();
-  readonly #gone = new Set<Evictable>();
+  readonly #gone: Set<Evictable>;
   /** May not leave in addition to those who do. */
   readonly #refused = new Set<Evictable>();
 
   constructor(room: Room, search: Search) {
     this.#room = room;
     this.#search = search;
+    this.#gone = new Set(search.leaving);
     const { topology } = room.capacity;
     this.#unitDepth = Math.max(search.domain.depth, search.group.segments.at(-1)?.depth ?? topology.depth);
     const [first, end] = domainsInside(topology, search.domain, this.#unitDepth);
