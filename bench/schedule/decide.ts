@@ -4,7 +4,7 @@ import { anywhere } from '#core/schedule/gang/gangRequest.ts';
 import { createRandom } from '#test/simulation/random.ts';
 import { buildRoom, giveBack, gpusPerNode, holdOn, partOf, takeSpots } from './cluster.ts';
 import type { Samples } from './samples.ts';
-import { sample, timed } from './samples.ts';
+import { describeSamples, sample, timed } from './samples.ts';
 
 const sizes = [1_250, 5_000, 12_500];
 
@@ -14,21 +14,17 @@ export function measureDecide(): void {
     '  find a place and take it, after one GPU changed hands elsewhere; 6 % of the nodes are empty, 8 % half full, the others full.',
   );
   console.log('  Aims: one worker p99 < 0.2 ms, 256 workers x 8 GPUs p99 < 10 ms. Nobody publishes such figures.');
-  console.log(`  ${'nodes'.padStart(7)}${'GPUs'.padStart(9)}${columns('one worker')}${columns('256 x 8 GPUs')}   samples`);
+  console.log(`  ${['nodes', 'GPUs'].map((name) => name.padStart(8)).join('')}`);
   for (const nodes of sizes) {
     const room = buildRoom(nodes);
     fillMost(room);
     const one = measure(room, { workers: 1, gpus: 1, count: 20_000 });
     const gang = measure(room, { workers: 256, gpus: 8, count: 2_000 });
-    const sizesText = `${String(nodes).padStart(9)}${String(nodes * gpusPerNode).padStart(9)}`;
-    console.log(
-      `${sizesText}${printTimes(one.samples)}${printTimes(gang.samples)}   ${one.samples.count}, ${gang.samples.count} ${gang.note}`,
-    );
+    const size = [nodes, nodes * gpusPerNode].map((value) => String(value).padStart(8)).join('');
+    console.log(`  ${size}  one worker     ${describeSamples(one.samples)}`);
+    console.log(`  ${size}  256 x 8 GPUs   ${describeSamples(gang.samples)} ${gang.note}`);
   }
 }
-
-const columns = (name: string): string => `${`${name} p50`.padStart(18)}${'p99 ms'.padStart(9)}`;
-const printTimes = ({ p50Ms, p99Ms }: Samples): string => `${p50Ms.toFixed(4).padStart(18)}${p99Ms.toFixed(4).padStart(9)}`;
 
 function measure(
   room: Room,
@@ -47,15 +43,15 @@ function measure(
       capacity.take(holdOn(node, hold.gpus, 'uid-next'));
     }
     let taken: ReturnType<typeof takeSpots> = [];
-    const tookMs = timed(() => {
+    const took = timed(() => {
       const spots = findPlacement(room, request);
       if (spots !== null) taken = takeSpots(room, shape, spots);
     });
     if (taken.length > 0) placed += 1;
     giveBack(room, taken);
-    return tookMs;
+    return took;
   });
-  return { samples, note: placed > 0 ? '' : '(the gang does not fit: 2,048 GPUs are asked, and fewer are free)' };
+  return { samples, note: placed > 0 ? '' : 'exact no: fewer GPUs are free' };
 }
 
 function fillMost(room: Room): void {

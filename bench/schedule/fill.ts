@@ -32,7 +32,7 @@ function measureEngine(): string {
   const request: GangRequest = anywhere([{ workers: 1, shape, segments: [] }]);
   const samples = sample(50, () => {
     const taken: Hold[] = [];
-    const tookMs = timed(() => {
+    const took = timed(() => {
       for (let job = 0; job < jobs; job += 1) {
         const spots = findPlacement(room, request);
         if (spots === null) throw new Error(`job ${job} finds no place`);
@@ -40,7 +40,7 @@ function measureEngine(): string {
       }
     });
     giveBack(room, taken);
-    return tookMs;
+    return took;
   });
   return describeRate(jobs, 'jobs', samples);
 }
@@ -51,12 +51,12 @@ function measureCore(batch: number): string {
   );
   const samples = sample(10, () => {
     const state = openState();
-    const tookMs = timed(() => {
+    const took = timed(() => {
       for (const each of inputs) stepOnce(state, each);
     });
     const running = [...state.jobs.values()].filter((job) => job.phase.kind !== 'pending').length;
     if (running !== jobs) throw new Error(`${running} of ${jobs} jobs were placed`);
-    return tookMs;
+    return took;
   });
   return describeRate(jobs, 'jobs', samples);
 }

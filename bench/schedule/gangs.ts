@@ -35,7 +35,7 @@ function measure(gangs: number, workers: number, gpuMilli: number): string {
   const request = anywhere([{ workers, shape, segments: [] }], rackDepth);
   const samples = sample(100, () => {
     const taken: Hold[] = [];
-    const tookMs = timed(() => {
+    const took = timed(() => {
       for (let gang = 0; gang < gangs; gang += 1) {
         const spots = findPlacement(room, request);
         if (spots === null) throw new Error(`gang ${gang} finds no place`);
@@ -44,7 +44,7 @@ function measure(gangs: number, workers: number, gpuMilli: number): string {
     });
     if (taken.length !== gangs * workers) throw new Error(`${taken.length} workers were placed`);
     giveBack(room, taken);
-    return tookMs;
+    return took;
   });
   return describeRate(gangs * workers, 'workers', samples);
 }

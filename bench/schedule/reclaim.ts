@@ -42,10 +42,10 @@ function measureChoice(
   const request = anywhere([{ workers, shape: partOf(8, 1000), segments: [] }]);
   return sample(count, () => {
     let victims = 0;
-    const tookMs = timed(() => {
+    const took = timed(() => {
       victims = chooseVictims(room, request, evictable, { give: () => true, takeBack: () => undefined })?.victims.length ?? 0;
     });
     if (victims !== wantVictims) throw new Error(`${victims} victims, ${wantVictims} are the fewest`);
-    return tookMs;
+    return took;
   });
 }

@@ -1,36 +1,57 @@
-/** Milliseconds of one call, measured many times. */
+/**
+ * Milliseconds of one call, measured many times: by the clock, and of CPU in this thread, which is what the clock would say with
+ * a core of its own. Where the two differ, others had the core.
+ */
 export interface Samples {
   readonly count: number;
+  readonly clock: Quantiles;
+  readonly cpu: Quantiles;
+}
+
+interface Quantiles {
   readonly p50Ms: number;
   readonly p99Ms: number;
   readonly maxMs: number;
 }
 
+export interface Took {
+  readonly clockMs: number;
+  /** To a microsecond. */
+  readonly cpuMs: number;
+}
+
 /** `once` answers its own time, so that its preparation does not count. The first tenth warms the compiler up and is not counted. */
-export function sample(count: number, once: (turn: number) => number): Samples {
-  const times: number[] = [];
+export function sample(count: number, once: () => Took): Samples {
+  const times: Took[] = [];
   const warmUp = Math.ceil(count / 10);
   for (let turn = 0; turn < count + warmUp; turn += 1) {
-    const tookMs = once(turn);
-    if (turn >= warmUp) times.push(tookMs);
+    const took = once();
+    if (turn >= warmUp) times.push(took);
   }
-  times.sort((left, right) => left - right);
-  const quantile = (share: number): number => times[Math.min(times.length - 1, Math.floor(times.length * share))] ?? Number.NaN;
-  return { count, p50Ms: quantile(0.5), p99Ms: quantile(0.99), maxMs: times.at(-1) ?? Number.NaN };
+  return { count, clock: quantilesOf(times.map((took) => took.clockMs)), cpu: quantilesOf(times.map((took) => took.cpuMs)) };
 }
 
-export function timed(work: () => void): number {
+function quantilesOf(times: readonly number[]): Quantiles {
+  const sorted = [...times].sort((left, right) => left - right);
+  const quantile = (share: number): number => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
+  return { p50Ms: quantile(0.5), p99Ms: quantile(0.99), maxMs: sorted.at(-1) ?? Number.NaN };
+}
+
+export function timed(work: () => void): Took {
+  const cpuBefore = process.threadCpuUsage();
   const startMs = performance.now();
   work();
-  return performance.now() - startMs;
+  const clockMs = performance.now() - startMs;
+  const { user, system } = process.threadCpuUsage(cpuBefore);
+  return { clockMs, cpuMs: (user + system) / 1000 };
 }
 
-export const describeSamples = ({ count, p50Ms, p99Ms, maxMs }: Samples): string =>
-  `p50 ${printMs(p50Ms)}   p99 ${printMs(p99Ms)}   max ${printMs(maxMs)} ms   (${count} samples)`;
+export const describeSamples = ({ count, clock, cpu }: Samples): string =>
+  `p50 ${printMs(clock.p50Ms)}  p99 ${printMs(clock.p99Ms)}  max ${printMs(clock.maxMs)} ms; of CPU p50 ${printMs(cpu.p50Ms)}  p99 ${printMs(cpu.p99Ms)} ms (${count} samples)`;
 
 /** So many things a second, by the median time of all of them together. */
 export const describeRate = (things: number, what: string, samples: Samples): string =>
-  `${Math.round((things / samples.p50Ms) * 1000).toLocaleString('en')} ${what}/s   ${describeSamples(samples)}`;
+  `${Math.round((things / samples.clock.p50Ms) * 1000).toLocaleString('en')} ${what}/s   ${describeSamples(samples)}`;
 
 const printMs = (value: number): string => (value < 10 ? value.toFixed(3) : value.toFixed(1));
 

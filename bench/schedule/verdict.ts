@@ -24,11 +24,11 @@ export function measureVerdict(): void {
       if (waiting.length > 3) for (const [free, gpus] of waiting.splice(0)) capacity.take(holdOn(free, gpus, 'uid-late'));
     }
     let isPlaced = true;
-    const tookMs = timed(() => {
+    const took = timed(() => {
       isPlaced = findPlacement(room, request) !== null;
     });
     if (isPlaced) throw new Error('a full cluster has no place');
-    return tookMs;
+    return took;
   });
   const peers =
     'KAI 249.5 s mean time to "unschedulable" for 10 pods / 80 GPUs (500 KWOK nodes, API server included); ours is the engine alone';
