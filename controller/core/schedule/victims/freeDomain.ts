@@ -4,6 +4,7 @@ import { domainsInside } from '../capacity/topology.ts';
 import type { DomainAt } from '../gang/findPlacement.ts';
 import { fitsInside, unitsOf } from '../gang/findPlacement.ts';
 import type { GangRequest, WorkerGroup } from '../gang/gangRequest.ts';
+import { BestFirst } from './bestFirst.ts';
 import type { Entitlement, Evictable } from './evictable.ts';
 import { cheapestFirst, priorityLost } from './evictable.ts';
 
@@ -80,7 +81,12 @@ class UnitSearch {
   readonly #room: Room;
   readonly #search: Search;
   readonly #unitDepth: number;
+  /** The offer of each domain as it is now. */
   readonly #offers = new Map<number, Offer | null>();
+  /** Those and some that were forgotten since. */
+  readonly #byCost = new BestFirst<Offer>(isBetter);
+  /** Domains whose offer has to be made anew. */
+  readonly #unknown = new Set<number>();
   /** May not leave in addition to those who do. */
   readonly #refused = new Set<Evictable>();
 
@@ -89,19 +95,22 @@ class UnitSearch {
     this.#search = search;
     const { topology } = room.capacity;
     this.#unitDepth = Math.max(search.domain.depth, search.group.segments.at(-1)?.depth ?? topology.depth);
+    const [first, end] = domainsInside(topology, search.domain, this.#unitDepth);
+    for (let domain = first; domain < end; domain += 1) this.#unknown.add(domain);
   }
 
   cheapest(): Offer | null {
-    const { topology } = this.#room.capacity;
-    const [first, end] = domainsInside(topology, this.#search.domain, this.#unitDepth);
-    let best: Offer | null = null;
-    for (let domain = first; domain < end; domain += 1) {
-      const known = this.#offers.get(domain);
-      const offer = known === undefined ? this.#offerOf(domain) : known;
-      if (known === undefined) this.#offers.set(domain, offer);
-      if (offer !== null && (best === null || isBetter(offer, best))) best = offer;
+    for (const domain of this.#unknown) {
+      const offer = this.#offerOf(domain);
+      this.#offers.set(domain, offer);
+      if (offer !== null) this.#byCost.add(offer);
     }
-    return best;
+    this.#unknown.clear();
+    for (let best = this.#byCost.best(); best !== undefined; best = this.#byCost.best()) {
+      if (this.#offers.get(best.domain) === best) return best;
+      this.#byCost.removeBest();
+    }
+    return null;
   }
 
   /** All of the offer leave, but for those who, as it turns out, may not. */
@@ -123,7 +132,8 @@ class UnitSearch {
     for (const hold of job.holds) {
       let domain = (topology.levelStart[topology.depth] ?? 0) + hold.node;
       for (let depth = topology.depth; depth > this.#unitDepth; depth -= 1) domain = topology.parent[domain] ?? 0;
-      this.#offers.delete(domain);
+      // A victim may stand outside the domain that is freed as well.
+      if (this.#offers.delete(domain)) this.#unknown.add(domain);
     }
   }
 

@@ -43,10 +43,16 @@ export function domainsWorthTrying(
       level.push({ domain, depth, estimate: (costs[domain] ?? 0) * part });
     }
     level.sort((left, right) => left.estimate - right.estimate || left.domain - right.domain);
-    domains.push(...level.slice(0, triesPerDepth).map(({ domain }) => ({ domain, depth })));
+    for (const { domain } of level.slice(0, triesPerDepth)) {
+      // An only child, which comes first, stands for its parent: they have the same nodes.
+      if (!domains.some((known) => hasSameNodes(topology, known.domain, domain))) domains.push({ domain, depth });
+    }
   }
   return domains;
 }
+
+const hasSameNodes = (topology: Topology, one: number, other: number): boolean =>
+  topology.firstNode[one] === topology.firstNode[other] && topology.endNode[one] === topology.endNode[other];
 
 /** A job that stands in several domains costs its whole in each. */
 function costsByDomain(topology: Topology, evictable: readonly Evictable[]): Float64Array {
