@@ -47,7 +47,7 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
 });
 const traces = positionals.length > 0 ? positionals : ['helios-a', 'muri-trace1', 'philly-2017-10'];
-const names = (values.policies?.split(',') ?? Object.keys(policies)).filter(isPolicyName);
+const names = (values.policies?.split(',') ?? Object.keys(policies)).map(known);
 const estimates = values.estimates === 'csv' ? 'csv' : 'exact';
 const reference = await readReference();
 
@@ -116,4 +116,9 @@ function referenceTable(row: ReadonlyMap<string, string>): ReplayTable {
 
 async function readData(name: string): Promise<string> {
   return await readInput(fileURLToPath(new URL(`data/traces/${name}`, import.meta.url)));
+}
+
+function known(name: string): PolicyName {
+  if (isPolicyName(name)) return name;
+  throw new Error(`no policy ${name}; there are ${Object.keys(policies).join(', ')}`);
 }

@@ -10,7 +10,7 @@ import { TimeHeap } from './timeHeap.ts';
 const preemptionCostS = { oneGpu: 7, oneNode: 30, nodes: 60 } as const;
 
 /** What a restart after a failure takes. */
-export const restartS = 300;
+const restartS = 300;
 
 /** Clock, GPUs and jobs of a replay: what a policy may look at and do. */
 export class VirtualCluster {
