@@ -10,7 +10,7 @@ import { jobUid, nodeName } from '#vocabulary/ids.ts';
 /** Of every node here; two GPUs share an NVLink domain. */
 export const gpusPerNode = 8;
 
-export const model = 'H100';
+const model = 'H100';
 
 /** Depth of racks in the rooms of `buildRoom`. */
 export const rackDepth = 3;

@@ -49,7 +49,7 @@ function measureCore(batch: number): string {
   const inputs = Array.from({ length: jobs / batch }, (_, at) =>
     Array.from({ length: batch }, (_each, index) => applyJob(`fill-${at * batch + index}`)),
   );
-  const samples = sample(10, () => {
+  const samples = sample(20, () => {
     const state = openState();
     const took = timed(() => {
       for (const each of inputs) stepOnce(state, each);

@@ -9,7 +9,7 @@ import { describeSamples, printRow, sample, timed } from './samples.ts';
 /** Room for 250 workers x 8 GPUs from 4,000 jobs of one GPU on 500 nodes. */
 export function measureReclaim(): void {
   const room = buildRoom(500);
-  const samples = measureChoice(room, fillWithJobs(room, 1), { workers: 250, wantVictims: 2_000, count: 30 });
+  const samples = measureChoice(room, fillWithJobs(room, 1), { workers: 250, wantVictims: 2_000, count: 100 });
   const peers =
     'KAI 102 s for a 250-pod / 2,000-GPU job (500 KWOK nodes, API server included, until it runs); ours is the choice of victims alone';
   printRow({
@@ -23,7 +23,7 @@ export function measureReclaim(): void {
 /** 700 of 4,000 jobs of 4 GPUs leave for 350 workers x 8 GPUs on 2,000 nodes. */
 export function measureVictims(): void {
   const room = buildRoom(2_000);
-  const samples = measureChoice(room, fillWithJobs(room, 4), { workers: 350, wantVictims: 700, count: 100 });
+  const samples = measureChoice(room, fillWithJobs(room, 4), { workers: 350, wantVictims: 700, count: 400 });
   const peers = 'Kueue issue 13148: scheduling cycles of about 40 s with 2,000 nodes and 700 workloads to preempt (a live cluster)';
   printRow({
     what: '700 victims of 4,000 jobs of 4 GPUs, for 350 workers x 8 GPUs',

@@ -1,40 +1,41 @@
-/**
- * Milliseconds of one call, measured many times: by the clock, and of CPU in this thread, which is what the clock would say with
- * a core of its own. Where the two differ, others had the core.
- */
+/** Milliseconds of one call, measured many times. */
 export interface Samples {
   readonly count: number;
-  readonly clock: Quantiles;
-  readonly cpu: Quantiles;
-}
-
-interface Quantiles {
   readonly p50Ms: number;
   readonly p99Ms: number;
   readonly maxMs: number;
+  /**
+   * Mean CPU time of this thread, which is what the clock would say with a core of its own: where the two differ, others had
+   * the core. The system counts in ticks of some milliseconds, so it is null unless the calls took 100 ms together.
+   */
+  readonly cpuMs: number | null;
 }
 
 export interface Took {
   readonly clockMs: number;
-  /** To a microsecond. */
   readonly cpuMs: number;
 }
 
 /** `once` answers its own time, so that its preparation does not count. The first tenth warms the compiler up and is not counted. */
 export function sample(count: number, once: () => Took): Samples {
-  const times: Took[] = [];
+  const times: number[] = [];
+  let cpuMs = 0;
   const warmUp = Math.ceil(count / 10);
   for (let turn = 0; turn < count + warmUp; turn += 1) {
     const took = once();
-    if (turn >= warmUp) times.push(took);
+    if (turn < warmUp) continue;
+    times.push(took.clockMs);
+    cpuMs += took.cpuMs;
   }
-  return { count, clock: quantilesOf(times.map((took) => took.clockMs)), cpu: quantilesOf(times.map((took) => took.cpuMs)) };
-}
-
-function quantilesOf(times: readonly number[]): Quantiles {
-  const sorted = [...times].sort((left, right) => left - right);
-  const quantile = (share: number): number => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
-  return { p50Ms: quantile(0.5), p99Ms: quantile(0.99), maxMs: sorted.at(-1) ?? Number.NaN };
+  times.sort((left, right) => left - right);
+  const quantile = (share: number): number => times[Math.min(times.length - 1, Math.floor(times.length * share))] ?? Number.NaN;
+  return {
+    count,
+    p50Ms: quantile(0.5),
+    p99Ms: quantile(0.99),
+    maxMs: times.at(-1) ?? Number.NaN,
+    cpuMs: cpuMs < 100 ? null : cpuMs / count,
+  };
 }
 
 export function timed(work: () => void): Took {
@@ -46,12 +47,17 @@ export function timed(work: () => void): Took {
   return { clockMs, cpuMs: (user + system) / 1000 };
 }
 
-export const describeSamples = ({ count, clock, cpu }: Samples): string =>
-  `p50 ${printMs(clock.p50Ms)}  p99 ${printMs(clock.p99Ms)}  max ${printMs(clock.maxMs)} ms; of CPU p50 ${printMs(cpu.p50Ms)}  p99 ${printMs(cpu.p99Ms)} ms (${count} samples)`;
+export function describeSamples({ count, p50Ms, p99Ms, maxMs, cpuMs }: Samples): string {
+  const cpu = cpuMs === null ? '' : `, mean CPU ${printMs(cpuMs)} ms`;
+  return `p50 ${printMs(p50Ms)}  p99 ${printMs(p99Ms)}  max ${printMs(maxMs)} ms${cpu}  (${count} samples)`;
+}
 
-/** So many things a second, by the median time of all of them together. */
-export const describeRate = (things: number, what: string, samples: Samples): string =>
-  `${Math.round((things / samples.clock.p50Ms) * 1000).toLocaleString('en')} ${what}/s   ${describeSamples(samples)}`;
+/** So many things a second: by the median time of all of them together, and by the CPU time. */
+export function describeRate(things: number, what: string, samples: Samples): string {
+  const rate = (ms: number): string => Math.round((things / ms) * 1000).toLocaleString('en');
+  const byCpu = samples.cpuMs === null ? '' : ` (${rate(samples.cpuMs)} a second of CPU)`;
+  return `${rate(samples.p50Ms)} ${what}/s${byCpu}   ${describeSamples(samples)}`;
+}
 
 const printMs = (value: number): string => (value < 10 ? value.toFixed(3) : value.toFixed(1));
 
