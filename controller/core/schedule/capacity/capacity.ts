@@ -214,7 +214,7 @@ export class Capacity {
     if (this.#marks > 0) this.#journal.push({ hold, taken: false });
   }
 
-  /** Begins a trial; `rollback` with the answer undoes all since. Trials nest. */
+  /** Begins a trial; `rollback` with the answer undoes all that was taken and given since, but not `keepFor`. Trials nest. */
   mark(): number {
     this.#marks += 1;
     return this.#journal.length;

@@ -4,7 +4,7 @@ import { domainsInside } from '../capacity/topology.ts';
 import type { WorkerShape } from '../capacity/shape.ts';
 import type { JobUid } from '#vocabulary/ids.ts';
 import { chooseGpus } from './chooseGpus.ts';
-import { emptyDomainsOnly } from './exclusive.ts';
+import { withEmptyDomains } from './exclusive.ts';
 import { fillDomain } from './fill.ts';
 import type { GangRequest, GangSpots, Spot, WorkerGroup } from './gangRequest.ts';
 import type { Units } from './units.ts';
@@ -18,11 +18,10 @@ import { countUnits } from './units.ts';
  * down the tree (fill.ts). Groups of unlike workers are tried together in each domain that could hold each of them alone.
  */
 export function findPlacement(room: Room, request: GangRequest): GangSpots | null {
-  const allowed = request.exclusiveDepth === null ? request.allowed : emptyDomainsOnly(room.capacity, request);
-  const asked = { ...request, allowed };
+  const asked = withEmptyDomains(room.capacity, request);
   const [only] = request.groups;
   if (request.groups.length !== 1 || only === undefined) return placeTogether(room, asked);
-  const quick = request.spread === null && only.segments.length === 0 && allowed === null && request.owner === null;
+  const quick = request.spread === null && only.segments.length === 0 && asked.allowed === null && request.owner === null;
   const node = quick ? room.tightestNode(only.shape, only.workers) : undefined;
   if (node !== undefined && node >= 0) return [spotsOn(room.capacity, only.shape, [{ node, workers: only.workers }])];
   const units = unitsOf(room, asked, only);
@@ -51,11 +50,12 @@ export function fits(room: Room, request: GangRequest): boolean {
 
 /** Whether each group alone fits into the domain, and all together when there are several. */
 export function fitsInside(room: Room, request: GangRequest, inside: DomainAt): boolean {
+  const asked = withEmptyDomains(room.capacity, request);
   const alone = request.groups.every((group) => {
-    const units = unitsOf(room, request, group);
+    const units = unitsOf(room, asked, group);
     return (units.counts[inside.domain] ?? 0) >= group.workers / (units.size[inside.depth] ?? 1);
   });
-  return alone && (request.groups.length === 1 || tryIn(room, request, inside) !== null);
+  return alone && (request.groups.length === 1 || tryIn(room, asked, inside) !== null);
 }
 
 export interface DomainAt {

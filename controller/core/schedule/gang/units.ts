@@ -19,10 +19,12 @@ export function countUnits(topology: Topology, workers: Int32Array, group: Worke
   const size = unitSizes(topology.depth, group);
   if (group.segments.length === 0 && spread === null) return { counts: workers, size };
   const counts = new Int32Array(workers.length);
-  counts.set(workers.subarray(topology.levelStart[topology.depth] ?? 0), topology.levelStart[topology.depth] ?? 0);
   for (let depth = topology.depth; depth >= 0; depth -= 1) {
     const [first, end] = [topology.levelStart[depth] ?? 0, topology.levelStart[depth + 1] ?? 0];
-    if (depth < topology.depth) {
+    if (depth === topology.depth) {
+      // A segment may have to be whole inside one node.
+      for (let node = first; node < end; node += 1) counts[node] = Math.floor((workers[node] ?? 0) / (size[depth] ?? 1));
+    } else {
       const ratio = (size[depth] ?? 1) / (size[depth + 1] ?? 1);
       for (let domain = first; domain < end; domain += 1) {
         let sum = 0;
@@ -30,7 +32,8 @@ export function countUnits(topology: Topology, workers: Int32Array, group: Worke
         counts[domain] = Math.floor(sum / ratio);
       }
     }
-    if (spread === null || depth !== spread.depth) continue;
+    // Below its level too: a rack that takes four of the gang has no node that takes five.
+    if (spread === null || depth < spread.depth) continue;
     const most = Math.floor(spread.max / (size[depth] ?? 1));
     for (let domain = first; domain < end; domain += 1) counts[domain] = Math.min(counts[domain] ?? 0, most);
   }

@@ -2,9 +2,10 @@ import type { Room } from '../capacity/room.ts';
 import type { Topology } from '../capacity/topology.ts';
 import { domainAbove } from '../capacity/topology.ts';
 import type { DomainAt } from '../gang/findPlacement.ts';
+import { withEmptyDomains } from '../gang/exclusive.ts';
 import { unitsOf } from '../gang/findPlacement.ts';
 import type { GangRequest } from '../gang/gangRequest.ts';
-import type { Evictable } from './chooseVictims.ts';
+import type { Evictable } from './evictable.ts';
 
 /** Domains of one depth that are tried: those that look cheapest. */
 const triesPerDepth = 4;
@@ -21,13 +22,14 @@ export function domainsWorthTrying(
   restore: () => void,
 ): readonly DomainAt[] {
   const { topology } = room.capacity;
+  const empty = withEmptyDomains(room.capacity, request);
   const emptied = request.groups.map((group) => {
-    const { counts, size } = unitsOf(room, request, group);
+    const { counts, size } = unitsOf(room, empty, group);
     return { group, counts: counts.slice(), size };
   });
   restore();
   const [first] = request.groups;
-  const now = first === undefined ? new Int32Array(0) : unitsOf(room, request, first).counts;
+  const now = first === undefined ? new Int32Array(0) : unitsOf(room, withEmptyDomains(room.capacity, request), first).counts;
   const costs = costsByDomain(topology, evictable);
   const domains: DomainAt[] = [];
   for (let depth = topology.depth; depth >= request.requiredDepth; depth -= 1) {
