@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { wholeGpus } from '../capacity/shape.ts';
-import { anyGroup, anyRequest } from '../testing/anyGang.ts';
+import { anyGroup, anyRequest, anySpread } from '../testing/anyGang.ts';
 import { canPlace, domainsOf, faultsOf, fewestDomains, searchPlacements } from '../testing/searchPlacements.ts';
 import {
   anySmallCluster,
@@ -121,10 +121,11 @@ describe('a gang of several groups', () => {
         anySmallCluster,
         fc.array(anyGroup, { minLength: 2, maxLength: 3 }),
         fc.nat(rackDepth),
-        (nodes, groups, requiredDepth) => {
+        anySpread,
+        (nodes, groups, requiredDepth, spread) => {
           const cluster = buildSmallCluster(nodes);
           const before = pictureOf(cluster.room.capacity);
-          const request = anywhere(groups, requiredDepth);
+          const request = { ...anywhere(groups, requiredDepth), spread };
           const spots = findPlacement(cluster.room, request);
           expect(pictureOf(cluster.room.capacity)).toEqual(before);
           expect(fits(cluster.room, request)).toBe(spots !== null);
@@ -133,5 +134,12 @@ describe('a gang of several groups', () => {
       ),
       { numRuns: 200 },
     );
+  });
+
+  test('shares one spread: what the first group took of a rack the second one lacks', () => {
+    const { room } = buildSmallCluster([freeNode(0, 4), freeNode(1, 2)]);
+    const request = { ...anywhere([plain(2), plain(1), plain(1)]), spread: { depth: rackDepth, max: 2 } };
+    expect(findPlacement(room, request)?.map((group) => group.map((spot) => spot.node))).toEqual([[0, 0], [1], [1]]);
+    expect(findPlacement(room, { ...request, groups: [plain(2), plain(2), plain(1)] })).toBeNull();
   });
 });

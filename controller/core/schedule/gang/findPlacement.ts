@@ -11,7 +11,7 @@ import type { Units } from './units.ts';
 import { countUnits } from './units.ts';
 
 /**
- * A place for a whole gang, or none; "none" is exact for gangs of one group.
+ * A place for a whole gang, or none; "none" is exact for gangs of one group, and may be wrong for several (placed greedily).
  *
  * The tightest domain that holds the gang is taken: one node before several, one rack before two; among equals the one
  * with the least room left over, so that large holes live, then the first in path order. Inside it the same rule goes
@@ -64,9 +64,9 @@ export interface DomainAt {
 }
 
 /** Room for units of the group, by domain. Valid until the capacity changes. */
-export function unitsOf(room: Room, request: GangRequest, group: WorkerGroup): Units {
+export function unitsOf(room: Room, request: GangRequest, group: WorkerGroup, before: readonly Spot[] = []): Units {
   const workers = room.slots(group.shape, request.allowed, request.owner);
-  return countUnits(room.capacity.topology, workers, group, request.spread);
+  return countUnits(room.capacity.topology, workers, group, request.spread, before);
 }
 
 interface Where {
@@ -153,7 +153,7 @@ function tryIn(room: Room, request: GangRequest, domain: DomainAt): GangSpots | 
   const placed: (readonly Spot[])[] = [];
   try {
     for (const group of request.groups) {
-      const units = unitsOf(room, request, group);
+      const units = unitsOf(room, request, group, placed.flat());
       if ((units.counts[domain.domain] ?? 0) < group.workers / (units.size[domain.depth] ?? 1)) return null;
       const spots = fillGroup(capacity, request, { group, units, domain });
       for (const hold of holdsOf(trialOwner, group.shape, spots)) capacity.take(hold);

@@ -34,6 +34,11 @@ export const anyGroup: fc.Arbitrary<WorkerGroup> = fc
   .record({ gang: anySegments, gpus: fc.integer({ min: 1, max: 3 }) })
   .map(({ gang, gpus }) => ({ ...gang, shape: wholeGpus(model, gpus) }));
 
+export const anySpread: fc.Arbitrary<GangRequest['spread']> = fc.option(
+  fc.record({ depth: fc.integer({ min: zoneDepth, max: nodeDepth }), max: fc.integer({ min: 1, max: 4 }) }),
+  { freq: 2 },
+);
+
 /** A gang of one group with every wish there is; the mask is for up to six nodes. */
 export const anyRequest: fc.Arbitrary<GangRequest> = fc
   .record({
