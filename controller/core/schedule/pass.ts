@@ -43,6 +43,7 @@ export function runPass(turn: Turn): PassResult {
     if (job !== undefined && job.nomination === null) lookAt(pass, job);
   }
   pass.preemption.end();
+  noteWake(pass, pass.preemption.wakeAtMs);
   cluster.settle();
   const more = pass.placed >= turn.context.policy.placementsPerStepMax && pass.waits.size > 0;
   return { waits: pass.waits, more, wakeAtMs: pass.wakeAtMs };
