@@ -30,7 +30,8 @@ export function countUnits(topology: Topology, workers: Int32Array, group: Worke
         counts[domain] = Math.floor(sum / ratio);
       }
     }
-    if (spread === null || depth !== spread.depth) continue;
+    // Also below that level: a gang that is inside one node has all its workers in one domain of it.
+    if (spread === null || depth < spread.depth) continue;
     const most = Math.floor(spread.max / (size[depth] ?? 1));
     for (let domain = first; domain < end; domain += 1) counts[domain] = Math.min(counts[domain] ?? 0, most);
   }
