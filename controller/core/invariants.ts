@@ -46,7 +46,7 @@ function printHolds(parts: Iterable<readonly [string, number]>): string {
   return words.length === 0 ? 'nobody' : words.join(', ');
 }
 
-/** A gang is whole or absent, inside the level that it requires, and its attempts are numbered in order. */
+/** A gang is whole or absent, inside the levels that it requires, and its attempts are numbered in order. */
 function* checkGangs(state: StateView, policy: Pick<Policy, 'levels'>): Generator<string> {
   for (const job of state.jobs.values()) {
     const attempt = currentAttempt(job);
@@ -59,6 +59,7 @@ function* checkGangs(state: StateView, policy: Pick<Policy, 'levels'>): Generato
       yield `job ${job.name}: a worker has another number of GPUs than ${job.spec.gpusPerWorker}`;
     yield* checkModel(state, job, attempt);
     yield* checkLevels(state, policy, job, attempt);
+    yield* checkParts(state, policy, job, attempt);
   }
 }
 
@@ -75,12 +76,30 @@ function* checkModel(state: StateView, job: JobView, attempt: AttemptView): Gene
 function* checkLevels(state: StateView, policy: Pick<Policy, 'levels'>, job: JobView, attempt: AttemptView): Generator<string> {
   for (const { level, mode } of job.spec.constraints) {
     if (mode !== 'required') continue;
-    const depth = policy.levels.indexOf(level) + 1;
-    const domains = new Set(
-      attempt.placement.map((place) => domainKey([...(state.nodes.get(place.node)?.inventory.path ?? []), place.node], depth)),
-    );
+    const domains = new Set(domainsOf(state, policy, attempt, level));
     if (domains.size > 1) yield `job ${job.name} must be inside one ${level} and is in ${[...domains].join(', ')}`;
   }
+}
+
+/** Each segment is inside one domain of its level, and no domain has more workers than the job's spread allows. */
+function* checkParts(state: StateView, policy: Pick<Policy, 'levels'>, job: JobView, attempt: AttemptView): Generator<string> {
+  const { segments, spread } = job.spec;
+  for (const { level, workers } of segments) {
+    const domains = domainsOf(state, policy, attempt, level);
+    if (domains.some((domain, worker) => domain !== domains[worker - (worker % workers)]))
+      yield `job ${job.name}: a segment of ${workers} is torn over ${level}s`;
+  }
+  if (spread === null) return;
+  const counts = Map.groupBy(domainsOf(state, policy, attempt, spread.level), (domain) => domain);
+  for (const [domain, here] of counts) {
+    if (here.length > spread.max) yield `job ${job.name}: ${here.length} workers are in ${domain}, and ${spread.max} are the most`;
+  }
+}
+
+/** Of the level, where each worker is. */
+function domainsOf(state: StateView, { levels }: Pick<Policy, 'levels'>, attempt: AttemptView, level: string): readonly string[] {
+  const depth = levels.indexOf(level) + 1;
+  return attempt.placement.map(({ node }) => domainKey([...(state.nodes.get(node)?.inventory.path ?? []), node], depth));
 }
 
 function* checkPending(state: StateView): Generator<string> {

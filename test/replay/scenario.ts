@@ -8,7 +8,7 @@ import { applyJob, applyQueue, FakeCluster } from '#test/simulation/fakeCluster.
 import { assertNever } from '#vocabulary/assert.ts';
 import type { AssignedWorker } from '#vocabulary/assignment.ts';
 import { jobName, nodeName, queueName, userName } from '#vocabulary/ids.ts';
-import { dependencyConditions, type DependencySpec } from '#vocabulary/job.ts';
+import { dependencyConditions, type DependencySpec, type JobSpec } from '#vocabulary/job.ts';
 import { describeWait } from '#vocabulary/reasons.ts';
 import type { Words } from './words.ts';
 
@@ -175,6 +175,7 @@ function inputOf(words: Words, bornAtMs: number): Input | null {
     case 'queue':
       return applyQueue(name, {
         parent: words.has('parent') ? queueName(words.text('parent', '')) : null,
+        guaranteed: words.has('guaranteed') ? { H100: words.number('guaranteed', 0) } : {},
         limit: words.has('limit') ? { H100: words.number('limit', 0) } : {},
         perUser: {
           limit: words.has('userLimit') ? { H100: words.number('userLimit', 0) } : {},
@@ -208,7 +209,6 @@ function inputOf(words: Words, bornAtMs: number): Input | null {
 /** Times are seconds since the cluster was made. */
 function applyOf(words: Words, bornAtMs: number): Input {
   const timeOf = (key: string): number | null => (words.has(key) ? bornAtMs + words.number(key, 0) * 1000 : null);
-  const level = words.text('level', '');
   return applyJob(
     words.name,
     {
@@ -221,12 +221,35 @@ function applyOf(words: Words, bornAtMs: number): Input {
       startAfterMs: timeOf('notBefore'),
       deadlineMs: timeOf('deadline'),
       array: words.has('array') ? { count: words.number('array', 1), parallelism: words.has('at') ? words.number('at', 1) : null } : null,
-      constraints: level === '' ? [] : [{ level, mode: 'required', waitMs: null }],
+      minRuntimeMs: words.number('minRuntime', 0) * 1000,
+      ...placesOf(words),
       restarts: { max: words.number('restarts', 0), withinMs: words.has('within') ? words.number('within', 0) * 1000 : null },
       maxRuntimeMs: words.has('maxRuntime') ? words.number('maxRuntime', 0) * 1000 : null,
     },
     words.text('user', 'alice'),
   );
+}
+
+/** `level=rack`, `prefer=rack patience=20` (seconds), `segments=rack:2`, `spread=rack:2`, `exclusive=rack`. */
+function placesOf(words: Words): Partial<JobSpec> {
+  const [required, preferred] = [words.text('level', ''), words.text('prefer', '')];
+  const [segment, spread, exclusive] = [words.text('segments', ''), words.text('spread', ''), words.text('exclusive', '')];
+  const patienceMs = words.number('patience', 0) * 1000;
+  const numbered = (text: string): readonly [string, number] => {
+    const [level = '', count] = text.split(':');
+    return [level, Number(count)];
+  };
+  const [segmentLevel, segmentWorkers] = numbered(segment);
+  const [spreadLevel, max] = numbered(spread);
+  return {
+    constraints: [
+      ...(required === '' ? [] : [{ level: required, mode: 'required' as const, waitMs: null }]),
+      ...(preferred === '' ? [] : [{ level: preferred, mode: 'preferred' as const, waitMs: patienceMs }]),
+    ],
+    segments: segment === '' ? [] : [{ level: segmentLevel, workers: segmentWorkers }],
+    spread: spread === '' ? null : { level: spreadLevel, max },
+    exclusive: exclusive === '' ? null : exclusive,
+  };
 }
 
 /** `a,b:Failed`: Succeeded where nothing is said. */

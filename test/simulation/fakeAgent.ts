@@ -105,6 +105,8 @@ export class FakeAgent {
       const held = this.#held.get(key);
       if (held === undefined) this.#start(key, assigned);
       else held.desire = assigned.desire;
+      // Asked no more: an answer of then is none to a later ask.
+      if (held !== undefined && assigned.desire.kind === 'run') held.answered = null;
     }
     for (const key of this.#held.keys()) if (!named.has(key)) this.#held.delete(key);
   }

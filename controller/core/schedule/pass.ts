@@ -41,6 +41,7 @@ export function runPass(turn: Turn): PassResult {
   for (const nominee of pass.preemption.nominees()) lookAtNominee(pass, nominee);
   lookAtOthers(pass);
   pass.preemption.end();
+  noteWake(pass, pass.preemption.wakeAtMs);
   cluster.settle();
   const more = pass.placed >= turn.context.policy.placementsPerStepMax && pass.waits.size > 0;
   return { waits: pass.waits, more, wakeAtMs: pass.wakeAtMs };

@@ -40,12 +40,18 @@ export class Preemption {
   /** Leaving already, for another nominee. */
   readonly #claimed = new Set<JobUid>();
   #searches = 0;
+  #wakeAtMs: number | null = null;
   #running: readonly Running[] | null = null;
 
   constructor(turn: Turn, cluster: ClusterRoom) {
     this.#turn = turn;
     this.#cluster = cluster;
     this.#book = new EntitlementBook(turn.state);
+  }
+
+  /** When somebody may be asked who was not, as it had run too short a time; null: nobody was spared for that. */
+  get wakeAtMs(): number | null {
+    return this.#wakeAtMs;
   }
 
   /** Waiting jobs that were promised a place, the oldest promise first. */
@@ -117,8 +123,11 @@ export class Preemption {
       if (this.#claimed.has(victim.uid) || claim.model !== model) return [];
       // Who leaves anyway costs nothing and need not be asked.
       if (isLeaving(victim)) return [{ ...each, cost: 0 }];
-      if (runsTooShort(victim, this.#turn.context.nowMs)) return [];
-      return mayDisplace(nominee, claim, this.#book) ? [each] : [];
+      if (!mayDisplace(nominee, claim, this.#book)) return [];
+      const untilMs = sparedUntilMs(victim);
+      if (untilMs <= this.#turn.context.nowMs) return [each];
+      this.#wakeAtMs = Math.min(untilMs, this.#wakeAtMs ?? untilMs);
+      return [];
     });
     const claims = new Map(this.#allRunning().map(({ victim, claim }) => [victim.uid, claim]));
     const plan = chooseVictims(this.#cluster.room, requestOf(this.#cluster, job, model, this.#turn.context.nowMs), evictable, {
@@ -227,10 +236,7 @@ function isLeaving(job: JobView | undefined): boolean {
 }
 
 /** Its own wish: not to be asked before it has run so long. */
-function runsTooShort(job: JobView, nowMs: number): boolean {
-  const attempt = currentAttempt(job);
-  return attempt !== undefined && nowMs < attempt.placedAtMs + job.spec.minRuntimeMs;
-}
+const sparedUntilMs = (job: JobView): number => (currentAttempt(job)?.placedAtMs ?? 0) + job.spec.minRuntimeMs;
 
 function claimOf(job: Pick<JobView, 'user' | 'spec'>, model: string | null): Claim {
   const { queue, priority, preemptible, workers, gpusPerWorker } = job.spec;
