@@ -144,7 +144,14 @@ module.exports = {
       comment: 'A test beside the sources may use its own program, proto and test; end-to-end tests live in test/.',
       severity: 'error',
       from: { path: [`^(controller|agent|cli|proto)/.*${besideSources}`, '^(controller|agent|cli|proto)/.*/testing/'] },
-      to: { path: '^(controller|agent|cli|tools|bench|examples)/', pathNot: '^$1/' },
+      to: { path: '^(controller|agent|cli|sim|tools|bench|examples)/', pathNot: '^$1/' },
+    },
+    {
+      name: 'tests-of-the-simulator-see-what-it-sees',
+      comment: 'A test in sim/ may use what the simulator may: the two cores, proto and test; no program around them.',
+      severity: 'error',
+      from: { path: [`^sim/.*${besideSources}`, '^sim/.*/testing/'] },
+      to: { path: '^(controller|agent|cli|tools|bench|examples)/', pathNot: ['^(controller|agent)/core/', '^controller/limits[.]ts$'] },
     },
     {
       name: 'nobody-looks-at-onlookers',

@@ -1,6 +1,6 @@
 /**
  * What `shoal` tells the shell, in one place. A script may branch on these numbers, so that a number never changes its meaning.
- * `agent join|run` give the agent's own code instead.
+ * `agent join|run` and `sim` give the code of the program that they start instead.
  */
 export const exitCodes = {
   ok: 0,

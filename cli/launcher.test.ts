@@ -37,6 +37,17 @@ test('the exit code reaches the shell', async () => {
   await expect(exec(launcher, ['get', 'job', 'nope'], { env })).rejects.toMatchObject({ code: 3 });
 });
 
+test('the simulator gets the words behind its name, and its streams and exit code are those of the shell', async () => {
+  const { stdout } = await exec(launcher, ['sim', 'replay', '--help'], { env });
+  expect(stdout).toMatch(/^Usage: shoal sim replay /);
+  const wrong = ['sim', 'replay', '--jobs', 'j.csv', '--cluster', 'c.yaml', '--policy', 'lottery'];
+  await expect(exec(launcher, wrong, { env })).rejects.toMatchObject({
+    code: 2,
+    stdout: '',
+    stderr: expect.stringContaining('--policy "lottery" is not known'),
+  });
+});
+
 test('a reader that goes away ends it quietly', async () => {
   bench.server.canned.tables = {
     TrainingJob: {

@@ -31,7 +31,7 @@ export async function printReference(): Promise<string> {
     '| ---: | --- |',
     ...exitCodeMeanings.map(([code, meaning]) => `| ${code} | ${meaning} |`),
     '',
-    "`agent join` and `agent run` give the agent's own code.",
+    '`agent join`, `agent run` and `sim` give the code of the program that they start; `sim` has 0, 1 and 2 of these.',
     '',
   ].join('\n');
 }

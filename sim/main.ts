@@ -1,4 +1,5 @@
-/** The simulator: `node sim/main.ts run FILE`. The command line starts it as a program of its own. */
+/** The simulator: `node sim/main.ts run FILE`, `… replay FLAGS`. The command line starts it as a program of its own. */
+import { replayUsage, runReplay } from './replay/runReplay.ts';
 import { runScenario, scenarioUsage, type Output } from './runScenario.ts';
 
 type Run = (args: readonly string[], io: Output) => Promise<number>;
@@ -6,6 +7,7 @@ type Run = (args: readonly string[], io: Output) => Promise<number>;
 /** One row a subcommand. */
 const subcommands: ReadonlyMap<string, { readonly run: Run; readonly usage: string }> = new Map([
   ['run', { run: runScenario, usage: scenarioUsage }],
+  ['replay', { run: (args) => runReplay(args), usage: replayUsage.trimEnd() }],
 ]);
 
 process.exitCode = await main(process.argv.slice(2));

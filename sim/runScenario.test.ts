@@ -65,11 +65,11 @@ test('a wrong file is exit code 2, and nothing is printed but why', async () => 
 });
 
 test('a place that does not fit is exit code 2, with its place in the file', async () => {
-  const text = scenarioText({ timeline: [job('a', { spec: 'gpusPerWorker: 8', more: 'place: {n1: 1}' })] });
+  const text = scenarioText({ timeline: [job('a', { spec: 'workers: 2, gpusPerWorker: 3', more: 'place: {n1: 2}' })] });
   expect(await run(text)).toEqual({
     code: 2,
     out: '',
-    err: expect.stringMatching(/^scenario[.]yaml:9:\d+: timeline\[0\][.]place: workers of 8 GPUs/),
+    err: expect.stringMatching(/^scenario[.]yaml:9:\d+: timeline\[0\][.]place: workers of 3 GPUs/),
   });
 });
 

@@ -51,6 +51,12 @@ describe('imports between rooms', () => {
     ],
     ['cli -> sim', 'cli/bad19.ts', "export { world } from '#sim/world/world.ts';", 'room-cli'],
     ['sim -> controller loop', 'sim/bad20.ts', "export { run } from '#controller/loop/run.ts';", 'room-sim'],
+    [
+      'a test of sim -> loop',
+      'sim/bad21.test.ts',
+      "export { run } from '#controller/loop/run.ts';",
+      'tests-of-the-simulator-see-what-it-sees',
+    ],
     ['controller -> agent', 'controller/main.ts', "export { converge } from '#agent/core/converge.ts';", 'room-controller-main'],
     ['core -> adapters', 'controller/core/bad5.ts', "export { kept } from '../adapters/memory/memoryStore.ts';", 'room-controller-core'],
     [

@@ -1,23 +1,23 @@
 import type { Command } from 'commander';
 import { helpGroups, type Act } from '../../command.ts';
 import { wholeNumber } from '../../flags.ts';
-import { jobVerbs, type JobVerb } from './verbs.ts';
+import type { JobVerb } from './run.ts';
 
-const descriptions = {
-  suspend: 'Ask jobs to save a checkpoint and leave their GPUs.',
-  resume: 'Let suspended jobs run again.',
-  hold: 'Keep jobs from starting; they keep their place in the queue.',
-  release: 'Let held jobs start.',
-  next: 'Put waiting jobs before all others until they start; the last one named goes first.',
-} as const satisfies Readonly<Record<JobVerb, string>>;
+const verbs: readonly (readonly [verb: JobVerb, description: string])[] = [
+  ['suspend', 'Ask jobs to save a checkpoint and leave their GPUs.'],
+  ['resume', 'Let suspended jobs run again.'],
+  ['hold', 'Keep jobs from starting; they keep their place in the queue.'],
+  ['release', 'Let held jobs start.'],
+  ['next', 'Put waiting jobs before all others until they start; the last one named goes first.'],
+];
 
 export function addJobCommands(program: Command, act: Act): void {
-  for (const verb of jobVerbs) {
+  for (const [verb, description] of verbs) {
     program
       .command(verb)
       .helpGroup(helpGroups.work)
       .argument('<job...>', 'names, as NAME or job/NAME')
-      .description(descriptions[verb])
+      .description(description)
       .action((words: string[], _flags, command: Command) =>
         act(async (io, signal) => {
           const { compileJobs, runJobVerb } = await import('./run.ts');

@@ -8,7 +8,9 @@ import { reportError } from '../../reportError.ts';
 import { withServer, type Server } from '../../server/connection.ts';
 import { failureOf } from '../../server/failure.ts';
 import { onNamed } from '../../server/notFound.ts';
-import type { JobVerb } from './verbs.ts';
+
+/** What is done to jobs by name alone. */
+export type JobVerb = 'suspend' | 'resume' | 'hold' | 'release' | 'next';
 
 export interface JobsOptions {
   readonly target: TargetOptions;

@@ -26,4 +26,16 @@ Examples:
         return runSimProgram(['run', ...runWords(file, command.opts())], io, signal);
       }),
     );
+  sim
+    .command('replay')
+    .argument('[flags...]', 'flags of the simulator: shoal sim replay --help')
+    .description("Play a trace of jobs against one scheduling policy. Flags and help are those of the simulator's own program.")
+    .allowUnknownOption()
+    .helpOption(false)
+    .action((words: string[]) =>
+      act(async (io, signal) => {
+        const { runSimProgram } = await import('./program.ts');
+        return runSimProgram(['replay', ...words], io, signal);
+      }),
+    );
 }

@@ -3,7 +3,7 @@ import type { Levels } from '#vocabulary/topology.ts';
 import type { SpecProblem } from './specProblem.ts';
 
 /** The outermost level first; all are levels of the cluster. */
-export function sortSegments(segments: readonly SegmentSpec[], levels: Levels): readonly SegmentSpec[] {
+function sortSegments(segments: readonly SegmentSpec[], levels: Levels): readonly SegmentSpec[] {
   return [...segments].sort((left, right) => levels.indexOf(left.level) - levels.indexOf(right.level));
 }
 

@@ -53,6 +53,38 @@ describe('a held job', () => {
   });
 });
 
+describe('a job that others were asked to leave for', () => {
+  const nominated = (): FakeCluster => {
+    const cluster = busy();
+    cluster.tick();
+    cluster.step([applyJob('high', { priority: 90, deadlineMs: cluster.nowMs + 1_000 })]);
+    expect(cluster.placements()).toEqual(['first n11:0', 'high waits: 1 x 1 GPUs will be free when first has left']);
+    return cluster;
+  };
+
+  test('gives that back when it is held: they run on', () => {
+    const cluster = nominated();
+    cluster.step([hold('high')]);
+    expect(cluster.job('high').nomination).toBeNull();
+    expect(cluster.job('first').attempts[0]?.stage.kind).toBe('running');
+  });
+
+  test('gives that back when its deadline passes', () => {
+    const cluster = nominated();
+    cluster.nowMs += 1_000;
+    cluster.step([{ kind: 'tick' }]);
+    expect(cluster.job('high').phase).toMatchObject({ kind: 'finished', reason: 'DeadlineExceeded' });
+    expect(cluster.job('first').attempts[0]?.stage.kind).toBe('running');
+  });
+
+  test('gives that back when it is told to wait for another', () => {
+    const cluster = nominated();
+    cluster.step([applyJob('high', { priority: 90, after: [{ job: jobName('first'), condition: 'Finished' }] })]);
+    expect(cluster.job('first').attempts[0]?.stage.kind).toBe('running');
+    expect(cluster.placements()[1]).toBe('high waits: waits for job first to finish, which is running');
+  });
+});
+
 describe('the next job', () => {
   test('goes before higher priorities, once; the last one asked for goes first', () => {
     const cluster = busy();

@@ -11,9 +11,10 @@ import { isShortage, Preemption } from './preempt.ts';
 import type { Failed, PlacementDecision } from './decidePlacement.ts';
 import { decidePlacement } from './decidePlacement.ts';
 import { widensAtMs } from './requestOf.ts';
+import { TurnOrder } from './turnOrder.ts';
 
 /**
- * One scheduling pass: waiting jobs in order (priority, then age), each gang whole or not at all. A job that does not
+ * One scheduling pass: nominees, then waiting jobs in fair order, each gang whole or not at all. A job that does not
  * fit does not hold up those behind it. The seam: whatever schedules takes a turn, emits AttemptPlaced and answers why
  * the others wait.
  */
@@ -38,10 +39,7 @@ export function runPass(turn: Turn): PassResult {
     wakeAtMs: null,
   };
   for (const nominee of pass.preemption.nominees()) lookAtNominee(pass, nominee);
-  for (const uid of [...turn.state.pending]) {
-    const job = turn.state.jobs.get(uid);
-    if (job !== undefined && job.nomination === null) lookAt(pass, job);
-  }
+  lookAtOthers(pass);
   pass.preemption.end();
   noteWake(pass, pass.preemption.wakeAtMs);
   cluster.settle();
@@ -58,6 +56,19 @@ interface Pass {
   placed: number;
   /** When time alone lets a waiting job become a candidate. */
   wakeAtMs: number | null;
+}
+
+function lookAtOthers(pass: Pass): void {
+  const { state, context } = pass.turn;
+  const waiting = state.pending.flatMap((uid) => {
+    const job = state.jobs.get(uid);
+    return job !== undefined && job.nomination === null ? [job] : [];
+  });
+  const order = new TurnOrder(state, waiting, pass.cluster.room.capacity.models, context.nowMs);
+  for (let job = order.next(); job !== null; job = order.next()) {
+    const model = lookAt(pass, job);
+    if (model !== null) order.gave(job, model);
+  }
 }
 
 /** Victims that it did not need after all run on. */
@@ -78,18 +89,22 @@ function lookAtNominee(pass: Pass, job: JobView): void {
   if (wait !== null) pass.waits.set(job.uid, wait);
 }
 
-function lookAt(pass: Pass, job: JobView): void {
+/** The model that it was given, or promised; null: neither. */
+function lookAt(pass: Pass, job: JobView): string | null {
   if (pass.placed >= pass.turn.context.policy.placementsPerStepMax) {
     pass.waits.set(job.uid, { kind: 'PassLimit' });
-    return;
+    return null;
   }
-  if (!isReady(pass, job)) return;
+  if (!isReady(pass, job)) return null;
   const decision = decidePlacement(pass.turn.state, pass.cluster, job, { failed: pass.failed, nowMs: pass.turn.context.nowMs });
-  if (decision.ok) place(pass, job, decision);
-  else {
-    noteWake(pass, widensAtMs(job, pass.turn.context.nowMs));
-    pass.waits.set(job.uid, (isShortage(decision.wait) ? pass.preemption.nominate(job) : null) ?? decision.wait);
+  if (decision.ok) {
+    place(pass, job, decision);
+    return decision.model;
   }
+  noteWake(pass, widensAtMs(job, pass.turn.context.nowMs));
+  const nominated = isShortage(decision.wait) ? pass.preemption.nominate(job) : null;
+  pass.waits.set(job.uid, nominated ?? decision.wait);
+  return nominated === null ? null : (job.nomination?.model ?? null);
 }
 
 function isReady(pass: Pass, job: JobView): boolean {

@@ -20,9 +20,9 @@ test('workers stand exactly where they were put, in that order, before any pass 
 test.each([
   [
     'a node without room',
-    { workers: 1, gpusPerWorker: 8 },
-    { n11: 1 },
-    'workers of 8 GPUs of one model do not fit on n11 (4 of 4 GPUs free)',
+    { workers: 2, gpusPerWorker: 3 },
+    { n11: 2 },
+    'workers of 3 GPUs of one model do not fit on n11 (4 of 4 GPUs free)',
   ],
   ['fewer workers than the job has', { workers: 2, gpusPerWorker: 1 }, { n11: 1 }, '1 workers are placed; job a has 2'],
   ['a node that is not there', { workers: 1, gpusPerWorker: 1 }, { n99: 1 }, 'do not fit on n99 (not there)'],

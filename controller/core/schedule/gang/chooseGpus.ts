@@ -19,6 +19,8 @@ function chooseWhole(
   node: number,
   wanted: { readonly model: number; readonly gpus: number; readonly workers: number },
 ): readonly (readonly number[])[] {
+  // A worker that gets all of them, as in gangs of whole nodes: there is nothing to choose.
+  if (wanted.workers === 1 && wanted.gpus === capacity.wholeFree(node, wanted.model)) return [allFree(capacity, node, wanted.model)];
   const groups = linkedGroups(capacity, node, wanted.model);
   return Array.from({ length: wanted.workers }, () => {
     let tightest: number[] | undefined;
@@ -27,6 +29,12 @@ function chooseWhole(
     }
     return tightest?.splice(0, wanted.gpus) ?? takeAcross(groups, wanted.gpus);
   });
+}
+
+function allFree(capacity: Capacity, node: number, model: number): readonly number[] {
+  const free: number[] = [];
+  for (let gpu = 0; gpu < capacity.gpusOf(node); gpu += 1) if (capacity.freeMilli(node, gpu, model) === gpuMilliPerGpu) free.push(gpu);
+  return free;
 }
 
 /** Wholly free GPUs of the model by NVLink domain; those without one stand together. */

@@ -2,8 +2,13 @@ import type { Capacity } from '../capacity/capacity.ts';
 import { domainAbove } from '../capacity/topology.ts';
 import type { AllowedNodes, GangRequest } from './gangRequest.ts';
 
+/** The wish for empty domains as a mask: true until the capacity changes. */
+export function withEmptyDomains(capacity: Capacity, request: GangRequest): GangRequest {
+  return request.exclusiveDepth === null ? request : { ...request, allowed: emptyDomainsOnly(capacity, request) };
+}
+
 /** The allowed nodes less those whose domain of the exclusive depth holds somebody. The key is new each time: it is true only now. */
-export function emptyDomainsOnly(capacity: Capacity, request: GangRequest): AllowedNodes {
+function emptyDomainsOnly(capacity: Capacity, request: GangRequest): AllowedNodes {
   const depth = request.exclusiveDepth ?? 0;
   const { topology } = capacity;
   const held = new Set<number>();

@@ -26,7 +26,7 @@ export function fillDomain(
 function fill(topology: Topology, units: Units, target: Parameters<typeof fillDomain>[2], shares: NodeShare[]): void {
   const { domain, depth, packing } = target;
   if (depth === topology.depth) {
-    shares.push({ node: domain - (topology.levelStart[depth] ?? 0), workers: target.units });
+    shares.push({ node: domain - (topology.levelStart[depth] ?? 0), workers: target.units * (units.size[depth] ?? 1) });
     return;
   }
   const needed = target.units * ((units.size[depth] ?? 1) / (units.size[depth + 1] ?? 1));

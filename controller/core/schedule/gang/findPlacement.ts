@@ -4,25 +4,24 @@ import { domainsInside } from '../capacity/topology.ts';
 import type { WorkerShape } from '../capacity/shape.ts';
 import type { JobUid } from '#vocabulary/ids.ts';
 import { chooseGpus } from './chooseGpus.ts';
-import { emptyDomainsOnly } from './exclusive.ts';
+import { withEmptyDomains } from './exclusive.ts';
 import { fillDomain } from './fill.ts';
 import type { GangRequest, GangSpots, Spot, WorkerGroup } from './gangRequest.ts';
 import type { Units } from './units.ts';
 import { countUnits } from './units.ts';
 
 /**
- * A place for a whole gang, or none; "none" is exact for gangs of one group.
+ * A place for a whole gang, or none; "none" is exact for gangs of one group, and may be wrong for several (placed greedily).
  *
  * The tightest domain that holds the gang is taken: one node before several, one rack before two; among equals the one
  * with the least room left over, so that large holes live, then the first in path order. Inside it the same rule goes
  * down the tree (fill.ts). Groups of unlike workers are tried together in each domain that could hold each of them alone.
  */
 export function findPlacement(room: Room, request: GangRequest): GangSpots | null {
-  const allowed = request.exclusiveDepth === null ? request.allowed : emptyDomainsOnly(room.capacity, request);
-  const asked = { ...request, allowed };
+  const asked = withEmptyDomains(room.capacity, request);
   const [only] = request.groups;
   if (request.groups.length !== 1 || only === undefined) return placeTogether(room, asked);
-  const quick = request.spread === null && only.segments.length === 0 && allowed === null && request.owner === null;
+  const quick = request.spread === null && only.segments.length === 0 && asked.allowed === null && request.owner === null;
   const node = quick ? room.tightestNode(only.shape, only.workers) : undefined;
   if (node !== undefined && node >= 0) return [spotsOn(room.capacity, only.shape, [{ node, workers: only.workers }])];
   const units = unitsOf(room, asked, only);
@@ -51,11 +50,12 @@ export function fits(room: Room, request: GangRequest): boolean {
 
 /** Whether each group alone fits into the domain, and all together when there are several. */
 export function fitsInside(room: Room, request: GangRequest, inside: DomainAt): boolean {
+  const asked = withEmptyDomains(room.capacity, request);
   const alone = request.groups.every((group) => {
-    const units = unitsOf(room, request, group);
+    const units = unitsOf(room, asked, group);
     return (units.counts[inside.domain] ?? 0) >= group.workers / (units.size[inside.depth] ?? 1);
   });
-  return alone && (request.groups.length === 1 || tryIn(room, request, inside) !== null);
+  return alone && (request.groups.length === 1 || tryIn(room, asked, inside) !== null);
 }
 
 export interface DomainAt {
@@ -64,9 +64,9 @@ export interface DomainAt {
 }
 
 /** Room for units of the group, by domain. Valid until the capacity changes. */
-export function unitsOf(room: Room, request: GangRequest, group: WorkerGroup): Units {
+export function unitsOf(room: Room, request: GangRequest, group: WorkerGroup, before: readonly Spot[] = []): Units {
   const workers = room.slots(group.shape, request.allowed, request.owner);
-  return countUnits(room.capacity.topology, workers, group, request.spread);
+  return countUnits(room.capacity.topology, workers, group, request.spread, before);
 }
 
 interface Where {
@@ -153,7 +153,7 @@ function tryIn(room: Room, request: GangRequest, domain: DomainAt): GangSpots | 
   const placed: (readonly Spot[])[] = [];
   try {
     for (const group of request.groups) {
-      const units = unitsOf(room, request, group);
+      const units = unitsOf(room, request, group, placed.flat());
       if ((units.counts[domain.domain] ?? 0) < group.workers / (units.size[domain.depth] ?? 1)) return null;
       const spots = fillGroup(capacity, request, { group, units, domain });
       for (const hold of holdsOf(trialOwner, group.shape, spots)) capacity.take(hold);

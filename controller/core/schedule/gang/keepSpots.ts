@@ -33,16 +33,21 @@ interface Trial {
   readonly spots: (Spot | null)[];
 }
 
+/** Workers that are placed together inside one domain. */
+interface Gap {
+  readonly missing: readonly number[];
+  readonly segments: WorkerGroup['segments'];
+  readonly inside: DomainAt;
+}
+
+/** Gaps with the least choice come first: inside one domain all of them take units of one size, so none takes another's place. */
 function tryAround(trial: Trial, anchor: DomainAt): readonly Spot[] | null {
   const { capacity } = trial.room;
+  const sound = trial.spots.flatMap((spot) => spot ?? []);
+  const gaps = gapsOf(trial, { first: 0, end: trial.group.workers, segment: 0 }, anchor);
   const mark = capacity.mark();
-  for (const hold of holdsOf(
-    null,
-    trial.group.shape,
-    trial.spots.flatMap((spot) => spot ?? []),
-  ))
-    capacity.take(hold);
-  const done = complete(trial, { first: 0, end: trial.group.workers, segment: 0 }, anchor);
+  for (const hold of holdsOf(null, trial.group.shape, sound)) capacity.take(hold);
+  const done = gaps.toSorted((left, right) => right.inside.depth - left.inside.depth).every((gap) => fillGap(trial, gap));
   capacity.rollback(mark);
   return done ? trial.spots.flatMap((spot) => spot ?? []) : null;
 }
@@ -54,36 +59,33 @@ interface Range {
   readonly segment: number;
 }
 
-function complete(trial: Trial, range: Range, anchor: DomainAt): boolean {
+function gapsOf(trial: Trial, range: Range, inside: DomainAt): readonly Gap[] {
+  const { spots, group, room } = trial;
   const missing: number[] = [];
-  for (let worker = range.first; worker < range.end; worker += 1) if (trial.spots[worker] === null) missing.push(worker);
-  if (missing.length === 0) return true;
-  const inner = trial.group.segments[range.segment];
-  const isWhole = missing.length === range.end - range.first;
-  if (isWhole || inner === undefined) return fillMissing(trial, missing, isWhole ? trial.group.segments.slice(range.segment) : [], anchor);
+  for (let worker = range.first; worker < range.end; worker += 1) if (spots[worker] === null) missing.push(worker);
+  if (missing.length === 0) return [];
+  const inner = group.segments[range.segment];
+  if (inner === undefined) return [{ missing, segments: [], inside }];
+  const gaps: Gap[] = [];
   for (let first = range.first; first < range.end; first += inner.workers) {
     const part = { first, end: first + inner.workers, segment: range.segment + 1 };
-    const sound = trial.spots.slice(part.first, part.end).find((spot) => spot !== null);
-    const around =
-      sound === undefined || sound === null
-        ? anchor
-        : { domain: domainAbove(trial.room.capacity.topology, sound.node, inner.depth), depth: inner.depth };
-    // A segment that is lost whole is one unit of the level that it must be whole in.
-    const done = sound === undefined ? placeSegment(trial, part, inner.depth, anchor) : complete(trial, part, around);
-    if (!done) return false;
+    const sound = spots.slice(part.first, part.end).find((spot) => spot !== null) ?? null;
+    if (sound === null) {
+      // A segment that is lost whole is one unit of the level that it must be whole in.
+      const lost = Array.from({ length: inner.workers }, (_, at) => first + at);
+      gaps.push({ missing: lost, segments: group.segments.slice(range.segment), inside });
+    } else {
+      // The gang may have to be together at a deeper level than its segments.
+      const around = { domain: domainAbove(room.capacity.topology, sound.node, inner.depth), depth: inner.depth };
+      gaps.push(...gapsOf(trial, part, inner.depth > inside.depth ? around : inside));
+    }
   }
-  return true;
+  return gaps;
 }
 
-function placeSegment(trial: Trial, part: Range, depth: number, anchor: DomainAt): boolean {
-  const workers = part.end - part.first;
-  const missing = Array.from({ length: workers }, (_, at) => part.first + at);
-  return fillMissing(trial, missing, [{ depth, workers }, ...trial.group.segments.slice(part.segment)], anchor);
-}
-
-function fillMissing(trial: Trial, missing: readonly number[], segments: WorkerGroup['segments'], anchor: DomainAt): boolean {
+function fillGap(trial: Trial, { missing, segments, inside }: Gap): boolean {
   const { room, request, group } = trial;
-  const found = findInside(room, request, { workers: missing.length, shape: group.shape, segments }, anchor);
+  const found = findInside(room, request, { workers: missing.length, shape: group.shape, segments }, inside);
   if (found === null) return false;
   for (const hold of holdsOf(null, group.shape, found)) room.capacity.take(hold);
   for (const [at, worker] of missing.entries()) trial.spots[worker] = found[at] ?? null;

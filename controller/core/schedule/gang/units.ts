@@ -1,5 +1,6 @@
 import type { Topology } from '../capacity/topology.ts';
-import type { GangRequest, WorkerGroup } from './gangRequest.ts';
+import { domainAbove } from '../capacity/topology.ts';
+import type { GangRequest, Spot, WorkerGroup } from './gangRequest.ts';
 
 /**
  * Segments turn workers into larger units. Below the innermost segment's level a domain is counted in workers; at that
@@ -15,14 +16,24 @@ export interface Units {
   readonly size: readonly number[];
 }
 
-export function countUnits(topology: Topology, workers: Int32Array, group: WorkerGroup, spread: GangRequest['spread']): Units {
+/** `before`: where workers of the gang's groups before this one stand; they count for the spread. */
+export function countUnits(
+  topology: Topology,
+  workers: Int32Array,
+  group: WorkerGroup,
+  spread: GangRequest['spread'],
+  before: readonly Spot[] = [],
+): Units {
   const size = unitSizes(topology.depth, group);
   if (group.segments.length === 0 && spread === null) return { counts: workers, size };
   const counts = new Int32Array(workers.length);
-  counts.set(workers.subarray(topology.levelStart[topology.depth] ?? 0), topology.levelStart[topology.depth] ?? 0);
+  const taken = spread === null || before.length === 0 ? null : takenByDomain(topology, before, spread.depth);
   for (let depth = topology.depth; depth >= 0; depth -= 1) {
     const [first, end] = [topology.levelStart[depth] ?? 0, topology.levelStart[depth + 1] ?? 0];
-    if (depth < topology.depth) {
+    if (depth === topology.depth) {
+      // A segment may have to be whole inside one node.
+      for (let node = first; node < end; node += 1) counts[node] = Math.floor((workers[node] ?? 0) / (size[depth] ?? 1));
+    } else {
       const ratio = (size[depth] ?? 1) / (size[depth + 1] ?? 1);
       for (let domain = first; domain < end; domain += 1) {
         let sum = 0;
@@ -30,12 +41,29 @@ export function countUnits(topology: Topology, workers: Int32Array, group: Worke
         counts[domain] = Math.floor(sum / ratio);
       }
     }
-    // Also below that level: a gang that is inside one node has all its workers in one domain of it.
+    // Below its level too: a rack that takes four of the gang has no node that takes five.
     if (spread === null || depth < spread.depth) continue;
-    const most = Math.floor(spread.max / (size[depth] ?? 1));
-    for (let domain = first; domain < end; domain += 1) counts[domain] = Math.min(counts[domain] ?? 0, most);
+    for (let domain = first; domain < end; domain += 1) {
+      const left = spread.max - (taken?.[ancestorAt(topology, domain, depth - spread.depth)] ?? 0);
+      counts[domain] = Math.min(counts[domain] ?? 0, Math.floor(left / (size[depth] ?? 1)));
+    }
   }
   return { counts, size };
+}
+
+function takenByDomain(topology: Topology, spots: readonly Spot[], depth: number): Int32Array {
+  const taken = new Int32Array(topology.parent.length);
+  for (const { node } of spots) {
+    const domain = domainAbove(topology, node, depth);
+    taken[domain] = (taken[domain] ?? 0) + 1;
+  }
+  return taken;
+}
+
+function ancestorAt(topology: Topology, domain: number, levels: number): number {
+  let above = domain;
+  for (let level = 0; level < levels; level += 1) above = topology.parent[above] ?? 0;
+  return above;
 }
 
 /** By depth: the outermost segment that must be whole inside one domain of this depth or of one above it. */

@@ -1,34 +1,13 @@
 import type { JobUid } from '#vocabulary/ids.ts';
-import type { Hold } from '../capacity/capacity.ts';
 import type { Room } from '../capacity/room.ts';
 import { findPlacement, fits } from '../gang/findPlacement.ts';
 import type { GangRequest, GangSpots } from '../gang/gangRequest.ts';
+import type { Entitlement, Evictable } from './evictable.ts';
+import { cheapestFirst, priorityLost } from './evictable.ts';
 import { freeDomain } from './freeDomain.ts';
 import { domainsWorthTrying } from './worthTrying.ts';
 
-/**
- * Who has to leave so that a gang can start, at the least cost, or nobody.
- *
- * Domains come first, not nodes: with everybody gone who may be asked, only some domains would hold the gang, and if none
- * does the answer is an exact no. In each of the promising ones victims are added greedily, the cheapest unit of room
- * next; then each victim that is no longer needed is given back, most costly first, so that no proper subset would do
- * (inclusion-minimal, as in Kueue). The cheapest domain wins, and the whole plan is verified by placing the gang with the
- * victims gone. Nothing is changed: all of this is a trial that is rolled back.
- */
-export interface Evictable {
-  readonly job: JobUid;
-  readonly holds: readonly Hold[];
-  /** What its leaving costs, in milli-GPU-milliseconds: work since the last checkpoint and the restart. 0: it leaves anyway. */
-  readonly cost: number;
-  readonly priority: number;
-}
-
-/** Whether victims may be asked together: nobody may be pushed below its guarantee by the sum of them. */
-export interface Entitlement {
-  /** Notes that the job leaves; false, and nothing noted, when it may not in addition to those noted before. */
-  give(job: JobUid): boolean;
-  takeBack(job: JobUid): void;
-}
+export type { Entitlement, Evictable } from './evictable.ts';
 
 export interface VictimPlan {
   /** In the order of their uids. */
@@ -38,20 +17,54 @@ export interface VictimPlan {
   readonly cost: number;
 }
 
+/**
+ * Who has to leave so that a gang can start, at the least cost, or nobody.
+ *
+ * Priorities come first: jobs above the lowest one that is enough are not asked at all. Then domains, not nodes: with
+ * everybody gone who may be asked, only some would hold the gang, and if none does the answer is an exact no. In each of
+ * the promising ones victims are added greedily, the cheapest unit of room next; then each victim that is no longer needed
+ * is given back, most costly first, so that no proper subset would do (inclusion-minimal, as in Kueue). The cheapest
+ * domain wins, and the whole plan is verified by placing the gang with the victims gone. Nothing is changed: all of this
+ * is a trial that is rolled back.
+ */
 export function chooseVictims(
   room: Room,
   request: GangRequest,
   evictable: readonly Evictable[],
   entitlement: Entitlement,
 ): VictimPlan | null {
+  for (const priority of prioritiesWorthAsking(room, request, evictable)) {
+    const asked = evictable.filter((each) => priorityLost(each) <= priority);
+    const plan = cheapestPlan(room, request, asked, entitlement);
+    if (plan !== null) return plan;
+  }
+  return null;
+}
+
+/**
+ * Up to which priority jobs are asked: first the lowest that is enough, so that nobody above it is considered at all, then
+ * all, in case some may not leave. Empty: not even all are enough.
+ */
+function prioritiesWorthAsking(room: Room, request: GangRequest, evictable: readonly Evictable[]): ReadonlySet<number> {
+  const { capacity } = room;
+  const mark = capacity.mark();
+  const enough: number[] = [];
+  const priorities = [...new Set([-1, ...evictable.map(priorityLost)])].sort((left, right) => left - right);
+  for (const priority of priorities) {
+    for (const each of evictable) if (priorityLost(each) === priority) for (const hold of each.holds) capacity.give(hold);
+    if (!fits(room, request)) continue;
+    enough.push(priority, priorities.at(-1) ?? priority);
+    break;
+  }
+  capacity.rollback(mark);
+  return new Set(enough);
+}
+
+function cheapestPlan(room: Room, request: GangRequest, evictable: readonly Evictable[], entitlement: Entitlement): VictimPlan | null {
   const { capacity } = room;
   const mark = capacity.mark();
   for (const each of evictable) for (const hold of each.holds) capacity.give(hold);
-  const domains = fits(room, request) ? domainsWorthTrying(room, request, evictable, () => capacity.rollback(mark)) : null;
-  if (domains === null) {
-    capacity.rollback(mark);
-    return null;
-  }
+  const domains = domainsWorthTrying(room, request, evictable, () => capacity.rollback(mark));
   let best: (VictimPlan & { readonly rank: Rank }) | null = null;
   for (const domain of domains) {
     const trial = capacity.mark();
@@ -91,16 +104,14 @@ function planIn(room: Room, request: GangRequest, scope: Scope): (VictimPlan & {
   for (const each of needed) entitlement.takeBack(each.job);
   if (spots === null) return null;
   const cost = needed.reduce((sum, each) => sum + each.cost, 0);
-  const priorityMax = Math.max(-1, ...needed.map((each) => (each.cost === 0 ? -1 : each.priority)));
+  const priorityMax = Math.max(-1, ...needed.map(priorityLost));
   const victims = needed.map((each) => each.job).sort();
   return { victims, spots, cost, rank: { priorityMax, cost, count: victims.length } };
 }
 
 function giveBackUnneeded(room: Room, request: GangRequest, leaving: readonly Evictable[], entitlement: Entitlement): readonly Evictable[] {
   const needed = new Set(leaving);
-  const dearestFirst = [...leaving].sort(
-    (left, right) => right.priority - left.priority || right.cost - left.cost || (left.job < right.job ? -1 : 1),
-  );
+  const dearestFirst = [...leaving].sort((left, right) => cheapestFirst(right, left));
   for (const each of dearestFirst) {
     for (const hold of each.holds) room.capacity.take(hold);
     if (fits(room, request)) {

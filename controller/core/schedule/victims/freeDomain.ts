@@ -4,7 +4,9 @@ import { domainsInside } from '../capacity/topology.ts';
 import type { DomainAt } from '../gang/findPlacement.ts';
 import { fitsInside, unitsOf } from '../gang/findPlacement.ts';
 import type { GangRequest, WorkerGroup } from '../gang/gangRequest.ts';
-import type { Entitlement, Evictable } from './chooseVictims.ts';
+import { BestFirst } from './bestFirst.ts';
+import type { Entitlement, Evictable } from './evictable.ts';
+import { cheapestFirst, priorityLost } from './evictable.ts';
 
 /**
  * Takes victims out of a domain until the gang fits into it; null when it does not even without all of them. The next
@@ -16,27 +18,28 @@ export function freeDomain(
   request: GangRequest,
   scope: { readonly evictable: readonly Evictable[]; readonly entitlement: Entitlement; readonly domain: DomainAt },
 ): readonly Evictable[] | null {
-  const leaving: Evictable[] = [];
+  const leaving = new Set<Evictable>();
   const byNode = evictableByNode(scope.evictable);
-  for (const group of request.groups) {
-    const search = new UnitSearch(room, { request, group, byNode, ...scope });
+  // Room is not what an exclusive gang lacks first: everybody near leaves, and those who need not are given back later.
+  for (const group of request.exclusiveDepth === null ? request.groups : []) {
+    const search = new UnitSearch(room, { request, group, byNode, leaving, ...scope });
     while (!fitsInside(room, { ...request, groups: [group] }, scope.domain)) {
       const next = search.cheapest();
       if (next === null) return giveUp(leaving, scope.entitlement);
-      leaving.push(...search.evict(next));
+      search.evict(next);
     }
   }
   // Groups that fit one by one need not fit together: then nearly everybody has to leave, and most are given back later.
-  while (!fitsInside(room, request, scope.domain)) {
-    const next = scope.evictable.find((each) => !leaving.includes(each) && scope.entitlement.give(each.job));
-    if (next === undefined) return giveUp(leaving, scope.entitlement);
-    for (const hold of next.holds) room.capacity.give(hold);
-    leaving.push(next);
+  for (const each of [...scope.evictable].sort(cheapestFirst)) {
+    if (fitsInside(room, request, scope.domain)) break;
+    if (leaving.has(each) || !scope.entitlement.give(each.job)) continue;
+    for (const hold of each.holds) room.capacity.give(hold);
+    leaving.add(each);
   }
-  return leaving;
+  return fitsInside(room, request, scope.domain) ? [...leaving] : giveUp(leaving, scope.entitlement);
 }
 
-function giveUp(leaving: readonly Evictable[], entitlement: Entitlement): null {
+function giveUp(leaving: ReadonlySet<Evictable>, entitlement: Entitlement): null {
   for (const each of leaving) entitlement.takeBack(each.job);
   return null;
 }
@@ -51,9 +54,7 @@ function evictableByNode(evictable: readonly Evictable[]): ReadonlyMap<number, r
       else here.push(each);
     }
   }
-  for (const here of byNode.values()) {
-    here.sort((left, right) => left.priority - right.priority || left.cost - right.cost || (left.job < right.job ? -1 : 1));
-  }
+  for (const here of byNode.values()) here.sort(cheapestFirst);
   return byNode;
 }
 
@@ -71,6 +72,8 @@ interface Search {
   readonly byNode: ReadonlyMap<number, readonly Evictable[]>;
   readonly entitlement: Entitlement;
   readonly domain: DomainAt;
+  /** Everybody who leaves so far, for the groups before too; the search adds to it. */
+  readonly leaving: Set<Evictable>;
 }
 
 /** Offers of the domains that can give one more unit, kept until somebody who stands there leaves. */
@@ -78,8 +81,12 @@ class UnitSearch {
   readonly #room: Room;
   readonly #search: Search;
   readonly #unitDepth: number;
+  /** The offer of each domain as it is now. */
   readonly #offers = new Map<number, Offer | null>();
-  readonly #gone = new Set<Evictable>();
+  /** Those and some that were forgotten since. */
+  readonly #byCost = new BestFirst<Offer>(isBetter);
+  /** Domains whose offer has to be made anew. */
+  readonly #unknown = new Set<number>();
   /** May not leave in addition to those who do. */
   readonly #refused = new Set<Evictable>();
 
@@ -88,24 +95,26 @@ class UnitSearch {
     this.#search = search;
     const { topology } = room.capacity;
     this.#unitDepth = Math.max(search.domain.depth, search.group.segments.at(-1)?.depth ?? topology.depth);
+    const [first, end] = domainsInside(topology, search.domain, this.#unitDepth);
+    for (let domain = first; domain < end; domain += 1) this.#unknown.add(domain);
   }
 
   cheapest(): Offer | null {
-    const { topology } = this.#room.capacity;
-    const [first, end] = domainsInside(topology, this.#search.domain, this.#unitDepth);
-    let best: Offer | null = null;
-    for (let domain = first; domain < end; domain += 1) {
-      const known = this.#offers.get(domain);
-      const offer = known === undefined ? this.#offerOf(domain) : known;
-      if (known === undefined) this.#offers.set(domain, offer);
-      if (offer !== null && (best === null || isBetter(offer, best))) best = offer;
+    for (const domain of this.#unknown) {
+      const offer = this.#offerOf(domain);
+      this.#offers.set(domain, offer);
+      if (offer !== null) this.#byCost.add(offer);
     }
-    return best;
+    this.#unknown.clear();
+    for (let best = this.#byCost.best(); best !== undefined; best = this.#byCost.best()) {
+      if (this.#offers.get(best.domain) === best) return best;
+      this.#byCost.removeBest();
+    }
+    return null;
   }
 
-  /** Who leaves by it: without those who, as it turns out, may not. */
-  evict(offer: Offer): readonly Evictable[] {
-    const left: Evictable[] = [];
+  /** All of the offer leave, but for those who, as it turns out, may not. */
+  evict(offer: Offer): void {
     for (const each of offer.victims) {
       if (!this.#search.entitlement.give(each.job)) {
         this.#refused.add(each);
@@ -113,11 +122,9 @@ class UnitSearch {
         continue;
       }
       for (const hold of each.holds) this.#room.capacity.give(hold);
-      this.#gone.add(each);
+      this.#search.leaving.add(each);
       this.#forgetOffers(each);
-      left.push(each);
     }
-    return left;
   }
 
   #forgetOffers(job: Evictable): void {
@@ -125,7 +132,8 @@ class UnitSearch {
     for (const hold of job.holds) {
       let domain = (topology.levelStart[topology.depth] ?? 0) + hold.node;
       for (let depth = topology.depth; depth > this.#unitDepth; depth -= 1) domain = topology.parent[domain] ?? 0;
-      this.#offers.delete(domain);
+      // A victim may stand outside the domain that is freed as well.
+      if (this.#offers.delete(domain)) this.#unknown.add(domain);
     }
   }
 
@@ -144,12 +152,14 @@ class UnitSearch {
     const node = domain - (capacity.topology.levelStart[capacity.topology.depth] ?? 0);
     const { group, request } = this.#search;
     if (request.allowed !== null && request.allowed.mask[node] !== 1) return null;
+    const kept = capacity.keptFor(node);
+    if (kept !== null && kept !== request.owner) return null;
     const mark = capacity.mark();
     const before = slotsOn(capacity, node, group.shape);
     const victims: Evictable[] = [];
     let gained = 0;
     for (const each of this.#search.byNode.get(node) ?? []) {
-      if (this.#gone.has(each) || this.#refused.has(each) || gone.has(each)) continue;
+      if (this.#search.leaving.has(each) || this.#refused.has(each) || gone.has(each)) continue;
       for (const hold of each.holds) capacity.give(hold);
       victims.push(each);
       gained = slotsOn(capacity, node, group.shape) - before;
@@ -186,7 +196,7 @@ class UnitSearch {
 
 function offerOf(domain: number, victims: readonly Evictable[], gained: number): Offer {
   const cost = victims.reduce((sum, each) => sum + each.cost, 0);
-  const priority = Math.max(-1, ...victims.map((each) => (each.cost === 0 ? -1 : each.priority)));
+  const priority = Math.max(-1, ...victims.map(priorityLost));
   return { domain, victims, priority, costPerUnit: cost / gained };
 }
 

@@ -2,9 +2,10 @@ import type { Room } from '../capacity/room.ts';
 import type { Topology } from '../capacity/topology.ts';
 import { domainAbove } from '../capacity/topology.ts';
 import type { DomainAt } from '../gang/findPlacement.ts';
+import { withEmptyDomains } from '../gang/exclusive.ts';
 import { unitsOf } from '../gang/findPlacement.ts';
 import type { GangRequest } from '../gang/gangRequest.ts';
-import type { Evictable } from './chooseVictims.ts';
+import type { Evictable } from './evictable.ts';
 
 /** Domains of one depth that are tried: those that look cheapest. */
 const triesPerDepth = 4;
@@ -21,13 +22,14 @@ export function domainsWorthTrying(
   restore: () => void,
 ): readonly DomainAt[] {
   const { topology } = room.capacity;
+  const empty = withEmptyDomains(room.capacity, request);
   const emptied = request.groups.map((group) => {
-    const { counts, size } = unitsOf(room, request, group);
+    const { counts, size } = unitsOf(room, empty, group);
     return { group, counts: counts.slice(), size };
   });
   restore();
   const [first] = request.groups;
-  const now = first === undefined ? new Int32Array(0) : unitsOf(room, request, first).counts;
+  const now = first === undefined ? new Int32Array(0) : unitsOf(room, withEmptyDomains(room.capacity, request), first).counts;
   const costs = costsByDomain(topology, evictable);
   const domains: DomainAt[] = [];
   for (let depth = topology.depth; depth >= request.requiredDepth; depth -= 1) {
@@ -41,10 +43,16 @@ export function domainsWorthTrying(
       level.push({ domain, depth, estimate: (costs[domain] ?? 0) * part });
     }
     level.sort((left, right) => left.estimate - right.estimate || left.domain - right.domain);
-    domains.push(...level.slice(0, triesPerDepth).map(({ domain }) => ({ domain, depth })));
+    for (const { domain } of level.slice(0, triesPerDepth)) {
+      // An only child, which comes first, stands for its parent: they have the same nodes.
+      if (!domains.some((known) => hasSameNodes(topology, known.domain, domain))) domains.push({ domain, depth });
+    }
   }
   return domains;
 }
+
+const hasSameNodes = (topology: Topology, one: number, other: number): boolean =>
+  topology.firstNode[one] === topology.firstNode[other] && topology.endNode[one] === topology.endNode[other];
 
 /** A job that stands in several domains costs its whole in each. */
 function costsByDomain(topology: Topology, evictable: readonly Evictable[]): Float64Array {

@@ -1,0 +1,145 @@
+import type { QueueName, UserName } from '#vocabulary/ids.ts';
+import { milliPerGpu } from '#vocabulary/job.ts';
+import type { FairOrderInput } from '../queues/fairOrder.ts';
+import { FairOrder } from '../queues/fairOrder.ts';
+import { capacityMilliOf } from '../queues/share.ts';
+import { UserShares } from '../queues/userShare.ts';
+import type { JobView, StateView } from '../state/view.ts';
+
+/**
+ * In which order waiting jobs are looked at. First those that an operator put first. Then it is one queue's turn after
+ * the other (queues/fairOrder.ts), and each time the first of that queue: higher priority, then the user who holds least
+ * of the queue, then age. What a job is given counts at once, so the next turn goes to whoever is behind now.
+ */
+export class TurnOrder {
+  readonly #models: readonly string[];
+  readonly #input: FairOrderInput;
+  readonly #first: JobView[];
+  readonly #lines = new Map<QueueName, Line>();
+  #order: FairOrder | null = null;
+
+  /** `waiting` is sorted: put first, priority, age. `models`: all that the cluster has. */
+  constructor(state: StateView, waiting: readonly JobView[], models: readonly string[], nowMs: number) {
+    this.#models = models;
+    this.#input = { state, capacityMilli: capacityMilliOf(state.nodes), nowMs };
+    this.#first = waiting.filter((job) => job.next !== null);
+    for (const [queue, jobs] of Map.groupBy(
+      waiting.filter((job) => job.next === null),
+      (job) => job.spec.queue,
+    )) {
+      this.#lines.set(queue, new Line(this.#input, queue, jobs));
+    }
+    // With one queue there is nothing to be fair about.
+    if (this.#lines.size < 2) return;
+    this.#order = new FairOrder(this.#input);
+    for (const [queue, line] of this.#lines) this.#announce(queue, line);
+  }
+
+  /** null: all were looked at. */
+  next(): JobView | null {
+    const first = this.#first.shift();
+    if (first !== undefined) return first;
+    const queue = this.#order === null ? this.#lines.keys().next().value : this.#order.next();
+    const line = queue === undefined || queue === null ? undefined : this.#lines.get(queue);
+    if (queue === undefined || queue === null || line === undefined) return null;
+    const job = line.take();
+    if (line.isEmpty) this.#lines.delete(queue);
+    this.#announce(queue, line);
+    return job;
+  }
+
+  /** The job was placed, or promised a place. */
+  gave(job: JobView, model: string | null): void {
+    if (model === null) return;
+    const { queue } = job.spec;
+    this.#lines.get(queue)?.gave(job.user, model, milliOf(job));
+    if (this.#order !== null) this.#order.gave(queue, model, milliOf(job));
+  }
+
+  #announce(queue: QueueName, line: Line): void {
+    if (this.#order === null) return;
+    const job = line.peek();
+    if (job === null) this.#order.close(queue);
+    else this.#order.open(queue, modelsOf(job, this.#models), milliOf(job));
+  }
+}
+
+const milliOf = ({ spec }: JobView): number => spec.workers * spec.gpusPerWorker * milliPerGpu(spec);
+
+function modelsOf({ spec }: JobView, present: readonly string[]): readonly string[] {
+  if (spec.gpusPerWorker === 0) return [];
+  return spec.gpuModels.length === 0 ? present : spec.gpuModels;
+}
+
+/** The waiting jobs of one queue. */
+class Line {
+  readonly #input: FairOrderInput;
+  readonly #queue: QueueName;
+  /** Of one priority, the highest; by user, each oldest first. */
+  #users = new Map<UserName, JobView[]>();
+  readonly #later: JobView[];
+  #shares: UserShares | null = null;
+
+  constructor(input: FairOrderInput, queue: QueueName, jobs: readonly JobView[]) {
+    this.#input = input;
+    this.#queue = queue;
+    this.#later = [...jobs].reverse();
+    this.#fill();
+  }
+
+  get isEmpty(): boolean {
+    return this.#users.size === 0;
+  }
+
+  peek(): JobView | null {
+    const user = this.#user();
+    return user === null ? null : (this.#users.get(user)?.[0] ?? null);
+  }
+
+  take(): JobView | null {
+    const user = this.#user();
+    const jobs = user === null ? undefined : this.#users.get(user);
+    const job = jobs?.shift() ?? null;
+    if (user !== null && jobs?.length === 0) this.#users.delete(user);
+    if (this.#users.size === 0) this.#fill();
+    return job;
+  }
+
+  gave(user: UserName, model: string, gpuMilli: number): void {
+    this.#shares?.gave(user, model, gpuMilli);
+  }
+
+  /** Whose turn it is: the least share; of equal ones, who has waited longest. */
+  #user(): UserName | null {
+    let best: UserName | null = null;
+    for (const [user, jobs] of this.#users) {
+      if (best === null) best = user;
+      else {
+        const [share, least] = [this.#shares?.shareOf(user) ?? 0, this.#shares?.shareOf(best) ?? 0];
+        if (share < least || (share === least && isOlder(jobs[0], this.#users.get(best)?.[0]))) best = user;
+      }
+    }
+    return best;
+  }
+
+  /** The next lower priority. */
+  #fill(): void {
+    const priority = this.#later.at(-1)?.spec.priority;
+    while (this.#later.length > 0 && this.#later.at(-1)?.spec.priority === priority) {
+      const job = this.#later.pop();
+      if (job === undefined) break;
+      const jobs = this.#users.get(job.user);
+      if (jobs === undefined) this.#users.set(job.user, [job]);
+      else jobs.push(job);
+    }
+    if (this.#users.size > 1 && this.#shares === null) {
+      const users = new Set([...this.#users.keys(), ...this.#later.map((job) => job.user)]);
+      this.#shares = new UserShares(this.#input, this.#queue, users);
+    }
+  }
+}
+
+function isOlder(left: JobView | undefined, right: JobView | undefined): boolean {
+  if (left === undefined || right === undefined) return false;
+  return left.createdAtMs !== right.createdAtMs ? left.createdAtMs < right.createdAtMs : left.uid < right.uid;
+}
