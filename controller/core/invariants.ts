@@ -11,7 +11,13 @@ import type { AttemptView, JobView, StateView } from './state/view.ts';
  * Each broken promise is one sentence; empty when all hold. For tests, the simulator and `shoal` self-checks: O(state).
  */
 export function findBrokenPromises(state: StateView, policy: Pick<Policy, 'levels'>): readonly string[] {
-  return [...checkHolds(state), ...checkGangs(state, policy), ...checkPending(state), ...findLedgerErrors(state)];
+  return [
+    ...checkHolds(state),
+    ...checkGangs(state, policy),
+    ...checkExclusive(state, policy),
+    ...checkPending(state),
+    ...findLedgerErrors(state),
+  ];
 }
 
 /** Placements never take more of a GPU than there is, and the index of holds says the same as the placements. */
@@ -93,6 +99,24 @@ function* checkParts(state: StateView, policy: Pick<Policy, 'levels'>, job: JobV
   const counts = Map.groupBy(domainsOf(state, policy, attempt, spread.level), (domain) => domain);
   for (const [domain, here] of counts) {
     if (here.length > spread.max) yield `job ${job.name}: ${here.length} workers are in ${domain}, and ${spread.max} are the most`;
+  }
+}
+
+/** Where a job wants whole domains for itself nobody else is. */
+function* checkExclusive(state: StateView, policy: Pick<Policy, 'levels'>): Generator<string> {
+  const running = [...state.jobs.values()].flatMap((job) => {
+    const attempt = currentAttempt(job);
+    return attempt === undefined ? [] : [{ job, attempt }];
+  });
+  for (const { job, attempt } of running) {
+    const level = job.spec.exclusive;
+    if (level === null) continue;
+    const own = new Set(domainsOf(state, policy, attempt, level));
+    const beside = running.filter(
+      (other) => other.job !== job && domainsOf(state, policy, other.attempt, level).some((one) => own.has(one)),
+    );
+    if (beside.length > 0)
+      yield `job ${job.name} wants its ${level} for itself, and ${beside.map((other) => other.job.name).join(', ')} is there`;
   }
 }
 

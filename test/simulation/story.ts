@@ -44,6 +44,7 @@ function drawSpec(random: Random): Partial<JobSpec> {
     minRuntimeMs: random.chance(0.3) ? 10_000 : 0,
     restarts: { max: 50, withinMs: null },
     segments: workers % 2 === 0 && random.chance(0.3) ? [{ level: 'rack', workers: 2 }] : [],
+    exclusive: random.chance(0.06) ? 'rack' : null,
     spread: workers <= 4 && random.chance(0.1) ? { level: 'rack', max: 2 } : null,
   };
 }

@@ -4,7 +4,6 @@ import { Capacity } from './capacity/capacity.ts';
 import { Room } from './capacity/room.ts';
 import type { JobSpec, Placement } from '#vocabulary/job.ts';
 import { milliPerGpu } from '#vocabulary/job.ts';
-import type { JobUid } from '#vocabulary/ids.ts';
 import type { Levels } from '#vocabulary/topology.ts';
 import { currentAttempt } from '../state/state.ts';
 import type { JobView, NodeView, StateView } from '../state/view.ts';
@@ -37,7 +36,7 @@ export function openRoom(state: StateView, levels: Levels): ClusterRoom {
   if (known === undefined || known.topologyAt !== state.topologyAt) {
     known = { room: buildRoom(state, levels), asOf: state.revision, topologyAt: state.topologyAt };
     kept.set(state, known);
-  } else refresh(state, known);
+  } else refresh(state, levels, known);
   const { room } = known;
   const cache = known;
   return {
@@ -47,7 +46,7 @@ export function openRoom(state: StateView, levels: Levels): ClusterRoom {
       const shape = shapeOf(job.spec, model);
       for (const { node, gpus } of placement) {
         const number = room.capacity.topology.numberOf.get(node);
-        if (number !== undefined) room.capacity.take(holdOf(job.uid, number, gpus, shape));
+        if (number !== undefined) room.capacity.take(holdOf(job, levels, { node: number, gpus }, shape));
       }
     },
     settle: () => {
@@ -59,19 +58,19 @@ export function openRoom(state: StateView, levels: Levels): ClusterRoom {
 function buildRoom(state: StateView, levels: Levels): Room {
   const nodes = [...state.nodes.values()].sort((left, right) => (left.name < right.name ? -1 : 1));
   const capacity = Capacity.of(nodes.map(factsOf), levels.length);
-  for (const node of nodes) readNode(state, capacity, node);
+  for (const node of nodes) readNode(state, levels, capacity, node);
   return new Room(capacity);
 }
 
-function refresh(state: StateView, known: Kept): void {
+function refresh(state: StateView, levels: Levels, known: Kept): void {
   if (known.asOf === state.revision) return;
-  for (const node of state.nodes.values()) if (node.changedAt > known.asOf) readNode(state, known.room.capacity, node);
+  for (const node of state.nodes.values()) if (node.changedAt > known.asOf) readNode(state, levels, known.room.capacity, node);
   known.asOf = state.revision;
 }
 
-function readNode(state: StateView, capacity: Capacity, node: NodeView): void {
+function readNode(state: StateView, levels: Levels, capacity: Capacity, node: NodeView): void {
   const number = capacity.topology.numberOf.get(node.name);
-  if (number !== undefined) capacity.setNode(number, factsOf(node), holdsOn(state, capacity, node));
+  if (number !== undefined) capacity.setNode(number, factsOf(node), holdsOn(state, levels, capacity, node));
 }
 
 function factsOf(node: NodeView): NodeFacts {
@@ -93,7 +92,7 @@ function factsOf(node: NodeView): NodeFacts {
   };
 }
 
-function holdsOn(state: StateView, capacity: Capacity, node: NodeView): readonly Hold[] {
+function holdsOn(state: StateView, levels: Levels, capacity: Capacity, node: NodeView): readonly Hold[] {
   const holds: Hold[] = [];
   const number = capacity.topology.numberOf.get(node.name) ?? 0;
   // A GPU that left the inventory may still be held.
@@ -103,13 +102,17 @@ function holdsOn(state: StateView, capacity: Capacity, node: NodeView): readonly
     const attempt = job === undefined ? undefined : currentAttempt(job);
     if (job === undefined || attempt === undefined) continue;
     const shape = shapeOf(job.spec, attempt.model);
-    for (const place of attempt.placement) if (place.node === node.name) holds.push(holdOf(uid, number, place.gpus.filter(known), shape));
+    for (const place of attempt.placement)
+      if (place.node === node.name) holds.push(holdOf(job, levels, { node: number, gpus: place.gpus.filter(known) }, shape));
   }
   return holds;
 }
 
-function holdOf(owner: JobUid, node: number, gpus: readonly number[], shape: WorkerShape): Hold {
-  return { owner, node, gpus, gpuMilli: shape.gpuMilli, cpuMilli: shape.cpuMilli, memoryBytes: shape.memoryBytes };
+function holdOf(job: Pick<JobView, 'uid' | 'spec'>, levels: Levels, place: Pick<Hold, 'node' | 'gpus'>, shape: WorkerShape): Hold {
+  const { gpuMilli, cpuMilli, memoryBytes } = shape;
+  const { exclusive } = job.spec;
+  const hold = { owner: job.uid, ...place, gpuMilli, cpuMilli, memoryBytes };
+  return exclusive === null ? hold : { ...hold, exclusiveDepth: levels.indexOf(exclusive) + 1 };
 }
 
 /** What one worker of the job needs, on GPUs of this model. */

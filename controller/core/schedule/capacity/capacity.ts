@@ -2,7 +2,7 @@ import type { JobUid, NodeName } from '#vocabulary/ids.ts';
 import { assert } from '#vocabulary/assert.ts';
 import { gpuMilliPerGpu } from '#vocabulary/units.ts';
 import type { PlacedNode, Topology } from './topology.ts';
-import { compileTopology } from './topology.ts';
+import { compileTopology, domainAbove, domainsInside } from './topology.ts';
 
 /**
  * What is free in the cluster, in typed arrays over the numbered nodes of a topology. One owner changes it: `take` and
@@ -39,6 +39,8 @@ export interface Hold {
   readonly gpuMilli: number;
   readonly cpuMilli: number;
   readonly memoryBytes: number;
+  /** As long as it is held, the node's domain of this depth takes no new work: the owner wanted it for itself. */
+  readonly exclusiveDepth?: number;
 }
 
 /** Workers without GPUs that one node is given at most. */
@@ -54,6 +56,8 @@ export class Capacity {
   readonly #usable: Uint8Array;
   readonly #model: Int16Array;
   readonly #open: Uint8Array;
+  /** By node: holds that want it, or a domain around it, for themselves. */
+  readonly #closed: Int32Array;
   readonly #cpuFree: Float64Array;
   readonly #memoryFree: Float64Array;
   readonly #gpuless: Int32Array;
@@ -80,6 +84,7 @@ export class Capacity {
     this.#usable = new Uint8Array(gpus);
     this.#model = new Int16Array(gpus).fill(-1);
     this.#open = new Uint8Array(nodes);
+    this.#closed = new Int32Array(nodes);
     this.#cpuFree = new Float64Array(nodes);
     this.#memoryFree = new Float64Array(nodes);
     this.#gpuless = new Int32Array(nodes);
@@ -125,7 +130,7 @@ export class Capacity {
   }
 
   isOpen(node: number): boolean {
-    return this.#open[node] === 1;
+    return this.#open[node] === 1 && this.#closed[node] === 0;
   }
 
   holdsOf(node: number): readonly Hold[] {
@@ -196,6 +201,7 @@ export class Capacity {
     this.#cpuFree[node] = facts.cpuMilli ?? Number.POSITIVE_INFINITY;
     this.#memoryFree[node] = facts.memoryBytes ?? Number.POSITIVE_INFINITY;
     this.#gpuless[node] = 0;
+    for (const hold of this.#holds[node] ?? []) this.#close(hold, -1);
     this.#holds[node] = [];
     for (const hold of holds) this.#move(hold, true);
     this.#noteChange(node);
@@ -245,6 +251,7 @@ export class Capacity {
     other.#usable.set(this.#usable);
     other.#model.set(this.#model);
     other.#open.set(this.#open);
+    other.#closed.set(this.#closed);
     other.#cpuFree.set(this.#cpuFree);
     other.#memoryFree.set(this.#memoryFree);
     other.#gpuless.set(this.#gpuless);
@@ -272,6 +279,17 @@ export class Capacity {
     this.#changes = [];
   }
 
+  #close({ node, exclusiveDepth: depth }: Hold, by: number): void {
+    if (depth === undefined) return;
+    const { topology } = this;
+    const [first, end] = domainsInside(topology, { domain: domainAbove(topology, node, depth), depth }, topology.depth);
+    const start = topology.levelStart[topology.depth] ?? 0;
+    for (let each = first - start; each < end - start; each += 1) {
+      this.#closed[each] = (this.#closed[each] ?? 0) + by;
+      this.#noteChange(each);
+    }
+  }
+
   #move(hold: Hold, taken: boolean): void {
     const { node, gpus, gpuMilli } = hold;
     const start = this.#gpuStart[node] ?? 0;
@@ -290,6 +308,7 @@ export class Capacity {
     this.#cpuFree[node] = (this.#cpuFree[node] ?? 0) + sign * hold.cpuMilli;
     this.#memoryFree[node] = (this.#memoryFree[node] ?? 0) + sign * hold.memoryBytes;
     if (gpus.length === 0) this.#gpuless[node] = (this.#gpuless[node] ?? 0) - sign;
+    this.#close(hold, -sign);
     const holds = this.#holds[node] ?? [];
     this.#holds[node] = taken ? [...holds, hold] : holds.filter((other) => other !== hold);
   }

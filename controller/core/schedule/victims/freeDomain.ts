@@ -160,7 +160,7 @@ class UnitSearch {
     let gained = 0;
     for (const each of this.#search.byNode.get(node) ?? []) {
       if (this.#search.leaving.has(each) || this.#refused.has(each) || gone.has(each)) continue;
-      for (const hold of each.holds) if (hold.node === node) capacity.give(hold);
+      for (const hold of each.holds) capacity.give(hold);
       victims.push(each);
       gained = slotsOn(capacity, node, group.shape) - before;
       if (gained > 0) break;
