@@ -67,7 +67,7 @@ function meddle(cluster: FakeCluster, random: Random): string {
 }
 
 /** The trouble is over: nodes are there and sound, and nobody keeps a job from running. */
-export function makePeace(cluster: FakeCluster): void {
+function makePeace(cluster: FakeCluster): void {
   const user = userName('bob');
   for (const agent of cluster.agents) {
     for (let gpu = 0; gpu < 4; gpu += 1) agent.setHealth(gpu, true);
