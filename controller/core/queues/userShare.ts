@@ -34,9 +34,10 @@ export class UserShares {
     return share;
   }
 
-  /** The user was given GPUs; negative: gave them back. */
+  /** The user was given GPUs; negative: gave them back. Of one who was not named, whose share nobody asks for, nothing is noted. */
   gave(user: UserName, model: string, gpuMilli: number): void {
-    const usage = this.#usageOf(user);
+    const usage = this.#usage.get(user);
+    if (usage === undefined) return;
     const old = usage.get(model) ?? { heldMilli: 0, pastMilli: null };
     usage.set(model, { ...old, heldMilli: old.heldMilli + gpuMilli });
     this.#shares.delete(user);
