@@ -73,16 +73,16 @@ function modelsOf({ spec }: JobView, present: readonly string[]): readonly strin
 
 /** The waiting jobs of one queue. */
 class Line {
-  readonly #input: FairOrderInput;
-  readonly #queue: QueueName;
   /** Of one priority, the highest; by user, each oldest first. */
   #users = new Map<UserName, JobView[]>();
   readonly #later: JobView[];
-  #shares: UserShares | null = null;
+  /** All users who wait here. */
+  readonly #named: ReadonlySet<UserName>;
+  readonly #shares: UserShares | null;
 
   constructor(input: FairOrderInput, queue: QueueName, jobs: readonly JobView[]) {
-    this.#input = input;
-    this.#queue = queue;
+    this.#named = new Set(jobs.map((job) => job.user));
+    this.#shares = this.#named.size > 1 ? new UserShares(input, queue, this.#named) : null;
     this.#later = [...jobs].reverse();
     this.#fill();
   }
@@ -106,7 +106,8 @@ class Line {
   }
 
   gave(user: UserName, model: string, gpuMilli: number): void {
-    this.#shares?.gave(user, model, gpuMilli);
+    // Somebody else's job of this queue, put first by an operator, changes nobody's turn here.
+    if (this.#named.has(user)) this.#shares?.gave(user, model, gpuMilli);
   }
 
   /** Whose turn it is: the least share; of equal ones, who has waited longest. */
@@ -131,10 +132,6 @@ class Line {
       const jobs = this.#users.get(job.user);
       if (jobs === undefined) this.#users.set(job.user, [job]);
       else jobs.push(job);
-    }
-    if (this.#users.size > 1 && this.#shares === null) {
-      const users = new Set([...this.#users.keys(), ...this.#later.map((job) => job.user)]);
-      this.#shares = new UserShares(this.#input, this.#queue, users);
     }
   }
 }
