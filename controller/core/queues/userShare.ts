@@ -34,10 +34,9 @@ export class UserShares {
     return share;
   }
 
-  /** The user was given GPUs; negative: gave them back. Of one who was not named, whose share nobody asks for, nothing is noted. */
+  /** The user was given GPUs; negative: gave them back. */
   gave(user: UserName, model: string, gpuMilli: number): void {
-    const usage = this.#usage.get(user);
-    if (usage === undefined) return;
+    const usage = this.#usageOf(user);
     const old = usage.get(model) ?? { heldMilli: 0, pastMilli: null };
     usage.set(model, { ...old, heldMilli: old.heldMilli + gpuMilli });
     this.#shares.delete(user);
