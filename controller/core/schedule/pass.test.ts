@@ -30,6 +30,13 @@ describe('the order of waiting jobs', () => {
     expect(cluster.placements()[0]).toBe('a n1:0');
   });
 
+  test('goes on among users of lower priority when the last job of another one was given its place', () => {
+    const cluster = new FakeCluster([node('n1', 2)]);
+    const [urgent, a, b] = [applyJob('urgent', { priority: 50 }, 'carol'), applyJob('a', {}, 'alice'), applyJob('b', {}, 'bob')];
+    cluster.step([urgent, a, b]);
+    expect(cluster.placements().map((line) => line.split(' ').slice(0, 2).join(' '))).toEqual(['a n1:1', 'b waits:', 'urgent n1:0']);
+  });
+
   test('changes with the priority of a job that waits', () => {
     const cluster = new FakeCluster([node('n1', 1)]);
     cluster.step([applyJob('running', { preemptible: false })]);
