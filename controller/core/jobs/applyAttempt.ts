@@ -45,6 +45,7 @@ export function applyAttemptEvent(state: State, event: Stamped<AttemptEvent>): v
       suspend(state, job, attempt, event);
       return;
     case 'SuspendCancelled':
+      if (attempt.stage.kind === 'suspending') attempt.roundsBefore = attempt.stage.round;
       settleJob(state, job);
       attempt.stage = { kind: attempt.startedAtMs === null ? 'starting' : 'running' };
       touchNodes(state, attempt);
@@ -90,6 +91,7 @@ function place(state: State, job: JobRecord, event: Of<'AttemptPlaced'>): void {
     coordinator: event.coordinator,
     resume: event.resume,
     stage: { kind: 'starting' },
+    roundsBefore: 0,
     workers: event.placement.map(() => ({ state: 'assigned', message: '', exitCodes: {}, progressAtMs: null })),
     causes: [],
     parts: new Map(),

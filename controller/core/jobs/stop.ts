@@ -25,7 +25,8 @@ export function askToLeave(turn: Turn, job: JobView, reason: LeaveReason): void 
   const attempt = currentAttempt(job);
   if (attempt === undefined || (attempt.stage.kind !== 'starting' && attempt.stage.kind !== 'running')) return;
   const graceMs = job.spec.checkpoint?.graceMs ?? defaultGraceMs;
-  turn.emit({ kind: 'SuspendStaged', uid: job.uid, attempt: attempt.number, round: 1, stage: { kind: 'ask' }, graceMs, reason });
+  const round = attempt.roundsBefore + 1;
+  turn.emit({ kind: 'SuspendStaged', uid: job.uid, attempt: attempt.number, round, stage: { kind: 'ask' }, graceMs, reason });
 }
 
 /** Takes the ask back while nobody was told to stop; a program that answers to signals only has been told. */

@@ -14,7 +14,7 @@ import type { Hold } from './capacity/capacity.ts';
 import type { ClusterRoom } from './clusterRoom.ts';
 import { modelsFor } from './decidePlacement.ts';
 import type { Wish } from './requestOf.ts';
-import { requestOf } from './requestOf.ts';
+import { requestOf, wishesKey } from './requestOf.ts';
 import { fits } from './gang/findPlacement.ts';
 import type { Evictable, VictimPlan } from './victims/chooseVictims.ts';
 import { chooseVictims } from './victims/chooseVictims.ts';
@@ -40,6 +40,8 @@ export class Preemption {
   /** Leaving already, for another nominee. */
   readonly #claimed = new Set<JobUid>();
   #searches = 0;
+  /** Searches of this pass that found nobody: for the like of them the answer is the same. */
+  readonly #inVain = new Set<string>();
   #wakeAtMs: number | null = null;
   #running: readonly Running[] | null = null;
 
@@ -91,7 +93,9 @@ export class Preemption {
   /** Finds victims for a job that does not fit, and asks them; null: nobody may be asked, or it would not help. */
   nominate(job: Nominee): WaitReason | null {
     const { policy } = this.#turn.context;
-    if (this.#searches >= policy.victimSearchesPerPassMax || !this.#mayDisplaceAnybody(job)) return null;
+    const { queue, priority } = job.spec;
+    const key = JSON.stringify([queue, job.user, priority, wishesKey(job, this.#turn.context.nowMs)]);
+    if (this.#inVain.has(key) || this.#searches >= policy.victimSearchesPerPassMax || !this.#mayDisplaceAnybody(job)) return null;
     for (const model of modelsFor(this.#cluster.room, job, [])) {
       if (model === null || findBrokenLimit(this.#turn.state, job, model) !== null) continue;
       this.#searches += 1;
@@ -107,6 +111,7 @@ export class Preemption {
       this.#reserve(job, placement, model);
       return this.#waits(job, plan.victims);
     }
+    this.#inVain.add(key);
     return null;
   }
 

@@ -57,7 +57,9 @@ type StageSnapshot =
   | (Omit<Extract<AttemptStage, { kind: 'suspending' }>, 'answers'> & {
       readonly answers: readonly [number, { accepted: boolean; step: number }][];
     });
-type AttemptSnapshot = Omit<AttemptRecord, 'parts' | 'stage'> & {
+/** `roundsBefore` came after version 0.1. */
+type AttemptSnapshot = Omit<AttemptRecord, 'parts' | 'stage' | 'roundsBefore'> & {
+  readonly roundsBefore?: number;
   readonly parts: readonly [number, { step: number; path: string }][];
   readonly stage: StageSnapshot;
 };
@@ -144,7 +146,7 @@ function restoreAmounts(stored: AmountsSnapshot): Amounts {
 function restoreAttempt(stored: AttemptSnapshot): AttemptRecord {
   const stage: AttemptStage =
     stored.stage.kind === 'suspending' ? { ...stored.stage, answers: new Map(stored.stage.answers) } : stored.stage;
-  return { ...stored, parts: new Map(stored.parts), stage };
+  return { ...stored, roundsBefore: stored.roundsBefore ?? 0, parts: new Map(stored.parts), stage };
 }
 
 function restoreHold(state: State, job: JobRecord, attempt: AttemptRecord): void {

@@ -147,6 +147,8 @@ export interface AttemptRecord {
   readonly coordinator: { readonly address: string; readonly port: number };
   readonly resume: { readonly step: number; readonly path: string } | null;
   stage: AttemptStage;
+  /** Rounds of suspensions that were taken back: the next one counts on, so that a late answer answers nothing. */
+  roundsBefore: number;
   readonly workers: WorkerRecord[];
   readonly causes: StopCause[];
   /** Newest part of a checkpoint by rank, until the whole is complete. */
