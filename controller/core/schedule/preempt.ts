@@ -16,8 +16,9 @@ import { modelsFor } from './decidePlacement.ts';
 import type { Wish } from './requestOf.ts';
 import { requestOf, wishesKey } from './requestOf.ts';
 import { fits } from './gang/findPlacement.ts';
-import type { Evictable, VictimPlan } from './victims/chooseVictims.ts';
+import type { Entitlement, Evictable, VictimPlan } from './victims/chooseVictims.ts';
 import { chooseVictims } from './victims/chooseVictims.ts';
+import { countsFor, coverDeficits, findDeficits } from './victims/quota.ts';
 import { leavingCost } from './victims/costs.ts';
 
 /**
@@ -97,7 +98,7 @@ export class Preemption {
     const key = JSON.stringify([queue, job.user, priority, wishesKey(job, this.#turn.context.nowMs)]);
     if (this.#inVain.has(key) || this.#searches >= policy.victimSearchesPerPassMax || !this.#mayDisplaceAnybody(job)) return null;
     for (const model of modelsFor(this.#cluster.room, job, [])) {
-      if (model === null || findBrokenLimit(this.#turn.state, job, model) !== null) continue;
+      if (model === null || !isQuotaToFree(findBrokenLimit(this.#turn.state, job, model))) continue;
       this.#searches += 1;
       const plan = this.#search(job, model);
       if (plan === null) continue;
@@ -124,8 +125,9 @@ export class Preemption {
     const nominee = claimOf(job, model);
     const mark = this.#book.mark();
     const given = new Map<JobUid, Claim>();
+    const deficits = findDeficits(this.#turn.state.queues, this.#book, nominee);
     const evictable = this.#allRunning().flatMap(({ victim, claim, evictable: each }) => {
-      if (this.#claimed.has(victim.uid) || claim.model !== model) return [];
+      if (this.#claimed.has(victim.uid) || claim.model !== model || !countsFor(this.#book, claim, deficits)) return [];
       // Who leaves anyway costs nothing and need not be asked.
       if (isLeaving(victim)) return [{ ...each, cost: 0 }];
       if (!mayDisplace(nominee, claim, this.#book)) return [];
@@ -135,7 +137,7 @@ export class Preemption {
       return [];
     });
     const claims = new Map(this.#allRunning().map(({ victim, claim }) => [victim.uid, claim]));
-    const plan = chooseVictims(this.#cluster.room, requestOf(this.#cluster, job, model, this.#turn.context.nowMs), evictable, {
+    const entitlement: Entitlement = {
       give: (uid) => {
         const claim = claims.get(uid);
         const isAllowed = claim !== undefined && (isLeaving(this.#turn.state.jobs.get(uid)) || mayDisplace(nominee, claim, this.#book));
@@ -149,9 +151,12 @@ export class Preemption {
         if (claim !== undefined) this.#book.take(claim);
         given.delete(uid);
       },
-    });
+    };
+    const request = requestOf(this.#cluster, job, model, this.#turn.context.nowMs);
+    const plan = chooseVictims(this.#cluster.room, request, evictable, entitlement);
+    const victims = plan === null ? null : coverDeficits(plan.victims, { deficits, evictable, claims, entitlement });
     this.#book.rollback(mark);
-    return plan;
+    return plan === null || victims === null ? null : { ...plan, victims };
   }
 
   /** Rules most jobs out without a search: nobody ranks below it, and no queue above it has a guarantee. */
@@ -226,8 +231,12 @@ export class Preemption {
 /** Also one that does not exist yet (`shoal apply --dry-run=server`). */
 export type Nominee = Pick<JobView, 'uid' | 'user' | 'spec'> & Wish;
 
-/** Others could make room. */
-export const isShortage = (wait: WaitReason): boolean => wait.kind === 'InsufficientGpus' || wait.kind === 'LevelTooSmall';
+/** Others could make room: on nodes, or under a limit. */
+export const isShortage = (wait: WaitReason): boolean =>
+  wait.kind === 'InsufficientGpus' || wait.kind === 'LevelTooSmall' || wait.kind === 'QueueLimit';
+
+/** A user's own limit is nobody else's to make room under. */
+const isQuotaToFree = (broken: WaitReason | null): boolean => broken === null || broken.kind === 'QueueLimit';
 
 interface Running {
   readonly victim: JobView;
