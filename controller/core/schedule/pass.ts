@@ -4,7 +4,7 @@ import type { JobView } from '../state/view.ts';
 import type { Turn } from '../turn.ts';
 import { judgeReadiness, wakeAtMs } from '../jobs/readiness.ts';
 import { dropNomination } from '../jobs/stop.ts';
-import { chooseCoordinator } from './coordinator.ts';
+import { emitPlaced } from './emitPlaced.ts';
 import type { ClusterRoom } from './clusterRoom.ts';
 import { openRoom } from './clusterRoom.ts';
 import { isShortage, Preemption } from './preempt.ts';
@@ -120,18 +120,7 @@ function noteWake(pass: Pass, atMs: number | null): void {
 }
 
 function place(pass: Pass, job: JobView, decision: Extract<PlacementDecision, { ok: true }>): void {
-  emitPlaced(pass.turn, job, decision);
+  emitPlaced(pass.turn, job, decision.placement, decision.model);
   pass.cluster.take(job, decision);
   pass.placed += 1;
-}
-
-function emitPlaced(turn: Turn, job: JobView, decision: Extract<PlacementDecision, { ok: true }>): void {
-  const attempt = (job.attempts.at(-1)?.number ?? 0) + 1;
-  const coordinator = chooseCoordinator(turn.state, turn.context.policy.coordinatorPorts, {
-    uid: job.uid,
-    attempt,
-    placement: decision.placement,
-  });
-  const resume = job.checkpoint === null ? null : { step: job.checkpoint.step, path: job.checkpoint.path };
-  turn.emit({ kind: 'AttemptPlaced', uid: job.uid, attempt, placement: decision.placement, model: decision.model, coordinator, resume });
 }

@@ -1,13 +1,12 @@
-import { assert } from '#vocabulary/assert.ts';
 import type { NodeName } from '#vocabulary/ids.ts';
 import type { JobSpec, WorkerPlace } from '#vocabulary/job.ts';
 import { milliPerGpu } from '#vocabulary/job.ts';
 import { domainKey } from '#vocabulary/topology.ts';
 import type { Reply, Request } from '../inputs.ts';
 import { freeMilli, isWhollyFree } from '../nodes/holds.ts';
-import type { JobView, NodeView } from '../state/view.ts';
+import type { NodeView } from '../state/view.ts';
 import type { Turn } from '../turn.ts';
-import { chooseCoordinator } from './coordinator.ts';
+import { emitPlaced } from './emitPlaced.ts';
 
 /**
  * Places a waiting job where the caller says, and nowhere else: how a scenario sets up a state. Workers are numbered in
@@ -84,14 +83,6 @@ function findBrokenLevel(turn: Turn, spec: JobSpec, placement: readonly WorkerPl
     if (new Set(domains).size > 1) return level;
   }
   return null;
-}
-
-function emitPlaced(turn: Turn, job: JobView, placement: readonly WorkerPlace[], model: string | null): void {
-  assert(job.phase.kind === 'pending', `job ${job.name} is placed while it waits`);
-  const attempt = (job.attempts.at(-1)?.number ?? 0) + 1;
-  const coordinator = chooseCoordinator(turn.state, turn.context.policy.coordinatorPorts, { uid: job.uid, attempt, placement });
-  const resume = job.checkpoint === null ? null : { step: job.checkpoint.step, path: job.checkpoint.path };
-  turn.emit({ kind: 'AttemptPlaced', uid: job.uid, attempt, placement, model, coordinator, resume });
 }
 
 function describeFree(node: NodeView | undefined): string {
