@@ -5,7 +5,8 @@ import type { JobView, StateView } from '../state/view.ts';
 import type { Room } from './capacity/room.ts';
 import type { ClusterRoom } from './clusterRoom.ts';
 import { shapeOf } from './clusterRoom.ts';
-import { findPlacement } from './gang/findPlacement.ts';
+import { withEmptyDomains } from './gang/exclusive.ts';
+import { findPlacement, unitsOf } from './gang/findPlacement.ts';
 import type { GangRequest, Spot } from './gang/gangRequest.ts';
 import { placeAround } from './gang/keepSpots.ts';
 import type { Wish } from './requestOf.ts';
@@ -94,13 +95,17 @@ function soundSpots(room: Room, spec: JobSpec, model: string | null, keep: Place
 function describeShortage(spec: JobSpec, { room, levels }: ClusterRoom, request: GangRequest): WaitReason {
   const wanted = { workers: spec.workers, gpusPerWorker: spec.gpusPerWorker };
   const [group] = request.groups;
-  const slots = group === undefined ? new Int32Array(1) : room.slots(group.shape, request.allowed, request.owner);
-  const all = slots[0] ?? 0;
+  // Whole segments count, and as many as a spread allows: what the gang could really have.
+  const units = group === undefined ? null : unitsOf(room, withEmptyDomains(room.capacity, request), group);
+  const workersIn = (domain: number, level: number): number => (units?.counts[domain] ?? 0) * (units?.size[level] ?? 1);
+  const all = workersIn(0, 0);
   const depth = request.requiredDepth;
   // A level that is only preferred, and still insisted on, is told like a required one.
   if (depth > 0 && all >= spec.workers) {
     const { levelStart } = room.capacity.topology;
-    const best = Math.max(0, ...slots.subarray(levelStart[depth], levelStart[depth + 1]));
+    let best = 0;
+    for (let domain = levelStart[depth] ?? 0; domain < (levelStart[depth + 1] ?? 0); domain += 1)
+      best = Math.max(best, workersIn(domain, depth));
     return { kind: 'LevelTooSmall', wanted, level: levels[depth - 1] ?? '', best };
   }
   const model = group?.shape.model ?? null;
