@@ -13,7 +13,6 @@ import type { JobView, StateView } from '../state/view.ts';
  */
 export class TurnOrder {
   readonly #models: readonly string[];
-  readonly #input: FairOrderInput;
   readonly #first: JobView[];
   readonly #lines = new Map<QueueName, Line>();
   #order: FairOrder | null = null;
@@ -21,17 +20,19 @@ export class TurnOrder {
   /** `waiting` is sorted: put first, priority, age. `models`: all that the cluster has. */
   constructor(state: StateView, waiting: readonly JobView[], models: readonly string[], nowMs: number) {
     this.#models = models;
-    this.#input = { state, capacityMilli: capacityMilliOf(state.nodes), nowMs };
+    // A walk over all GPUs, only where there are two to be fair to.
+    let made: FairOrderInput | null = null;
+    const input = (): FairOrderInput => (made ??= { state, capacityMilli: capacityMilliOf(state.nodes), nowMs });
     this.#first = waiting.filter((job) => job.next !== null);
     for (const [queue, jobs] of Map.groupBy(
       waiting.filter((job) => job.next === null),
       (job) => job.spec.queue,
     )) {
-      this.#lines.set(queue, new Line(this.#input, queue, jobs));
+      this.#lines.set(queue, new Line(input, queue, jobs));
     }
     // With one queue there is nothing to be fair about.
     if (this.#lines.size < 2) return;
-    this.#order = new FairOrder(this.#input);
+    this.#order = new FairOrder(input());
     for (const [queue, line] of this.#lines) this.#announce(queue, line);
   }
 
@@ -80,9 +81,9 @@ class Line {
   readonly #named: ReadonlySet<UserName>;
   readonly #shares: UserShares | null;
 
-  constructor(input: FairOrderInput, queue: QueueName, jobs: readonly JobView[]) {
+  constructor(input: () => FairOrderInput, queue: QueueName, jobs: readonly JobView[]) {
     this.#named = new Set(jobs.map((job) => job.user));
-    this.#shares = this.#named.size > 1 ? new UserShares(input, queue, this.#named) : null;
+    this.#shares = this.#named.size > 1 ? new UserShares(input(), queue, this.#named) : null;
     this.#later = [...jobs].reverse();
     this.#fill();
   }
