@@ -1,3 +1,4 @@
+import { phaseOf } from '#core/jobs/phaseOf.ts';
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import { jobSpecToWire } from '#codec/trainingJob.ts';
@@ -66,22 +67,6 @@ function statusOf(job: JobView, around: JobSurroundings): MessageInitShape<typeo
 
 function markToWire({ by, atMs }: NonNullable<JobView['held']>): MessageInitShape<typeof MarkSchema> {
   return { by, at: timestampFromMs(atMs) };
-}
-
-/** One word: what `get jobs` shows and `wait --for=phase=` compares with. */
-function phaseOf(job: JobView): string {
-  switch (job.phase.kind) {
-    case 'pending':
-      return 'Pending';
-    case 'suspended':
-      return 'Suspended';
-    case 'finished':
-      return job.phase.outcome;
-    case 'active': {
-      const stage = currentAttempt(job)?.stage.kind ?? 'starting';
-      return { starting: 'Starting', running: 'Running', suspending: 'Suspending', stopping: 'Stopping', ended: 'Stopping' }[stage];
-    }
-  }
 }
 
 function describePhase(job: JobView, wait: WaitReason | undefined): { readonly reason: string; readonly message: string } {

@@ -1,5 +1,5 @@
 /** What a played scenario came to. All times are integer milliseconds from the start, GPU amounts in milli-GPU. */
-import { currentAttempt } from '#core/state/state.ts';
+import { phaseOf } from '#core/jobs/phaseOf.ts';
 import type { AttemptView, JobView, NodeView } from '#core/state/view.ts';
 import type { Scenario } from '../scenario/scenario.ts';
 import type { Played, Planned } from '../world/playScenario.ts';
@@ -105,21 +105,6 @@ function workloadReport({ world, endedAtMs }: Played, job: JobView, productive: 
     },
     effective: effectiveOf(job, productive, removedAtMs ?? endedAtMs),
   };
-}
-
-function phaseOf(job: JobView): string {
-  switch (job.phase.kind) {
-    case 'pending':
-      return 'Pending';
-    case 'suspended':
-      return 'Suspended';
-    case 'finished':
-      return job.phase.outcome;
-    case 'active': {
-      const stage = currentAttempt(job)?.stage.kind ?? 'starting';
-      return { starting: 'Starting', running: 'Running', suspending: 'Suspending', stopping: 'Stopping', ended: 'Stopping' }[stage];
-    }
-  }
 }
 
 /** What the program really went on from may be a copy in memory, newer than what the controller knows. */
