@@ -34,6 +34,10 @@ export type WaitReason =
     }
   | { readonly kind: 'UserMaxRunning'; readonly queue: string; readonly user: string; readonly limit: number }
   | { readonly kind: 'WaitingForVictims'; readonly wanted: GangShape; readonly victims: readonly string[] }
+  /** Free by then for sure: all who are there have promised to be gone. */
+  | { readonly kind: 'Reserved'; readonly wanted: GangShape; readonly atMs: number; readonly nodes: readonly string[] }
+  /** A place that is kept as it empties; `free`: workers for which it is free already. */
+  | { readonly kind: 'WaitingForTarget'; readonly wanted: GangShape; readonly free: number; readonly nodes: readonly string[] }
   /** `queue` is the job's own or one above it. */
   | { readonly kind: 'QueueHeld'; readonly queue: string }
   | { readonly kind: 'PassLimit' }
@@ -77,6 +81,10 @@ export function describeWait(wait: WaitReason): string {
       return `user ${wait.user} may run ${wait.limit} jobs at a time in queue ${wait.queue}`;
     case 'WaitingForVictims':
       return `${gang(wait.wanted)} will be free when ${listed(wait.victims)} ${wait.victims.length === 1 ? 'has' : 'have'} left`;
+    case 'Reserved':
+      return `${gang(wait.wanted)} reserved from ${formatTimestamp(wait.atMs)} on ${listed(wait.nodes)}, when those who are there have ended`;
+    case 'WaitingForTarget':
+      return `${gang(wait.wanted)} wanted; ${listed(wait.nodes)} ${wait.nodes.length === 1 ? 'is' : 'are'} kept for it and empt${wait.nodes.length === 1 ? 'ies' : 'y'}: room for ${wait.free} of ${wait.wanted.workers} workers now`;
     case 'QueueHeld':
       return `queue ${wait.queue} is held (hold: true): nothing of it starts until it is released`;
     case 'PassLimit':
