@@ -12,6 +12,8 @@ export type WaitReason =
       readonly free: number;
       readonly slots: number;
       readonly model: string | null;
+      /** Free GPUs that are kept for jobs ahead of it; absent: none. */
+      readonly kept?: number;
     }
   | { readonly kind: 'NoSuchGpuModel'; readonly wanted: readonly string[]; readonly present: readonly string[] }
   | { readonly kind: 'LevelTooSmall'; readonly wanted: GangShape; readonly level: string; readonly best: number }
@@ -68,7 +70,7 @@ export interface GangShape {
 export function describeWait(wait: WaitReason): string {
   switch (wait.kind) {
     case 'InsufficientGpus':
-      return `${gang(wait.wanted)} wanted${wait.model === null ? '' : ` on ${wait.model}`}; ${wait.slots} of ${wait.wanted.workers} workers fit now (${wait.free} GPUs free)`;
+      return `${gang(wait.wanted)} wanted${wait.model === null ? '' : ` on ${wait.model}`}; ${wait.slots} of ${wait.wanted.workers} workers fit now (${wait.free} GPUs free${wait.kept === undefined ? '' : `, ${wait.kept} more are kept for jobs ahead`})`;
     case 'NoSuchGpuModel':
       return `${wait.wanted.length === 0 ? 'GPUs' : `GPU model ${wait.wanted.join(' or ')}`} wanted; the cluster has ${wait.present.length === 0 ? 'no GPUs' : wait.present.join(', ')}`;
     case 'LevelTooSmall':

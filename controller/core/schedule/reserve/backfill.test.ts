@@ -53,8 +53,8 @@ describe('a reservation', () => {
     const cluster = waiting();
     cluster.step([job('long', 70), job('unknown', null)]);
     expect(places(cluster).slice(2)).toEqual([
-      'long waits: 1 x 1 GPUs wanted on H100; 0 of 1 workers fit now (0 GPUs free)',
-      'unknown waits: 1 x 1 GPUs wanted on H100; 0 of 1 workers fit now (0 GPUs free)',
+      'long waits: 1 x 1 GPUs wanted on H100; 0 of 1 workers fit now (0 GPUs free, 2 more are kept for jobs ahead)',
+      'unknown waits: 1 x 1 GPUs wanted on H100; 0 of 1 workers fit now (0 GPUs free, 2 more are kept for jobs ahead)',
     ]);
   });
 

@@ -86,7 +86,10 @@ export class Backfill {
       this.dropTarget(job, 'it waits for something else now');
       return wait;
     }
-    return this.#keepTarget(job) ?? this.#reserve(job) ?? this.#aim(job) ?? wait;
+    const promised = this.#keepTarget(job) ?? this.#reserve(job) ?? this.#aim(job);
+    if (promised !== null) return promised;
+    const kept = this.promises.gpusKept(this.#viewOf(job));
+    return wait.kind === 'InsufficientGpus' && kept > 0 ? { ...wait, kept } : wait;
   }
 
   dropTarget(job: JobView, message: string): void {

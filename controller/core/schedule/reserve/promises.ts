@@ -31,6 +31,8 @@ export class Promises {
   readonly #promised: Promised[] = [];
   /** Of the first promises: those that are held now. */
   readonly #held: (readonly Hold[])[] = [];
+  /** By promise: GPUs that it took when it was last held. */
+  readonly #keptGpus: number[] = [];
   /** Promised GPUs, by node. */
   readonly #gpus = new Map<number, Set<number>>();
   /** By view: shapes that found no place in it. */
@@ -49,12 +51,14 @@ export class Promises {
     const at = found === -1 ? this.#promised.length : found;
     this.#hold(Math.min(this.#held.length, at));
     this.#promised.splice(at, 0, promised);
+    this.#keptGpus.splice(at, 0, 0);
     this.#failed.splice(at + 1, 0, new Map<string, WaitReason>());
     for (const { node, gpus } of promised.spots) {
       const known = this.#gpus.get(node) ?? new Set();
       for (const gpu of gpus) known.add(gpu);
       this.#gpus.set(node, known);
     }
+    this.#hold(at + 1);
   }
 
   /** The view of a job that is gone at `endMs` at the latest. */
@@ -71,6 +75,13 @@ export class Promises {
   /** Shows the cluster as it is. To be called before the capacity is used by anybody else. */
   end(): void {
     this.#hold(0);
+  }
+
+  /** Free GPUs that are out of reach in this view, as of when it was last shown. */
+  gpusKept(view: number): number {
+    let gpus = 0;
+    for (let at = 0; at < view; at += 1) gpus += this.#keptGpus[at] ?? 0;
+    return gpus;
   }
 
   findFailed(view: number, key: string): WaitReason | undefined {
@@ -95,7 +106,9 @@ export class Promises {
     while (this.#held.length < count) {
       const promised = this.#promised[this.#held.length];
       if (promised === undefined) return;
-      this.#held.push(takeFree(this.#capacity, promised));
+      const holds = takeFree(this.#capacity, promised);
+      this.#keptGpus[this.#held.length] = holds.reduce((sum, { gpus }) => sum + gpus.length, 0);
+      this.#held.push(holds);
     }
   }
 }
