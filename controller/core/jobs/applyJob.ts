@@ -1,6 +1,7 @@
 import { assertNever } from '#vocabulary/assert.ts';
 import type { JobEvent } from '../events.ts';
 import { noAmounts } from '../ledger/amounts.ts';
+import { changePromises } from '../ledger/promises.ts';
 import { changeOwners } from '../ledger/settle.ts';
 import type { JobRecord, State } from '../state/state.ts';
 import { countArray } from './arrays.ts';
@@ -57,14 +58,17 @@ export function applyJobEvent(state: State, event: JobEvent & { readonly atMs: n
       movePhase(state, job, { kind: event.phase, sinceMs: event.atMs });
       return;
     case 'JobNominated':
-      job.nomination = { victims: event.victims, placement: event.placement, model: event.model, atMs: event.atMs };
+      changePromises(state, job, () => {
+        job.nomination = { victims: event.victims, placement: event.placement, model: event.model, atMs: event.atMs };
+      });
       return;
     case 'NominationDropped':
-      job.nomination = null;
+      dropPromises(state, job);
       state.scheduleDirty = true;
       return;
     case 'JobRemoved':
       removePending(state, job);
+      dropPromises(state, job);
       if (waitsForOthers(job)) countAwaited(state, job, -1);
       if (state.awaited.has(job.name)) state.scheduleDirty = true;
       state.jobs.delete(job.uid);
@@ -109,12 +113,19 @@ function createJob(state: State, event: Extract<JobEvent, { kind: 'JobCreated' }
     progress: null,
     checkpoint: null,
     restarts: { applicationAtMs: [], infrastructure: 0, preemption: 0 },
-    ledger: { amounts: noAmounts(), unsaved: 0n, milli: 0, settledAtMs: atMs },
+    ledger: { amounts: noAmounts(), unsaved: 0n, milli: 0, reservedMilli: 0, settledAtMs: atMs },
   };
   state.jobs.set(uid, job);
   state.jobsByName.set(name, uid);
   countAwaited(state, job, 1);
   insertPending(state, job);
+}
+
+/** Nothing is kept for it any more. */
+function dropPromises(state: State, job: JobRecord): void {
+  changePromises(state, job, () => {
+    job.nomination = null;
+  });
 }
 
 /** Changes the phase and keeps in step the list of waiting jobs, what holds GPUs of an array, and who waits for this job. */
@@ -124,6 +135,6 @@ export function movePhase(state: State, job: JobRecord, phase: JobRecord['phase'
   if (phase.kind === 'active') countArray(state, job, 1);
   if (phase.kind === 'finished' && state.awaited.has(job.name)) state.scheduleDirty = true;
   job.phase = phase;
-  if (phase.kind !== 'pending') job.nomination = null;
+  if (phase.kind !== 'pending') dropPromises(state, job);
   if (phase.kind === 'pending') insertPending(state, job);
 }

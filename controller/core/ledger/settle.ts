@@ -9,8 +9,8 @@ import { accountsOf, rowOf, totalNameOf } from './totals.ts';
  * The ledger: every milli-GPU-millisecond of every GPU goes to exactly one category.
  *
  * Time is not counted GPU by GPU. A job is charged at a rate (the thousandths that it holds on GPUs that are well) for
- * one category at a time, which its stage names; what no job is charged for has a rate by category for the whole
- * cluster. An account is settled (rate x time since the last settling) just before its rate or category moves, so a gang
+ * one category at a time, which its stage names, and at another rate for free GPUs that are kept for it; what is nobody's
+ * has a rate by category for the whole cluster. An account is settled (rate x time since the last settling) just before its rate or category moves, so a gang
  * of 256 nodes that starts costs as much as a job of one GPU. Rates move in ledger/rates.ts; capacity has a rate of its
  * own, so that `findLedgerErrors` proves the sums instead of repeating them.
  *
@@ -30,7 +30,12 @@ export function settleJob(state: State, job: JobRecord): void {
   const { ledger } = job;
   const elapsedMs = state.ledger.nowMs - ledger.settledAtMs;
   ledger.settledAtMs = state.ledger.nowMs;
-  if (elapsedMs === 0 || ledger.milli === 0) return;
+  if (elapsedMs === 0) return;
+  if (ledger.reservedMilli !== 0) {
+    const amount = milliTime(elapsedMs, ledger.reservedMilli);
+    for (const amounts of accountsOf(state, job)) amounts.reserved += amount;
+  }
+  if (ledger.milli === 0) return;
   const amount = milliTime(elapsedMs, ledger.milli);
   const category = categoryOf(job);
   for (const amounts of accountsOf(state, job)) amounts[category] += amount;
