@@ -14,7 +14,7 @@ import { accountsOf, rowOf, totalNameOf } from './totals.ts';
  * of 256 nodes that starts costs as much as a job of one GPU. Rates move in ledger/rates.ts; capacity has a rate of its
  * own, so that `findLedgerErrors` proves the sums instead of repeating them.
  *
- * Running time is `unsaved` until a checkpoint or the end makes it productive, or a loss makes it recomputed.
+ * Running time is `unsaved` until a checkpoint or the end makes it productive, less what saving took, or a loss makes it recomputed.
  */
 export function settleFree(state: State): void {
   const { ledger } = state;
@@ -47,12 +47,26 @@ export function settleJob(state: State, job: JobRecord): void {
  * `starting` when the program's first progress tells how long it loaded. A program that tells nothing is productive throughout.
  */
 export function moveUnsaved(state: State, job: JobRecord, category: 'recomputed' | 'starting'): void {
-  const { unsaved } = job.ledger;
+  move(state, job, category, job.ledger.unsaved);
+}
+
+/**
+ * So much of the time up to now the gang stood still to save, as its ranks say: at most what it was productive since its
+ * last checkpoint. To be called when it is settled.
+ */
+export function moveSaving(state: State, job: JobRecord, savedMs: number): void {
+  if (savedMs === 0) return;
+  const { milli, unsaved } = job.ledger;
+  const saved = milliTime(savedMs, milli);
+  move(state, job, 'checkpointing', saved < unsaved ? saved : unsaved);
+}
+
+function move(state: State, job: JobRecord, category: Exclude<HeldCategory, 'productive'>, amount: bigint): void {
   for (const amounts of accountsOf(state, job)) {
-    amounts.productive -= unsaved;
-    amounts[category] += unsaved;
+    amounts.productive -= amount;
+    amounts[category] += amount;
   }
-  job.ledger.unsaved = 0n;
+  job.ledger.unsaved -= amount;
 }
 
 /**

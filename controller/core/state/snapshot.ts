@@ -11,7 +11,17 @@ import { promisedPlaces, restorePromises } from '../ledger/promises.ts';
 import { noPromises } from '../nodes/promises.ts';
 import { countNode } from '../ledger/rates.ts';
 import { holdAll, noHolds } from '../nodes/holds.ts';
-import type { AttemptRecord, AttemptStage, JobRecord, NodeState, PastAmount, QueueRecord, RecentEvent, State } from './state.ts';
+import type {
+  AttemptRecord,
+  AttemptStage,
+  CheckpointPart,
+  JobRecord,
+  NodeState,
+  PastAmount,
+  QueueRecord,
+  RecentEvent,
+  State,
+} from './state.ts';
 import { currentAttempt, emptyState } from './state.ts';
 import type { StateView } from './view.ts';
 
@@ -65,7 +75,7 @@ type StageSnapshot =
 /** `roundsBefore` came after version 0.1. */
 type AttemptSnapshot = Omit<AttemptRecord, 'parts' | 'stage' | 'roundsBefore'> & {
   readonly roundsBefore?: number;
-  readonly parts: readonly [number, { step: number; path: string }][];
+  readonly parts: readonly [number, CheckpointPart][];
   readonly stage: StageSnapshot;
 };
 

@@ -155,10 +155,17 @@ export interface AttemptRecord {
   readonly workers: WorkerRecord[];
   readonly causes: StopCause[];
   /** Newest part of a checkpoint by rank, until the whole is complete. */
-  parts: Map<number, { step: number; path: string }>;
+  parts: Map<number, CheckpointPart>;
   lastStep: number;
   lastCheckpointStep: number;
   end: { reasons: readonly StopReason[]; message: string; charged: boolean } | null;
+}
+
+export interface CheckpointPart {
+  readonly step: number;
+  readonly path: string;
+  /** How long it took one of the ranks that were reported together; absent: none said. */
+  readonly tookMs?: number;
 }
 
 export type AttemptStage =
