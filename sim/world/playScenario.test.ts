@@ -68,6 +68,18 @@ describe('leaving', () => {
     ]);
   });
 
+  test('for another: what is free of its place is reserved meanwhile, and is the other’s time', () => {
+    const timeline = [
+      job('low', { spec: 'gpusPerWorker: 4, priority: 10', run: 'work: 10m, step: 10s, checkpointTakes: 7s' }),
+      job('urgent', { at: '1m', spec: `${whole}, priority: 90`, run: 'work: 1m, step: 10s' }),
+    ];
+    const report = playText(scenarioText({ timeline }));
+    expect(attemptsOf(report, 'urgent')).toEqual(['1: 87000-147000 Succeeded on n1,n2 from 0']);
+    // Four GPUs of n2, from when it was promised both nodes until n1 was left 22 s later.
+    expect(report.ledger.categories).toMatchObject({ reserved: 22_000 * 4_000, suspending: 22_000 * 4_000 });
+    expect(report.ledger.byWorkload['job/urgent']).toMatchObject({ reserved: 22_000 * 4_000, suspending: 0 });
+  });
+
   test('the checkpoint that it leaves with is part of leaving', () => {
     const { categories } = suspended(', checkpointTakes: 5s').ledger;
     // Nine at every sixth step. The tenth follows 17 s of work, from when it was asked to step 20, at which all stopped.
