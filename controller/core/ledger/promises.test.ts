@@ -5,10 +5,10 @@ import { jobName, jobUid, nodeName, userName } from '#vocabulary/ids.ts';
 import { apply } from '../state/apply.ts';
 import { printSnapshot, restoreSnapshot } from '../state/snapshot.ts';
 import type { State } from '../state/state.ts';
-import type { LedgerCategory } from './amounts.ts';
 import { ledgerCategories } from './amounts.ts';
 import { findLedgerErrors } from './findLedgerErrors.ts';
 import { readJobLedger, readLedger, readTotals } from './readLedger.ts';
+import { meter } from './testing/meter.ts';
 
 const bob = userName('bob');
 const endless = { total: 1_000, saveEvery: 1_000 };
@@ -29,13 +29,10 @@ function promised(): FakeCluster {
 }
 
 /** What the next ten seconds go to, in GPU-seconds. */
-function tenSeconds(cluster: FakeCluster): Partial<Record<LedgerCategory, number>> {
-  const before = readLedger(cluster.view, cluster.nowMs).amounts;
+function tenSeconds(cluster: FakeCluster): ReturnType<ReturnType<typeof meter>> {
+  const spent = meter(cluster);
   cluster.nowMs += 10_000;
-  const after = readLedger(cluster.view, cluster.nowMs).amounts;
-  return Object.fromEntries(
-    ledgerCategories.map((category) => [category, Number(after[category] - before[category]) / 1e6]).filter(([, seconds]) => seconds !== 0),
-  );
+  return spent();
 }
 
 const reservedOf = (cluster: FakeCluster, name: string): bigint => readJobLedger(cluster.view, cluster.job(name), cluster.nowMs).reserved;

@@ -1,25 +1,11 @@
 import { describe, expect, test } from 'vitest';
 import { applyJob, FakeCluster } from '#test/simulation/fakeCluster.ts';
 import { jobName, nodeName, userName } from '#vocabulary/ids.ts';
-import type { LedgerCategory } from './amounts.ts';
-import { ledgerCategories } from './amounts.ts';
 import { readJobLedger, readLedger } from './readLedger.ts';
+import { meter } from './testing/meter.ts';
 
 const bob = userName('bob');
 const slow = { total: 1_000, saveEvery: 1_000 };
-
-/** GPU-seconds by category since the last look, of the whole cluster; what is nothing is left out. */
-function meter(cluster: FakeCluster): () => Partial<Record<LedgerCategory, number>> {
-  let before = readLedger(cluster.view, cluster.nowMs).amounts;
-  return () => {
-    const now = readLedger(cluster.view, cluster.nowMs).amounts;
-    const spent: Partial<Record<LedgerCategory, number>> = Object.fromEntries(
-      ledgerCategories.map((category) => [category, Number(now[category] - before[category]) / 1e6]).filter(([, seconds]) => seconds !== 0),
-    );
-    before = now;
-    return spent;
-  };
-}
 
 const oneNode = (gpus = 2): FakeCluster => new FakeCluster([{ name: 'n1', rack: 'r1', gpus }]);
 
