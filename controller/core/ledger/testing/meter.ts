@@ -8,9 +8,11 @@ export function meter(cluster: FakeCluster): () => Partial<Record<LedgerCategory
   let before = readLedger(cluster.view, cluster.nowMs).amounts;
   return () => {
     const now = readLedger(cluster.view, cluster.nowMs).amounts;
-    const spent: Partial<Record<LedgerCategory, number>> = Object.fromEntries(
-      ledgerCategories.map((category) => [category, Number(now[category] - before[category]) / 1e6]).filter(([, seconds]) => seconds !== 0),
-    );
+    const spent: Partial<Record<LedgerCategory, number>> = {};
+    for (const category of ledgerCategories) {
+      const amount = now[category] - before[category];
+      if (amount !== 0n) spent[category] = Number(amount) / 1e6;
+    }
     before = now;
     return spent;
   };
