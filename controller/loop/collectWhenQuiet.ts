@@ -12,9 +12,9 @@ export interface Heap {
 }
 
 /**
- * Collects garbage once after work, when nothing has been committed for a while; a start is work. V8 would do so by itself only
- * in what it takes for a background tab: traced for 90 s at rest (Node 26.10), its memory reducer finds "high alloc, foreground"
- * at every look and leaves the 17 MiB that a start has brought. A large heap is left alone: its garbage is the smaller
+ * Collects garbage once after work, when nothing has been committed for a while; a start is work. V8 does so by itself only
+ * by chance: traced twice for 90 s at rest (Node 26.10), its memory reducer found "high alloc, foreground" at every look and
+ * left the 17 MiB that a start had brought. A large heap is left alone: its garbage is the smaller
  * part, and looking through it would hold up whoever comes next.
  */
 export function collectWhenQuiet({ revision, heapBytes, collect }: Heap, clock: Clock, signal: AbortSignal): void {
