@@ -2,6 +2,7 @@ import type { JobUid } from '#vocabulary/ids.ts';
 import type { WaitReason } from '#vocabulary/reasons.ts';
 import type { JobView } from '../state/view.ts';
 import type { Turn } from '../turn.ts';
+import { modelsPresent } from '../jobs/emptyRoom.ts';
 import { judgeReadiness, wakeAtMs } from '../jobs/readiness.ts';
 import { dropNomination } from '../jobs/stop.ts';
 import { emitPlaced } from './emitPlaced.ts';
@@ -64,7 +65,7 @@ function lookAtOthers(pass: Pass): void {
     const job = state.jobs.get(uid);
     return job !== undefined && job.nomination === null ? [job] : [];
   });
-  const order = new TurnOrder(state, waiting, pass.cluster.room.capacity.models, context.nowMs);
+  const order = new TurnOrder(state, waiting, modelsPresent(state), context.nowMs);
   for (let job = order.next(); job !== null; job = order.next()) {
     const model = lookAt(pass, job);
     if (model !== null) order.gave(job, model);

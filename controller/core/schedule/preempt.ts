@@ -11,7 +11,9 @@ import { currentAttempt } from '../state/state.ts';
 import type { JobView } from '../state/view.ts';
 import type { Turn } from '../turn.ts';
 import type { Hold } from './capacity/capacity.ts';
+import { devicesAt, placeAt } from './capacity/devices.ts';
 import type { ClusterRoom } from './clusterRoom.ts';
+import { shapeOf } from './clusterRoom.ts';
 import { modelsFor } from './decidePlacement.ts';
 import type { Wish } from './requestOf.ts';
 import { requestOf, wishesKey } from './requestOf.ts';
@@ -102,7 +104,7 @@ export class Preemption {
       this.#searches += 1;
       const plan = this.#search(job, model);
       if (plan === null) continue;
-      const placement = (plan.spots[0] ?? []).map((spot) => ({ node: this.#cluster.room.capacity.nameOf(spot.node), gpus: spot.gpus }));
+      const placement = (plan.spots[0] ?? []).map((spot) => placeAt(this.#cluster.room.capacity, spot));
       this.#turn.emit({ kind: 'JobNominated', uid: job.uid, victims: plan.victims, placement, model });
       for (const uid of plan.victims) {
         const victim = this.#turn.state.jobs.get(uid);
@@ -208,11 +210,12 @@ export class Preemption {
 
   #reserve(job: Nominee, placement: Placement, model: string | null): void {
     const { capacity } = this.#cluster.room;
-    const number = model === null ? -1 : capacity.modelNumber(model);
-    for (const { node: name, gpus } of placement) {
-      const node = capacity.topology.numberOf.get(name);
+    const shape = shapeOf(job.spec, model);
+    const number = shape.model === null ? -1 : capacity.modelNumber(shape.model);
+    for (const place of placement) {
+      const node = capacity.topology.numberOf.get(place.node);
       if (node === undefined) continue;
-      const free = gpus.filter((gpu) => capacity.freeMilli(node, gpu, number) === gpuMilliPerGpu);
+      const free = devicesAt(capacity, node, place).filter((gpu) => capacity.freeMilli(node, gpu, number) === gpuMilliPerGpu);
       if (free.length === 0) continue;
       const hold: Hold = { owner: null, node, gpus: free, gpuMilli: gpuMilliPerGpu, cpuMilli: 0, memoryBytes: 0 };
       capacity.take(hold);
