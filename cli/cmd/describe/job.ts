@@ -66,7 +66,7 @@ function specFacts(spec: TrainingJobSpec | undefined): readonly Fact[] {
 }
 
 function describeWorkerGpus({ gpuProfile, gpuShare, gpusPerWorker = 1 }: TrainingJobSpec): string {
-  if (gpuProfile !== '') return `a ${gpuProfile} slot`;
+  if (gpuProfile !== '') return `one ${gpuProfile} slot`;
   return gpuShare === '' ? `${gpusPerWorker} GPUs` : `${gpuShare} of a GPU`;
 }
 
