@@ -2,6 +2,7 @@ import { assertNever } from '#vocabulary/assert.ts';
 import type { JobEvent } from '../events.ts';
 import { noAmounts } from '../ledger/amounts.ts';
 import { changeOwners } from '../ledger/settle.ts';
+import { notePopular, requestedShape } from '../schedule/popularShapes.ts';
 import type { JobRecord, State } from '../state/state.ts';
 import { countArray } from './arrays.ts';
 import { countAwaited, waitsForOthers } from './dependencies.ts';
@@ -115,6 +116,8 @@ function createJob(state: State, event: Extract<JobEvent, { kind: 'JobCreated' }
   state.jobsByName.set(name, uid);
   countAwaited(state, job, 1);
   insertPending(state, job);
+  const shape = requestedShape(job.spec);
+  if (shape !== null) notePopular(state.popular, shape);
 }
 
 /** Changes the phase and keeps in step the list of waiting jobs, what holds GPUs of an array, and who waits for this job. */

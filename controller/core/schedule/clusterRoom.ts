@@ -3,6 +3,7 @@ import type { Hold, NodeFacts } from './capacity/capacity.ts';
 import { Capacity } from './capacity/capacity.ts';
 import { devicesAt, devicesOf } from './capacity/devices.ts';
 import { Room } from './capacity/room.ts';
+import { outlookOf } from './leftover.ts';
 import type { JobSpec, Placement } from '#vocabulary/job.ts';
 import { deviceModel } from '#vocabulary/gpuProfile.ts';
 import { gpuMilliPerGpu } from '#vocabulary/units.ts';
@@ -40,6 +41,7 @@ export function openRoom(state: StateView, levels: Levels): ClusterRoom {
     kept.set(state, known);
   } else refresh(state, levels, known);
   const { room } = known;
+  room.outlook = outlookOf(state.popular.shapes);
   const cache = known;
   return {
     room,

@@ -12,6 +12,7 @@ import { withEmptyDomains } from './gang/exclusive.ts';
 import { findPlacement, unitsOf } from './gang/findPlacement.ts';
 import type { GangRequest, Spot } from './gang/gangRequest.ts';
 import { placeAround } from './gang/keepSpots.ts';
+import { compareThrift, findThrift } from './gang/thrift.ts';
 import type { Wish } from './requestOf.ts';
 import { requestOf, wishesKey } from './requestOf.ts';
 
@@ -37,7 +38,7 @@ export function decidePlacement(state: StateView, cluster: ClusterRoom, job: Can
   const key = wishesKey(job, nowMs);
   const remembered = keep.length === 0 ? failed.get(key) : undefined;
   if (remembered !== undefined) return { ok: false, wait: remembered };
-  const models = modelsFor(cluster.room, job, keep);
+  const models = thriftiestFirst(cluster, job, modelsFor(cluster.room, job, keep), nowMs);
   let wait = describeMissing(state, spec);
   let limited = false;
   for (const model of models) {
@@ -54,6 +55,20 @@ export function decidePlacement(state: StateView, cluster: ClusterRoom, job: Can
   // A quota is this queue's and user's own; a shortage of GPUs holds for every job of the shape in this pass.
   if (!limited && keep.length === 0) failed.set(key, wait);
   return { ok: false, wait };
+}
+
+/** A single worker that takes any model goes where it leaves least idle for good; then, and in all other cases, by name. */
+function thriftiestFirst(cluster: ClusterRoom, job: Wish, models: readonly (string | null)[], nowMs: number): readonly (string | null)[] {
+  const { gpuModels, workers, exclusive } = job.spec;
+  if (models.length < 2 || gpuModels.length > 0 || workers > 1 || exclusive !== null) return models;
+  const costs = new Map(
+    models.map((model) => {
+      const request = requestOf(cluster, job, model, nowMs);
+      const [group] = request.groups;
+      return [model, group === undefined ? undefined : findThrift(cluster.room, request, unitsOf(cluster.room, request, group).counts)];
+    }),
+  );
+  return models.toSorted((left, right) => compareThrift(costs.get(left), costs.get(right)));
 }
 
 function findSpots(room: Room, request: GangRequest, kept: readonly (Spot | null)[]): readonly Spot[] | null {

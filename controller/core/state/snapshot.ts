@@ -9,6 +9,7 @@ import { ledgerCategories, noAmounts, totalKinds } from '../ledger/amounts.ts';
 import { liftLedger } from '../ledger/liftLedger.ts';
 import { countNode } from '../ledger/rates.ts';
 import { holdAll, noHolds } from '../nodes/holds.ts';
+import type { PopularRecord } from '../schedule/popularShapes.ts';
 import type { AttemptRecord, AttemptStage, JobRecord, NodeState, PastAmount, QueueRecord, RecentEvent, State } from './state.ts';
 import { currentAttempt, emptyState } from './state.ts';
 import type { StateView } from './view.ts';
@@ -27,6 +28,8 @@ export interface StateSnapshot {
   readonly queues: readonly QueueRecord[];
   /** Snapshots of versions before fair shares have none. */
   readonly past?: readonly [string, PastAmount][];
+  /** Came after version 0.1. */
+  readonly popular?: Omit<PopularRecord, 'weights'> & { readonly weights: readonly [string, number][] };
   readonly nodes: readonly (Omit<NodeState, 'jobs' | 'holds'> & { readonly settledAtMs?: number })[];
   readonly jobs: readonly JobSnapshot[];
   readonly tokens: readonly TokenSnapshot[];
@@ -72,6 +75,7 @@ export function printSnapshot(state: StateView): string {
     head: { revision, epoch, clusterId, atMs },
     queues: [...state.queues.values()],
     past: [...state.past],
+    popular: { ...state.popular, weights: [...state.popular.weights] },
     nodes: [...state.nodes.values()].map(({ jobs: _jobs, holds: _holds, ...rest }) => rest),
     jobs: [...state.jobs.values()].map((job) => ({
       ...job,
@@ -106,6 +110,7 @@ export function restoreSnapshot(snapshot: StateSnapshot): State {
   Object.assign(state, snapshot.head);
   for (const queue of snapshot.queues) state.queues.set(queue.name, { ...queue, spec: completeQueueSpec(queue.spec) });
   for (const [key, past] of snapshot.past ?? []) state.past.set(key, past);
+  if (snapshot.popular !== undefined) state.popular = { ...snapshot.popular, weights: new Map(snapshot.popular.weights) };
   for (const { settledAtMs: _old, ...node } of snapshot.nodes)
     state.nodes.set(node.name, { ...node, jobs: new Set(), holds: node.health.map(() => noHolds) });
   for (const token of snapshot.tokens) state.tokens.set(token.id, token);

@@ -29,13 +29,22 @@ export function devicesOf(inventory: NodeInventory, health: NodeView['health']):
 /** Where a spot is, as the log and agents have it. */
 export function placeAt(capacity: Capacity, { node, gpus }: { readonly node: number; readonly gpus: readonly number[] }): WorkerPlace {
   const name = capacity.nameOf(node);
-  const slot = gpus.length === 1 ? capacity.factsOf(node).gpus.find(({ index }) => index === gpus[0])?.slotOf : undefined;
+  const [first] = gpus;
+  const slot = first === undefined ? undefined : deviceOf(capacity, node, first)?.slotOf;
   return slot === undefined ? { node: name, gpus } : { node: name, gpus: [slot.gpu], slot: slot.uuid };
+}
+
+/** Mostly GPUs are listed in the order of their indices, and none is divided. */
+function deviceOf(capacity: Capacity, node: number, number: number): GpuFacts | undefined {
+  const { gpus } = capacity.factsOf(node);
+  const likely = gpus[number];
+  return likely?.index === number ? likely : gpus.find(({ index }) => index === number);
 }
 
 /** Numbers of a place's devices on its node, without those that are there no more. */
 export function devicesAt(capacity: Capacity, node: number, { gpus, slot }: WorkerPlace): readonly number[] {
-  if (slot === undefined) return gpus.filter((gpu) => gpu < capacity.gpusOf(node));
+  const size = capacity.gpusOf(node);
+  if (slot === undefined) return gpus.every((gpu) => gpu < size) ? gpus : gpus.filter((gpu) => gpu < size);
   const device = capacity.factsOf(node).gpus.find(({ slotOf }) => slotOf?.uuid === slot);
   return device === undefined ? [] : [device.index];
 }
