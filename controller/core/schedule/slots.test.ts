@@ -62,6 +62,20 @@ describe('a worker that asks for a profile', () => {
   });
 });
 
+test('a job of higher priority is promised the slot of a lower one, and nobody else takes it meanwhile', () => {
+  const cluster = new FakeCluster([node('n1', [['3g.40gb', '1g.10gb'], []])]);
+  cluster.step([applyJob('low', wants('3g.40gb', 1, { priority: 10 })), applyJob('whole', { gpusPerWorker: 1, priority: 5 })]);
+  cluster.tick();
+  cluster.tick();
+  cluster.step([applyJob('high', wants('3g.40gb', 1, { priority: 50 }))]);
+  expect(waitOf(cluster, 'high')).toBe('WaitingForVictims: 1 x 1 GPUs will be free when low has left');
+  expect(cluster.job('high').nomination).toMatchObject({ placement: [{ node: 'n1', gpus: [0], slot: 'MIG-n1-0-0' }] });
+  cluster.step([applyJob('late', wants('3g.40gb', 1, { priority: 20 }))]);
+  cluster.until('it has the slot', () => cluster.job('high').phase.kind === 'active');
+  expect(slotsOf(cluster, 'high')).toEqual(['MIG-n1-0-0']);
+  expect([cluster.job('whole').attempts.length, cluster.job('late').attempts.length]).toEqual([1, 0]);
+});
+
 describe('a GPU that is divided', () => {
   test('is none to jobs of whole GPUs or of parts', () => {
     const cluster = new FakeCluster([node('n1', [sevenths, []])]);

@@ -10,12 +10,13 @@ import type { ArrayTask, ExitCodes, JobWanted, Labels, LeaveReason } from '../ev
 import type { RecordedProgress, StopCause, TokenFacts, WorkerRecordState } from '../events.ts';
 import type { Amounts, FreeCategory, Totals } from '../ledger/amounts.ts';
 import { noAmounts, noTotals } from '../ledger/amounts.ts';
+import type { Promised } from '../nodes/promises.ts';
 import type { Hold } from '../nodes/holds.ts';
 
 /**
  * All that the controller knows, as the fold of the log. Changed in place by `apply` alone, handed out as `StateView`.
- * Indices (`jobsByName`, `pending`, `usage`, `ports`, `awaited`, `arrays`, a node's `jobs` and `holds`, the ledger's rates) are kept by
- * the same fold; a snapshot leaves them out and they are made again from the records.
+ * Indices (`jobsByName`, `pending`, `usage`, `ports`, `awaited`, `arrays`, `endings`, a node's `jobs`, `holds` and
+ * `promises`, the ledger's rates) are kept by the same fold; a snapshot leaves them out and they are made again from the records.
  */
 export interface State {
   revision: Revision;
@@ -40,6 +41,7 @@ export interface State {
   readonly awaited: Map<JobName, number>;
   /** How many jobs of an array hold GPUs. Index. */
   readonly arrays: Map<JobName, number>;
+  readonly endings: Endings;
   readonly recent: RecentEvent[];
   readonly ledger: ClusterLedger;
   /** Something changed that may let a waiting job start. Derived; true after recovery. */
@@ -50,6 +52,13 @@ export interface State {
   popular: PopularRecord;
   /** Revision at which a node last came or changed its inventory. Derived. */
   topologyAt: Revision;
+}
+
+/** By when jobs under way leave their GPUs at the latest, of those for which something promises it (jobs/endings.ts). Index. */
+export interface Endings {
+  readonly atMs: Map<JobUid, number>;
+  /** By that time, then uid. */
+  readonly order: JobUid[];
 }
 
 export interface QueueRecord {
@@ -82,6 +91,8 @@ export interface NodeState {
   holds: (readonly Hold[])[];
   /** Jobs whose current attempt has a worker here, with or without GPUs. Index. */
   readonly jobs: Set<JobUid>;
+  /** What is kept here for waiting jobs, by job uid; see ledger/promises.ts. Index. */
+  promises: readonly Promised[];
 }
 
 export type Availability =
@@ -108,6 +119,8 @@ export interface JobRecord {
   phase: JobPhase;
   /** Whose GPUs it waits for; null: it was promised none. Only while it waits. */
   nomination: Nomination | null;
+  /** The place that empties for it, whoever leaves when (schedule/reserve); null: none. Only while it waits. */
+  target: Target | null;
   /** In order; the last one is under way when the phase is `active`. */
   readonly attempts: AttemptRecord[];
   progress: (RecordedProgress & { atMs: number; attempt: number }) | null;
@@ -119,6 +132,12 @@ export interface JobRecord {
 
 export interface Nomination {
   readonly victims: readonly JobUid[];
+  readonly placement: Placement;
+  readonly model: string | null;
+  readonly atMs: number;
+}
+
+export interface Target {
   readonly placement: Placement;
   readonly model: string | null;
   readonly atMs: number;
@@ -156,10 +175,17 @@ export interface AttemptRecord {
   readonly workers: WorkerRecord[];
   readonly causes: StopCause[];
   /** Newest part of a checkpoint by rank, until the whole is complete. */
-  parts: Map<number, { step: number; path: string }>;
+  parts: Map<number, CheckpointPart>;
   lastStep: number;
   lastCheckpointStep: number;
   end: { reasons: readonly StopReason[]; message: string; charged: boolean } | null;
+}
+
+export interface CheckpointPart {
+  readonly step: number;
+  readonly path: string;
+  /** How long it took one of the ranks that were reported together; absent: none said. */
+  readonly tookMs?: number;
 }
 
 export type AttemptStage =
@@ -192,6 +218,8 @@ export interface JobLedger {
   unsaved: bigint;
   /** Thousandths of GPUs that the job is charged for now: what it holds, less what is sick or away. Index. */
   milli: number;
+  /** Thousandths of free GPUs that are kept for the job now; see ledger/promises.ts. Index. */
+  reservedMilli: number;
   /** Up to when its time is in the amounts. */
   settledAtMs: number;
 }
@@ -203,11 +231,11 @@ export interface ClusterLedger {
   readonly totals: Totals;
   /** Time of the last event, and never less than that of one before it: a clock set back costs no time and gives none. */
   nowMs: number;
-  /** Up to when the capacity and the time that no job is charged for are in the amounts. */
+  /** Up to when the capacity and the time that is nobody's are in the amounts. */
   settledAtMs: number;
   /** Thousandths of all GPUs. Index. */
   capacityMilli: number;
-  /** Thousandths of GPUs that no job is charged for now. Index. */
+  /** Thousandths of GPUs that are nobody's now. Index. */
   readonly freeMilli: Record<FreeCategory, number>;
 }
 
@@ -219,7 +247,7 @@ function noClusterLedger(): ClusterLedger {
     nowMs: 0,
     settledAtMs: 0,
     capacityMilli: 0,
-    freeMilli: { reserved: 0, unhealthy: 0, cordoned: 0, idle: 0 },
+    freeMilli: { unhealthy: 0, cordoned: 0, idle: 0 },
   };
 }
 
@@ -251,6 +279,7 @@ export function emptyState(): State {
     ports: new Map(),
     awaited: new Map(),
     arrays: new Map(),
+    endings: { atMs: new Map(), order: [] },
     recent: [],
     ledger: noClusterLedger(),
     scheduleDirty: true,

@@ -1,4 +1,3 @@
-import type { JobUid } from '#vocabulary/ids.ts';
 import type { Outlook } from '../leftover.ts';
 import { AddedLeftover } from './addedLeftover.ts';
 import type { Capacity } from './capacity.ts';
@@ -31,9 +30,9 @@ export class Room {
   }
 
   /** Workers of the shape that fit, by domain. Valid until the capacity changes. */
-  slots(shape: WorkerShape, allowed: AskedNodes | null = null, owner: JobUid | null = null): Int32Array {
-    const key = `${shapeKey(shape)}|${allowed?.key ?? ''}|${owner ?? ''}`;
-    return keep(this.#counters, key, () => new SlotCounts(this.capacity, { shape, allowed: allowed?.mask ?? null, owner })).read();
+  slots(shape: WorkerShape, allowed: AskedNodes | null = null): Int32Array {
+    const key = `${shapeKey(shape)}|${allowed?.key ?? ''}`;
+    return keep(this.#counters, key, () => new SlotCounts(this.capacity, { shape, allowed: allowed?.mask ?? null })).read();
   }
 
   /** What is asked of late; null: nothing that makes a difference between places of equal room. */
@@ -89,7 +88,7 @@ export class Room {
   }
 
   #freeOn(node: number, model: number): number {
-    return this.capacity.isOpen(node) && this.capacity.keptFor(node) === null ? this.capacity.wholeFree(node, model) : 0;
+    return this.capacity.isOpen(node) ? this.capacity.wholeFree(node, model) : 0;
   }
 }
 
