@@ -1,3 +1,5 @@
+import type { PopularRecord } from '../schedule/popularShapes.ts';
+import { noPopularShapes } from '../schedule/popularShapes.ts';
 import type { SuspendStage } from '#vocabulary/assignment.ts';
 import type { Epoch, Generation, JobName, JobUid, NodeName, QueueName, Revision, UserName } from '#vocabulary/ids.ts';
 import { epoch, revision } from '#vocabulary/ids.ts';
@@ -46,6 +48,8 @@ export interface State {
   scheduleDirty: boolean;
   /** A pass is due at this time though nothing else happens (jobs/readiness.ts); null: time alone changes nothing. Derived. */
   wakeAtMs: number | null;
+  /** What jobs ask of late (schedule/popularShapes.ts): it decides between places that hold a worker. No index. */
+  popular: PopularRecord;
   /** Revision at which a node last came or changed its inventory. Derived. */
   topologyAt: Revision;
 }
@@ -280,6 +284,7 @@ export function emptyState(): State {
     ledger: noClusterLedger(),
     scheduleDirty: true,
     wakeAtMs: null,
+    popular: noPopularShapes(),
     topologyAt: revision(0),
   };
 }
