@@ -195,6 +195,12 @@ export class FakeCluster {
     this.step([{ kind: 'hello', hello: agent.hello() }]);
   }
 
+  /** Much time passes in which nothing is reported. */
+  sleep(ms: number): void {
+    this.nowMs += ms;
+    this.step([{ kind: 'tick' }]);
+  }
+
   /** Ticks until it holds; throws after `maxTicks`. */
   until(what: string, holds: () => boolean, maxTicks = 200): void {
     for (let tick = 0; tick < maxTicks; tick += 1) {

@@ -109,6 +109,7 @@ function createJob(state: State, event: Extract<JobEvent, { kind: 'JobCreated' }
     progress: null,
     checkpoint: null,
     restarts: { applicationAtMs: [], infrastructure: 0, preemption: 0 },
+    attained: 0,
     ledger: { amounts: noAmounts(), unsaved: 0n, milli: 0, settledAtMs: atMs },
   };
   state.jobs.set(uid, job);

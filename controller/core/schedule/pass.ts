@@ -25,6 +25,8 @@ export interface PassResult {
   readonly more: boolean;
   /** Another one is due then, though nothing else happens; null: time alone changes nothing. */
   readonly wakeAtMs: number | null;
+  /** Another one is due when one of these has saved. */
+  readonly awaitsSave: ReadonlySet<JobUid>;
 }
 
 export function runPass(turn: Turn): PassResult {
@@ -44,7 +46,7 @@ export function runPass(turn: Turn): PassResult {
   noteWake(pass, pass.preemption.wakeAtMs);
   cluster.settle();
   const more = pass.placed >= turn.context.policy.placementsPerStepMax && pass.waits.size > 0;
-  return { waits: pass.waits, more, wakeAtMs: pass.wakeAtMs };
+  return { waits: pass.waits, more, wakeAtMs: pass.wakeAtMs, awaitsSave: pass.preemption.awaitsSave };
 }
 
 interface Pass {
@@ -59,12 +61,12 @@ interface Pass {
 }
 
 function lookAtOthers(pass: Pass): void {
-  const { state, context } = pass.turn;
+  const { state } = pass.turn;
   const waiting = state.pending.flatMap((uid) => {
     const job = state.jobs.get(uid);
     return job !== undefined && job.nomination === null ? [job] : [];
   });
-  const order = new TurnOrder(state, waiting, pass.cluster.room.capacity.models, context.nowMs);
+  const order = new TurnOrder(state, waiting, pass.cluster.room.capacity.models, pass.preemption.standings);
   for (let job = order.next(); job !== null; job = order.next()) {
     const model = lookAt(pass, job);
     if (model !== null) order.gave(job, model);

@@ -44,6 +44,8 @@ export interface State {
   scheduleDirty: boolean;
   /** A pass is due at this time though nothing else happens (jobs/readiness.ts); null: time alone changes nothing. Derived. */
   wakeAtMs: number | null;
+  /** A pass is due when one of these has saved: somebody may have its place then (queues/standing.ts). Derived. */
+  awaitsSave: ReadonlySet<JobUid>;
   /** Revision at which a node last came or changed its inventory. Derived. */
   topologyAt: Revision;
 }
@@ -110,6 +112,8 @@ export interface JobRecord {
   /** The newest complete checkpoint. */
   checkpoint: { step: number; path: string; atMs: number; attempt: number } | null;
   readonly restarts: { readonly applicationAtMs: number[]; infrastructure: number; preemption: number };
+  /** GPU-time that its ended attempts held, in milli-GPU-milliseconds; may be above 2^53, where neighbours are further apart. */
+  attained: number;
   readonly ledger: JobLedger;
 }
 
@@ -140,6 +144,8 @@ export type JobPhase =
 export interface AttemptRecord {
   readonly number: number;
   readonly placedAtMs: number;
+  /** How long the job had waited, in one go, when this was placed. */
+  readonly waitedMs: number;
   startedAtMs: number | null;
   endedAtMs: number | null;
   readonly placement: Placement;
@@ -168,6 +174,8 @@ export type AttemptStage =
       readonly graceMs: number;
       readonly sinceMs: number;
       readonly reason: LeaveReason;
+      /** Why it is asked, for its user; empty: the reason says all. */
+      readonly message: string;
       /** By worker, for this round. */
       readonly answers: Map<number, { accepted: boolean; step: number }>;
     }
@@ -251,6 +259,7 @@ export function emptyState(): State {
     ledger: noClusterLedger(),
     scheduleDirty: true,
     wakeAtMs: null,
+    awaitsSave: new Set(),
     topologyAt: revision(0),
   };
 }
