@@ -5,7 +5,7 @@ import { settlePast } from '../queues/pastUsage.ts';
 import { changeNode } from '../ledger/rates.ts';
 import { moveUnsaved, settleJob } from '../ledger/settle.ts';
 import { holdAll, releaseAll } from '../nodes/holds.ts';
-import { heldMilli, waitsSinceMs } from '../queues/attained.ts';
+import { heldMilli, waitsSinceMs, wholeSecond } from '../queues/attained.ts';
 import { countUsage } from '../queues/usage.ts';
 import type { AttemptRecord, JobRecord, State, WorkerRecord } from '../state/state.ts';
 import { movePhase } from './applyJob.ts';
@@ -73,7 +73,7 @@ export function applyAttemptEvent(state: State, event: Stamped<AttemptEvent>): v
       job.ledger.unsaved = 0n;
       job.checkpoint = { step: event.step, path: event.path, atMs: event.atMs, attempt: event.attempt };
       attempt.lastCheckpointStep = event.step;
-      if (state.awaitsSave.has(job.uid)) state.scheduleDirty = true;
+      if (state.awaitsSave.has(job.uid)) wakeSoon(state, event.atMs);
       for (const [rank, part] of attempt.parts) if (part.step <= event.step) attempt.parts.delete(rank);
       return;
     default:
@@ -184,6 +184,12 @@ function end(state: State, job: JobRecord, attempt: AttemptRecord, event: Of<'At
       : { kind: next.kind, sinceMs: event.atMs },
   );
   state.scheduleDirty = true;
+}
+
+/** Very many jobs save at as many times, and one pass a second is enough for them. */
+function wakeSoon(state: State, nowMs: number): void {
+  const soonMs = wholeSecond(nowMs + 1);
+  state.wakeAtMs = Math.min(soonMs, state.wakeAtMs ?? soonMs);
 }
 
 function release(state: State, job: JobRecord, attempt: AttemptRecord): void {

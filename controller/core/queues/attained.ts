@@ -33,3 +33,6 @@ export function waitsSinceMs({ spec, phase }: Pick<Waiting, 'spec' | 'phase'>, n
 /** When the attempt had saved last, or began to have something to lose. */
 export const savedAtMs = (job: Pick<JobView, 'checkpoint'>, attempt: Pick<AttemptView, 'number' | 'placedAtMs'>): number =>
   job.checkpoint?.attempt === attempt.number ? job.checkpoint.atMs : attempt.placedAtMs;
+
+/** The first whole second at or after it: what changes by time alone is looked at once a second at most. */
+export const wholeSecond = (atMs: number): number => Math.ceil(atMs / 1000) * 1000;

@@ -25,7 +25,7 @@ export interface PassResult {
   readonly more: boolean;
   /** Another one is due then, though nothing else happens; null: time alone changes nothing. */
   readonly wakeAtMs: number | null;
-  /** Another one is due when one of these has saved. */
+  /** Another one is due within a second when one of these has saved. */
   readonly awaitsSave: ReadonlySet<JobUid>;
 }
 

@@ -6,7 +6,7 @@ import { gpuMilliPerGpu } from '#vocabulary/units.ts';
 import { askToLeave, cancelLeaving } from '../jobs/stop.ts';
 import type { Claim } from '../queues/entitlement.ts';
 import { EntitlementBook, mayDisplace } from '../queues/entitlement.ts';
-import { attainedNow } from '../queues/attained.ts';
+import { attainedNow, wholeSecond } from '../queues/attained.ts';
 import type { Standing } from '../queues/standing.ts';
 import { overdueLevel, Standings } from '../queues/standing.ts';
 import { findBrokenLimit } from '../queues/usage.ts';
@@ -326,8 +326,6 @@ function inTurn(nominee: Claim, { queue, priority, standing }: Claim, evictable:
   const isInTurn = queue === nominee.queue && priority === nominee.priority;
   return isInTurn ? { ...evictable, priority: priority + 1 / (standing.level + 2) } : evictable;
 }
-
-const wholeSecond = (atMs: number): number => Math.ceil(atMs / 1000) * 1000;
 
 function claimOf(job: Pick<JobView, 'user' | 'spec'>, model: string | null): Omit<Claim, 'standing'> {
   const { queue, priority, preemptible, workers, gpusPerWorker } = job.spec;

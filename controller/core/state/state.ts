@@ -44,7 +44,7 @@ export interface State {
   scheduleDirty: boolean;
   /** A pass is due at this time though nothing else happens (jobs/readiness.ts); null: time alone changes nothing. Derived. */
   wakeAtMs: number | null;
-  /** A pass is due when one of these has saved: somebody may have its place then (queues/standing.ts). Derived. */
+  /** A pass is due, within a second, when one of these has saved: somebody may have its place then (queues/standing.ts). Derived. */
   awaitsSave: ReadonlySet<JobUid>;
   /** Revision at which a node last came or changed its inventory. Derived. */
   topologyAt: Revision;
