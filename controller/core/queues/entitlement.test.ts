@@ -7,7 +7,7 @@ import { queueName, userName } from '#vocabulary/ids.ts';
 import type { QueueSpec } from '#vocabulary/queue.ts';
 import { applyQueueEvent } from './applyQueue.ts';
 import type { Claim } from './entitlement.ts';
-import { EntitlementBook, mayDisplace, mayDisplaceAll, mayReclaim, spareMilli } from './entitlement.ts';
+import { EntitlementBook, hadLess, mayDisplace, mayDisplaceAll, mayReclaim, spareMilli } from './entitlement.ts';
 import { findBrokenGuarantee } from './guarantee.ts';
 import type { Standing } from './standing.ts';
 import { noStanding } from './standing.ts';
@@ -294,7 +294,7 @@ function start(state: State, claims: readonly Claim[]): { readonly world: World;
 }
 
 test('what was displaced cannot displace what came in its place, and no guarantee outside the nominee’s queue is broken', () => {
-  let swaps = 0;
+  let [swaps, byLevel] = [0, 0];
   fc.assert(
     fc.property(worlds, ({ state, claims }) => {
       const { world, free } = start(state, claims);
@@ -302,6 +302,7 @@ test('what was displaced cannot displace what came in its place, and no guarante
         const victims = chooseVictims(world, nominee, free);
         if (victims === null) continue;
         swaps += 1;
+        if (victims.some((victim) => hadLess(nominee, victim) && nominee.priority === victim.priority)) byLevel += 1;
         const before = covered(world, nominee);
         swap(world, nominee, victims);
         for (const [name, milli] of covered(world, nominee)) expect(milli).toBeGreaterThanOrEqual(before.get(name) ?? 0);
@@ -314,6 +315,7 @@ test('what was displaced cannot displace what came in its place, and no guarante
     { numRuns: 3000 },
   );
   expect(swaps).toBeGreaterThan(300);
+  expect(byLevel).toBeGreaterThan(20);
 });
 
 test('displacing comes to an end: no sequence of it ever comes back to where it was', () => {

@@ -84,7 +84,7 @@ describe('a level', () => {
         const attempt = currentAttempt(job);
         if (attempt === undefined) throw new Error('it runs');
         const { level } = running(cluster, 'a');
-        const endsAtMs = standings(cluster).levelEndsAtMs(job, attempt);
+        const endsAtMs = standings(cluster).passesAtMs(job, attempt, level);
         cluster.nowMs = endsAtMs - 1;
         expect(running(cluster, 'a').level).toBe(level);
         cluster.nowMs = endsAtMs;

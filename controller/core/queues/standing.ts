@@ -100,12 +100,12 @@ export class Standings {
     return placedAtMs + this.#turn.context.policy.restartCostMs;
   }
 
-  /** When it goes up by itself if it runs on; Infinity: never. */
-  levelEndsAtMs(job: JobView, attempt: AttemptView): number {
-    const attained = attainedNow(job, this.nowMs);
-    const threshold = this.#thresholds[this.#level(attained)];
+  /** When it will have passed this level if it runs on; Infinity: never. */
+  passesAtMs(job: JobView, attempt: AttemptView, level: number): number {
+    const threshold = this.#thresholds[level];
     const milli = heldMilli(job, attempt);
-    return threshold === undefined || milli === 0 ? Infinity : this.nowMs + Math.ceil((threshold - attained) / milli);
+    if (threshold === undefined || milli === 0) return Infinity;
+    return this.nowMs + Math.max(0, Math.ceil((threshold - attainedNow(job, this.nowMs)) / milli));
   }
 
   /** Level in the order of those who wait; without time slicing they are all alike. */

@@ -1,4 +1,4 @@
-import type { JobUid } from '#vocabulary/ids.ts';
+import type { JobUid, QueueName } from '#vocabulary/ids.ts';
 import type { Placement } from '#vocabulary/job.ts';
 import { milliPerGpu } from '#vocabulary/job.ts';
 import type { WaitReason } from '#vocabulary/reasons.ts';
@@ -121,11 +121,17 @@ export class Preemption {
   #findVictims(job: Nominee, { standing, ...nominee }: Claim): WaitReason | null {
     const { policy, nowMs } = this.#turn.context;
     if (this.#searches >= policy.victimSearchesPerPassMax) return null;
-    const { count } = this.#allSlices().chances({ standing, ...nominee });
-    const key = JSON.stringify([nominee.queue, job.user, nominee.priority, standing.level, count, wishesKey(job, nowMs)]);
+    const { count, own } = this.#allSlices().chances({ standing, ...nominee });
+    // Whose job it is says something only where it has jobs of that user before it, and where others may be reclaimed from.
+    const user = own > 0 || !this.#isPlain(nominee.queue) ? job.user : '';
+    const key = JSON.stringify([nominee.queue, user, nominee.priority, standing.level, count, wishesKey(job, nowMs)]);
     if (this.#inVain.has(key)) return null;
+    let isOwnLimit = false;
     for (const model of modelsFor(this.#cluster.room, job, [])) {
-      if (model === null || !isQuotaToFree(findBrokenLimit(this.#turn.state, job, model))) continue;
+      if (model === null || !isQuotaToFree(findBrokenLimit(this.#turn.state, job, model))) {
+        isOwnLimit = true;
+        continue;
+      }
       this.#searches += 1;
       const plan = this.#search(job, model);
       if (plan === null) continue;
@@ -135,7 +141,7 @@ export class Preemption {
       this.#reserve(job, placement, model);
       return this.#waits(job, plan.victims);
     }
-    this.#inVain.add(key);
+    if (!isOwnLimit) this.#inVain.add(key);
     return null;
   }
 
@@ -215,11 +221,13 @@ export class Preemption {
   #mayDisplaceAnybody(job: Nominee, nominee: Claim): boolean {
     const running = this.#allRunning();
     if (this.#lowestPriority === null) return false;
-    const isPlain =
-      !this.#book.tree.isServing(job.spec.queue) && !this.#book.tree.chain(job.spec.queue).some((queue) => hasGuarantee(this.#turn, queue));
-    if (running.length > 0 && (!isPlain || this.#lowestPriority < nominee.priority)) return true;
+    if (running.length > 0 && (!this.#isPlain(job.spec.queue) || this.#lowestPriority < nominee.priority)) return true;
     const { count, gpuMilli } = this.#allSlices().chances(nominee);
     return count > 0 && gpuMilli + this.#freeMilli() >= nominee.gpuMilli;
+  }
+
+  #isPlain(queue: QueueName): boolean {
+    return !this.#book.tree.isServing(queue) && !this.#book.tree.chain(queue).some((one) => hasGuarantee(this.#turn, one));
   }
 
   /** Of any model. */

@@ -27,8 +27,8 @@ export class Slices {
   }
 
   /** Of those who may be stopped for it now: how many there are and what they hold. The search says whether that is a place. */
-  chances(nominee: Claim): { readonly count: number; readonly gpuMilli: number } {
-    return this.#groups.get(keyOf(nominee))?.chances(nominee) ?? { count: 0, gpuMilli: 0 };
+  chances(nominee: Claim): Chances {
+    return this.#groups.get(keyOf(nominee))?.chances(nominee) ?? { count: 0, gpuMilli: 0, own: 0 };
   }
 
   /** It found no place, and nobody to stop. */
@@ -49,6 +49,13 @@ export class Slices {
   }
 }
 
+export interface Chances {
+  readonly count: number;
+  readonly gpuMilli: number;
+  /** How many more there would be, were they not of the same user. */
+  readonly own: number;
+}
+
 const keyOf = ({ queue, priority }: Pick<Claim, 'queue' | 'priority'>): string => `${queue} ${priority}`;
 
 interface Slice {
@@ -57,7 +64,7 @@ interface Slice {
   /** Yields from then on to those who have been patient. */
   readonly fromMs: number;
   readonly patienceMs: number;
-  readonly levelEndsAtMs: number;
+  readonly passesAtMs: (level: number) => number;
 }
 
 function sliceOf(standings: Standings, of: { readonly job: JobView; readonly attempt: AttemptView; readonly claim: Claim }): Slice | null {
@@ -66,11 +73,16 @@ function sliceOf(standings: Standings, of: { readonly job: JobView; readonly att
   if (patienceMs === -Infinity) return null;
   const shortestMs = attempt.placedAtMs + job.spec.minRuntimeMs;
   const fromMs = Math.max(standings.slicedFromMs(attempt), standings.safeUntilMs(job, attempt) ?? 0, shortestMs);
-  return { uid: job.uid, claim, fromMs, patienceMs, levelEndsAtMs: standings.levelEndsAtMs(job, attempt) };
+  return { uid: job.uid, claim, fromMs, patienceMs, passesAtMs: (level) => standings.passesAtMs(job, attempt, level) };
 }
 
-/** Since when somebody waits. */
+/** Who of a level found nothing: of the longest waits, and of the shortest, those of two users, so that one is not the victim's own. */
 interface Missed {
+  readonly oldest: readonly Waits[];
+  readonly newest: readonly Waits[];
+}
+
+interface Waits {
   readonly user: UserName;
   readonly sinceMs: number;
 }
@@ -79,14 +91,14 @@ class Group {
   readonly #slices: Slice[] = [];
   /** By the level of a nominee: those above it. */
   readonly #above = new Map<number, Above>();
-  /** By level, the two who have waited longest, of different users: one of them is not the victim's own. */
-  readonly #missed = new Map<number, readonly Missed[]>();
+  /** By level. */
+  readonly #missed = new Map<number, Missed>();
 
   add(slice: Slice): void {
     this.#slices.push(slice);
   }
 
-  chances({ user, standing }: Claim): { readonly count: number; readonly gpuMilli: number } {
+  chances({ user, standing }: Claim): Chances {
     let above = this.#above.get(standing.level);
     if (above === undefined) {
       above = new Above(this.#slices.filter((slice) => mayYield(slice, standing.level)));
@@ -96,21 +108,22 @@ class Group {
   }
 
   missed({ user, standing: { level, waitsSinceMs } }: Claim): void {
-    const known = this.#missed.get(level) ?? [];
-    // They come in the order of their turns, and nearly always somebody has waited longer.
-    if (known.length === 2 && known.every((one) => one.sinceMs <= waitsSinceMs)) return;
-    const sinceMs = Math.min(waitsSinceMs, known.find((one) => one.user === user)?.sinceMs ?? waitsSinceMs);
-    const all = [...known.filter((one) => one.user !== user), { user, sinceMs }];
-    this.#missed.set(level, all.sort((left, right) => left.sinceMs - right.sinceMs || (left.user < right.user ? -1 : 1)).slice(0, 2));
+    const one = { user, sinceMs: waitsSinceMs };
+    const { oldest, newest } = this.#missed.get(level) ?? { oldest: [], newest: [] };
+    this.#missed.set(level, { oldest: withFirst(oldest, one, 1), newest: withFirst(newest, one, -1) });
   }
 
   wakeAtMs(nowMs: number): number {
     let soonest = Infinity;
     for (const slice of this.#slices) {
-      const { level } = slice.claim.standing;
-      for (const [missed, waiting] of this.#missed) {
-        if (missed > level || !this.#isPatient(waiting, slice)) continue;
-        const atMs = missed === level ? Math.max(slice.levelEndsAtMs, slice.fromMs) : slice.fromMs;
+      for (const [level, { oldest }] of this.#missed) {
+        const others = oldest.filter(({ user }) => user !== slice.claim.user);
+        if (others.length === 0) continue;
+        const isAbove = slice.claim.standing.level > level;
+        const isPatient = others.some(({ sinceMs }) => sinceMs <= slice.patienceMs);
+        // Of who is above already the saving is awaited, where nobody has been patient enough.
+        if (isAbove && !isPatient) continue;
+        const atMs = Math.max(isAbove ? nowMs : slice.passesAtMs(level), isPatient ? slice.fromMs : nowMs);
         if (atMs > nowMs) soonest = Math.min(soonest, atMs);
       }
     }
@@ -118,22 +131,28 @@ class Group {
   }
 
   awaitsSave(): readonly JobUid[] {
-    return this.#slices.flatMap((slice) => {
+    return this.#slices.flatMap(({ uid, claim, patienceMs }) => {
       const isAwaited = [...this.#missed].some(
-        ([missed, waiting]) => missed <= slice.claim.standing.level && hasOther(waiting, slice) && !this.#isPatient(waiting, slice),
+        ([level, { newest }]) =>
+          claim.standing.level > level && newest.some(({ user, sinceMs }) => user !== claim.user && sinceMs > patienceMs),
       );
-      return isAwaited ? [slice.uid] : [];
+      return isAwaited ? [uid] : [];
     });
-  }
-
-  #isPatient(waiting: readonly Missed[], { claim, patienceMs }: Slice): boolean {
-    return waiting.some(({ user, sinceMs }) => user !== claim.user && sinceMs <= patienceMs);
   }
 }
 
-const mayYield = ({ claim: { standing } }: Slice, level: number): boolean => standing.level > level && standing.yieldsToMs > -Infinity;
+/** The first two users by since when they wait, ascending (1) or descending (-1). */
+function withFirst(known: readonly Waits[], one: Waits, sign: 1 | -1): readonly Waits[] {
+  const last = known.at(-1);
+  // Nearly always two users are known who come before it.
+  if (known.length === 2 && last !== undefined && sign * (last.sinceMs - one.sinceMs) <= 0) return known;
+  const own = known.find(({ user }) => user === one.user);
+  if (own !== undefined && sign * (own.sinceMs - one.sinceMs) <= 0) return known;
+  const all = [...known.filter(({ user }) => user !== one.user), one];
+  return all.sort((left, right) => sign * (left.sinceMs - right.sinceMs) || (left.user < right.user ? -1 : 1)).slice(0, 2);
+}
 
-const hasOther = (waiting: readonly Missed[], { claim }: Slice): boolean => waiting.some(({ user }) => user !== claim.user);
+const mayYield = ({ claim: { standing } }: Slice, level: number): boolean => standing.level > level && standing.yieldsToMs > -Infinity;
 
 /** Victims of some levels, counted by how patient one must have been. */
 class Above {
@@ -146,10 +165,10 @@ class Above {
   }
 
   /** Nobody yields to another job of the same user. */
-  yieldingTo(user: UserName, sinceMs: number): { readonly count: number; readonly gpuMilli: number } {
+  yieldingTo(user: UserName, sinceMs: number): Chances {
     const all = this.#all.yieldingTo(sinceMs);
     const own = this.#byUser.get(user)?.yieldingTo(sinceMs) ?? { count: 0, gpuMilli: 0 };
-    return { count: all.count - own.count, gpuMilli: all.gpuMilli - own.gpuMilli };
+    return { count: all.count - own.count, gpuMilli: all.gpuMilli - own.gpuMilli, own: own.count };
   }
 }
 
