@@ -49,11 +49,12 @@ class Told {
   savedAtMs = 0;
   gpus = 0;
   isLeaving = false;
+  hasSaved = false;
 
   note(event: StampedEvent): void {
     if (event.kind === 'JobCreated') [this.waitsSinceMs, this.gpus] = [event.atMs, event.spec.workers * event.spec.gpusPerWorker];
     if (event.kind === 'AttemptPlaced') [this.placedAtMs, this.savedAtMs] = [event.atMs, event.atMs];
-    if (event.kind === 'CheckpointCompleted') this.savedAtMs = event.atMs;
+    if (event.kind === 'CheckpointCompleted') [this.savedAtMs, this.hasSaved] = [event.atMs, true];
     if (event.kind === 'SuspendStaged' || event.kind === 'AttemptStopping') this.isLeaving = true;
     if (event.kind === 'SuspendCancelled' || event.kind === 'AttemptEnded') this.isLeaving = false;
     if (event.kind === 'AttemptEnded') {
@@ -86,6 +87,7 @@ function judge(cluster: FakeCluster, told: Map<JobUid, Told>, event: StampedEven
     expect(victim.user).not.toBe(nominee.user);
     expect(victim.spec.preemptible && victim.spec.maxRuntimeMs === null).toBe(true);
     expect(event.atMs).toBeGreaterThanOrEqual(his.placedAtMs + Math.max(restartCostMs, victim.spec.minRuntimeMs));
+    expect(his.hasSaved).toBe(true);
     expect(his.savedAtMs - restartCostMs).toBeGreaterThanOrEqual(of.waitsSinceMs);
     const isOverdue = event.atMs - of.waitsSinceMs >= policy.overdueAfterMs;
     if (!isOverdue) expect(of.level(event.atMs)).toBeLessThan(his.level(event.atMs));

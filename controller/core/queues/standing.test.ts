@@ -102,19 +102,32 @@ describe('a running job yields', () => {
     return cluster;
   };
 
-  test('to those who waited the restart before it began, or saved last', () => {
+  test('to those who began to wait a restart before it saved last, and to nobody while it has never saved', () => {
     const cluster = begin();
     const placedAtMs = cluster.nowMs;
     cluster.sleep(60_000);
-    expect(running(cluster, 'a').yieldsToMs).toBe(placedAtMs - 60_000);
+    expect(running(cluster, 'a').yieldsToMs).toBe(-Infinity);
     for (let second = 0; second < 8; second += 1) cluster.tick();
     const saved = cluster.job('a').checkpoint?.atMs ?? 0;
     expect(saved).toBeGreaterThan(placedAtMs + 60_000);
     expect(running(cluster, 'a').yieldsToMs).toBe(saved - 60_000);
   });
 
+  test('to those who began to wait a restart before its attempt did, when it has saved in an earlier one', () => {
+    const cluster = begin();
+    cluster.until('it has saved', () => cluster.job('a').checkpoint !== null);
+    cluster.step([{ kind: 'suspendJob', name: jobName('a'), user: userName('alice') }]);
+    cluster.until('it has left', () => cluster.job('a').phase.kind === 'suspended');
+    cluster.step([{ kind: 'resumeJob', name: jobName('a'), user: userName('alice') }]);
+    const placedAtMs = cluster.nowMs;
+    cluster.nowMs += 60_000;
+    expect(running(cluster, 'a').yieldsToMs).toBe(placedAtMs - 60_000);
+  });
+
   test('to nobody while it has run shorter than a restart takes', () => {
     const cluster = begin();
+    cluster.until('it has saved', () => cluster.job('a').checkpoint !== null);
+    cluster.nowMs = cluster.job('a').attempts[0]?.placedAtMs ?? 0;
     cluster.nowMs += 59_999;
     expect(running(cluster, 'a').yieldsToMs).toBe(-Infinity);
     cluster.nowMs += 1;
@@ -127,6 +140,7 @@ describe('a running job yields', () => {
       [dayMs + 1, true],
     ] as const) {
       const cluster = begin({ maxRuntimeMs });
+      cluster.until('it has saved', () => cluster.job('a').checkpoint !== null);
       cluster.nowMs += hourMs;
       expect(running(cluster, 'a').yieldsToMs > 0).toBe(yields);
       expect(running(cluster, 'a', { timeSlicing: false }).yieldsToMs).toBe(-Infinity);

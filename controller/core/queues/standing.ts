@@ -87,12 +87,16 @@ export class Standings {
     return { ...noStanding, level: this.#level(attainedNow(job, this.nowMs)), yieldsToMs, isSafe };
   }
 
-  /** As `yieldsToMs`, but for that an attempt may be safe or too young now. */
+  /** Whether the job can be stopped for who has had less at all: it has not said how long it takes, or too much. */
+  maySlice({ spec: { preemptible, maxRuntimeMs } }: JobView): boolean {
+    const { timeSlicing, declaredRuntimeMaxMs } = this.#turn.context.policy;
+    return timeSlicing && preemptible && (maxRuntimeMs === null || maxRuntimeMs > declaredRuntimeMaxMs);
+  }
+
+  /** As `yieldsToMs`, but for that an attempt may be safe or too young now. A program that has never saved would lose all, and might never end. */
   patienceMs(job: JobView, attempt: AttemptView): number {
-    const { timeSlicing, declaredRuntimeMaxMs, restartCostMs } = this.#turn.context.policy;
-    const { maxRuntimeMs, preemptible } = job.spec;
-    const isDeclared = maxRuntimeMs !== null && maxRuntimeMs <= declaredRuntimeMaxMs;
-    return timeSlicing && preemptible && !isDeclared ? savedAtMs(job, attempt) - restartCostMs : -Infinity;
+    if (!this.maySlice(job) || job.checkpoint === null) return -Infinity;
+    return savedAtMs(job, attempt) - this.#turn.context.policy.restartCostMs;
   }
 
   /** A turn shorter than the restart that it cost helps nobody. */

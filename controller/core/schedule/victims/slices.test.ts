@@ -38,6 +38,8 @@ function run(story: typeof stories extends fc.Arbitrary<infer T> ? T : never) {
     cluster.nowMs += afterMinutes * minuteMs;
     cluster.step([applyJob(`j${index}`, { gpusPerWorker: gpus, ...spec }, user)]);
   }
+  // Each saved once, in an attempt long ago.
+  for (const job of cluster.state.jobs.values()) job.checkpoint = { step: 1, path: '', atMs: 0, attempt: 0 };
   cluster.nowMs += story.restMinutes * minuteMs;
   const slicesAt = (nowMs: number) => {
     const standings = new Standings({ state: cluster.view, context: { nowMs, policy } });

@@ -69,8 +69,8 @@ interface Slice {
 
 function sliceOf(standings: Standings, of: { readonly job: JobView; readonly attempt: AttemptView; readonly claim: Claim }): Slice | null {
   const { job, attempt, claim } = of;
+  if (!standings.maySlice(job)) return null;
   const patienceMs = standings.patienceMs(job, attempt);
-  if (patienceMs === -Infinity) return null;
   const shortestMs = attempt.placedAtMs + job.spec.minRuntimeMs;
   const fromMs = Math.max(standings.slicedFromMs(attempt), standings.safeUntilMs(job, attempt) ?? 0, shortestMs);
   return { uid: job.uid, claim, fromMs, patienceMs, passesAtMs: (level) => standings.passesAtMs(job, attempt, level) };
