@@ -125,6 +125,8 @@ export type AttemptEvent =
       readonly stage: SuspendStage;
       readonly graceMs: number;
       readonly reason: LeaveReason;
+      /** Why it is asked, for its user. Absent: the reason says all. */
+      readonly message?: string;
     })
   /** Nobody needs its place any more: it runs on. Only before a stop step was decided. */
   | (OfAttempt & { readonly kind: 'SuspendCancelled' })

@@ -1,11 +1,11 @@
 import { assert, assertNever } from '#vocabulary/assert.ts';
 import { generation } from '#vocabulary/ids.ts';
-import { milliPerGpu } from '#vocabulary/job.ts';
 import type { AttemptEvent } from '../events.ts';
 import { settlePast } from '../queues/pastUsage.ts';
 import { changeNode } from '../ledger/rates.ts';
 import { moveSaving, moveUnsaved, settleJob } from '../ledger/settle.ts';
 import { holdAll, releaseAll } from '../nodes/holds.ts';
+import { heldMilli, waitsSinceMs, wholeSecond } from '../queues/attained.ts';
 import { countUsage } from '../queues/usage.ts';
 import type { AttemptRecord, JobRecord, State, WorkerRecord } from '../state/state.ts';
 import { lookAtPopular } from '../schedule/popularShapes.ts';
@@ -80,6 +80,7 @@ function change(state: State, job: JobRecord, event: Exclude<Stamped<AttemptEven
       job.ledger.unsaved = 0n;
       job.checkpoint = { step: event.step, path: event.path, atMs: event.atMs, attempt: event.attempt };
       attempt.lastCheckpointStep = event.step;
+      if (state.awaitsSave.has(job.uid)) wakeSoon(state, event.atMs);
       for (const [rank, part] of attempt.parts) if (part.step <= event.step) attempt.parts.delete(rank);
       return;
     default:
@@ -91,6 +92,7 @@ function place(state: State, job: JobRecord, event: Of<'AttemptPlaced'>): void {
   const attempt: AttemptRecord = {
     number: event.attempt,
     placedAtMs: event.atMs,
+    waitedMs: event.atMs - waitsSinceMs(job, event.atMs),
     startedAtMs: null,
     endedAtMs: null,
     placement: event.placement,
@@ -127,8 +129,8 @@ function suspend(state: State, job: JobRecord, attempt: AttemptRecord, event: Of
   if (event.kind === 'SuspendStaged') {
     settleJob(state, job);
     const sinceMs = attempt.stage.kind === 'suspending' ? attempt.stage.sinceMs : event.atMs;
-    const { round, stage, graceMs, reason } = event;
-    attempt.stage = { kind: 'suspending', round, stage, graceMs, sinceMs, reason, answers: new Map() };
+    const { round, stage, graceMs, reason, message = '' } = event;
+    attempt.stage = { kind: 'suspending', round, stage, graceMs, sinceMs, reason, message, answers: new Map() };
     touchNodes(state, attempt);
     return;
   }
@@ -183,6 +185,7 @@ function end(state: State, job: JobRecord, attempt: AttemptRecord, event: Of<'At
   release(state, job, attempt);
   settlePast(state, { queue: job.spec.queue, user: job.user, model: attempt.model }, event.atMs);
   occupy(state, job, attempt, -1);
+  job.attained += heldMilli(job, attempt) * Math.max(0, event.atMs - attempt.placedAtMs);
   attempt.stage = { kind: 'ended' };
   attempt.endedAtMs = event.atMs;
   attempt.end = { reasons: event.reasons, message: event.message, charged: event.charged };
@@ -200,6 +203,12 @@ function end(state: State, job: JobRecord, attempt: AttemptRecord, event: Of<'At
   state.scheduleDirty = true;
 }
 
+/** Very many jobs save at as many times, and one pass a second is enough for them. */
+function wakeSoon(state: State, nowMs: number): void {
+  const soonMs = wholeSecond(nowMs + 1);
+  state.wakeAtMs = Math.min(soonMs, state.wakeAtMs ?? soonMs);
+}
+
 function release(state: State, job: JobRecord, attempt: AttemptRecord): void {
   touchNodes(state, attempt);
   for (const place of attempt.placement) {
@@ -212,8 +221,7 @@ function release(state: State, job: JobRecord, attempt: AttemptRecord): void {
 
 /** Counts, or takes back, what the attempt holds: queue usage and the coordinator's port. */
 export function occupy(state: State, job: JobRecord, attempt: AttemptRecord, sign: 1 | -1): void {
-  const gpuMilli = attempt.placement.reduce((sum, place) => sum + place.gpus.length, 0) * milliPerGpu(job.spec);
-  countUsage(state, { queue: job.spec.queue, user: job.user, model: attempt.model, gpuMilli }, sign);
+  countUsage(state, { queue: job.spec.queue, user: job.user, model: attempt.model, gpuMilli: heldMilli(job, attempt) }, sign);
   const { address, port } = attempt.coordinator;
   const ports = state.ports.get(address) ?? new Set<number>();
   if (sign === 1) ports.add(port);

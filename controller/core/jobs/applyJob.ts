@@ -140,6 +140,7 @@ export function newJob(
     progress: null,
     checkpoint: null,
     restarts: { applicationAtMs: [], infrastructure: 0, preemption: 0 },
+    attained: 0,
     ledger: { amounts: noAmounts(), unsaved: 0n, milli: 0, reservedMilli: 0, settledAtMs: atMs },
   };
 }

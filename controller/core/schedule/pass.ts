@@ -26,6 +26,8 @@ export interface PassResult {
   readonly more: boolean;
   /** Another one is due then, though nothing else happens; null: time alone changes nothing. */
   readonly wakeAtMs: number | null;
+  /** Another one is due within a second when one of these has saved. */
+  readonly awaitsSave: ReadonlySet<JobUid>;
 }
 
 export function runPass(turn: Turn): PassResult {
@@ -37,7 +39,7 @@ export function runPass(turn: Turn): PassResult {
   noteWake(pass, pass.backfill.wakeAtMs);
   pass.cluster.settle();
   const more = pass.placed >= turn.context.policy.placementsPerStepMax && pass.waits.size > 0;
-  return { waits: pass.waits, more, wakeAtMs: pass.wakeAtMs };
+  return { waits: pass.waits, more, wakeAtMs: pass.wakeAtMs, awaitsSave: pass.preemption.awaitsSave };
 }
 
 /** What a pass would decide about one more waiting job, after those ahead of it. `dry` emits nothing; nothing changes. */
@@ -88,7 +90,7 @@ function lookAtOthers(pass: Pass): void {
 
 /** `more`: besides those that wait; they stand behind jobs of equal rank. */
 function orderOf(pass: Pass, more: readonly JobView[]): TurnOrder {
-  const { state, context } = pass.turn;
+  const { state } = pass.turn;
   const waiting = state.pending.flatMap((uid) => {
     const job = state.jobs.get(uid);
     return job !== undefined && job.nomination === null ? [job] : [];
@@ -97,7 +99,7 @@ function orderOf(pass: Pass, more: readonly JobView[]): TurnOrder {
     const at = waiting.findIndex((other) => other.next === null && other.spec.priority < job.spec.priority);
     waiting.splice(at === -1 ? waiting.length : at, 0, job);
   }
-  return new TurnOrder(state, waiting, modelsPresent(state), context.nowMs);
+  return new TurnOrder(state, waiting, modelsPresent(state), pass.preemption.standings);
 }
 
 /** Victims that it did not need after all run on. */

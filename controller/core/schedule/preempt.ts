@@ -1,10 +1,14 @@
-import type { JobUid } from '#vocabulary/ids.ts';
+import type { JobUid, QueueName } from '#vocabulary/ids.ts';
 import type { Placement } from '#vocabulary/job.ts';
 import { milliPerGpu } from '#vocabulary/job.ts';
 import type { WaitReason } from '#vocabulary/reasons.ts';
+import { gpuMilliPerGpu } from '#vocabulary/units.ts';
 import { askToLeave, cancelLeaving } from '../jobs/stop.ts';
 import type { Claim } from '../queues/entitlement.ts';
 import { EntitlementBook, mayDisplace } from '../queues/entitlement.ts';
+import { attainedNow, wholeSecond } from '../queues/attained.ts';
+import type { Standing } from '../queues/standing.ts';
+import { overdueLevel, Standings } from '../queues/standing.ts';
 import { findBrokenLimit } from '../queues/usage.ts';
 import { currentAttempt } from '../state/state.ts';
 import type { JobView } from '../state/view.ts';
@@ -21,6 +25,7 @@ import type { Entitlement, Evictable, VictimPlan } from './victims/chooseVictims
 import { chooseVictims } from './victims/chooseVictims.ts';
 import { countsFor, coverDeficits, findDeficits } from './victims/quota.ts';
 import { leavingCost } from './victims/costs.ts';
+import { Slices } from './victims/slices.ts';
 
 /**
  * Who is asked to leave for whom, over several passes:
@@ -46,17 +51,32 @@ export class Preemption {
   readonly #inVain = new Set<string>();
   #wakeAtMs: number | null = null;
   #running: readonly Running[] | null = null;
+  #slices: Slices | null = null;
+  /** Of those who run and are preemptible. */
+  #lowestPriority: number | null = null;
+  readonly standings: Standings;
 
   constructor(turn: Turn, cluster: ClusterRoom, backfill: Backfill) {
     this.#turn = turn;
     this.#backfill = backfill;
+    this.standings = new Standings(turn);
     this.#cluster = cluster;
     this.#book = new EntitlementBook(turn.state);
   }
 
-  /** When somebody may be asked who was not, as it had run too short a time; null: nobody was spared for that. */
+  /** When time alone lets somebody be asked who was not, or somebody be overdue; null: it does not. */
   get wakeAtMs(): number | null {
-    return this.#wakeAtMs;
+    // Levels and waits of very many jobs end at as many times: one pass a second is enough for them.
+    const soon = [this.standings.nextOverdueAtMs(), this.#slices?.wakeAtMs ?? null].flatMap((atMs) =>
+      atMs === null ? [] : [wholeSecond(atMs)],
+    );
+    const soonest = Math.min(this.#wakeAtMs ?? Infinity, ...soon);
+    return soonest === Infinity ? null : soonest;
+  }
+
+  /** Who would be asked, had it just saved. */
+  get awaitsSave(): ReadonlySet<JobUid> {
+    return this.#slices?.awaitsSave ?? new Set();
   }
 
   /** Waiting jobs that were promised a place, the oldest promise first. */
@@ -95,32 +115,58 @@ export class Preemption {
 
   /** Finds victims for a job that does not fit, and asks them; null: nobody may be asked, or it would not help. */
   nominate(job: Nominee): WaitReason | null {
-    const { policy } = this.#turn.context;
-    const { queue, priority } = job.spec;
-    const key = JSON.stringify([queue, job.user, priority, wishesKey(job, this.#turn.context.nowMs)]);
-    if (this.#inVain.has(key) || this.#searches >= policy.victimSearchesPerPassMax || !this.#mayDisplaceAnybody(job)) return null;
+    const nominee = this.#nomineeOf(job, null);
+    const wait = this.#mayDisplaceAnybody(job, nominee) ? this.#findVictims(job, nominee) : null;
+    if (wait === null) this.#allSlices().missed(nominee);
+    return wait;
+  }
+
+  #findVictims(job: Nominee, { standing, ...nominee }: Claim): WaitReason | null {
+    const { policy, nowMs } = this.#turn.context;
+    if (this.#searches >= policy.victimSearchesPerPassMax) return null;
+    const { count, own } = this.#allSlices().chances({ standing, ...nominee });
+    // Whose job it is says something only where it has jobs of that user before it, and where others may be reclaimed from.
+    const user = own > 0 || !this.#isPlain(nominee.queue) ? job.user : '';
+    const key = JSON.stringify([nominee.queue, user, nominee.priority, standing.level, count, wishesKey(job, nowMs)]);
+    if (this.#inVain.has(key)) return null;
+    let isOwnLimit = false;
     for (const model of modelsFor(this.#cluster.room, job, [])) {
-      if (model === null || !isQuotaToFree(findBrokenLimit(this.#turn.state, job, model))) continue;
+      if (model === null || !isQuotaToFree(findBrokenLimit(this.#turn.state, job, model))) {
+        isOwnLimit = true;
+        continue;
+      }
       this.#searches += 1;
       this.#backfill.showFor(job);
       const plan = this.#search(job, model);
       if (plan === null) continue;
       const placement = (plan.spots[0] ?? []).map((spot) => placeAt(this.#cluster.room.capacity, spot));
       this.#turn.emit({ kind: 'JobNominated', uid: job.uid, victims: plan.victims, placement, model });
-      for (const uid of plan.victims) {
-        const victim = this.#turn.state.jobs.get(uid);
-        if (victim !== undefined) askToLeave(this.#turn, victim, 'Preempted');
-        this.#claimed.add(uid);
-      }
+      this.#ask(job, standing, plan.victims);
       this.#reserve(job, placement, model);
       return this.#waits(job, plan.victims);
     }
-    this.#inVain.add(key);
+    if (!isOwnLimit) this.#inVain.add(key);
     return null;
   }
 
+  #ask(job: Nominee, standing: Standing, victims: readonly JobUid[]): void {
+    for (const uid of victims) {
+      const victim = this.#turn.state.jobs.get(uid);
+      if (victim !== undefined) askToLeave(this.#turn, victim, 'Preempted', this.#tellTurn(job, standing, victim));
+      this.#claimed.add(uid);
+    }
+  }
+
+  /** Empty: not a matter of who has had more. */
+  #tellTurn({ uid, user, spec }: Nominee, { level }: Standing, victim: JobView): string {
+    if (spec.queue !== victim.spec.queue || spec.priority !== victim.spec.priority) return '';
+    const gpuHours = attainedNow(victim, this.#turn.context.nowMs) / gpuMilliPerGpu / 3_600_000;
+    const name = this.#turn.state.jobs.get(uid)?.name ?? uid;
+    return `had its turn: ${gpuHours.toFixed(1)} GPU-hours; job ${name} of user ${user} ${level === overdueLevel ? 'is overdue' : 'had less'}`;
+  }
+
   #search(job: Nominee, model: string): VictimPlan | null {
-    const nominee = claimOf(job, model);
+    const nominee = this.#nomineeOf(job, model);
     const mark = this.#book.mark();
     const given = new Map<JobUid, Claim>();
     const deficits = findDeficits(this.#turn.state.queues, this.#book, nominee);
@@ -130,9 +176,9 @@ export class Preemption {
       if (this.#backfill.promises.touches(each.holds)) return [];
       // Who leaves anyway costs nothing and need not be asked.
       if (isLeaving(victim)) return [{ ...each, cost: 0 }];
-      if (!mayDisplace(nominee, claim, this.#book)) return [];
-      const untilMs = sparedUntilMs(victim);
-      if (untilMs <= this.#turn.context.nowMs) return [each];
+      const untilMs = this.#sparedUntilMs(nominee, { victim, claim });
+      if (untilMs === null) return [];
+      if (untilMs <= this.#turn.context.nowMs) return [inTurn(nominee, claim, each)];
       this.#wakeAtMs = Math.min(untilMs, this.#wakeAtMs ?? untilMs);
       return [];
     });
@@ -159,13 +205,45 @@ export class Preemption {
     return plan === null || victims === null ? null : { ...plan, victims };
   }
 
+  /** null: it may not be asked at all. */
+  #sparedUntilMs(nominee: Claim, { victim, claim }: Pick<Running, 'victim' | 'claim'>): number | null {
+    const attempt = currentAttempt(victim);
+    if (attempt === undefined) return null;
+    // Its own wish: not to be asked before it has run so long.
+    const shortestMs = attempt.placedAtMs + victim.spec.minRuntimeMs;
+    if (mayDisplace(nominee, claim, this.#book)) return shortestMs;
+    const safeUntilMs = this.standings.safeUntilMs(victim, attempt);
+    const isSafeOnly =
+      safeUntilMs !== null && mayDisplace(nominee, { ...claim, standing: { ...claim.standing, isSafe: false } }, this.#book);
+    return isSafeOnly ? Math.max(shortestMs, safeUntilMs) : null;
+  }
+
   /** Rules most jobs out without a search: nobody ranks below it, and no queue above it has a guarantee. */
-  #mayDisplaceAnybody(job: Nominee): boolean {
-    const model = modelsFor(this.#cluster.room, job, [])[0] ?? null;
-    const nominee = claimOf(job, model);
-    const isPlain =
-      !this.#book.tree.isServing(job.spec.queue) && !this.#book.tree.chain(job.spec.queue).some((queue) => hasGuarantee(this.#turn, queue));
-    return this.#allRunning().some(({ claim }) => claim.preemptible && (!isPlain || claim.priority < nominee.priority));
+  #mayDisplaceAnybody(job: Nominee, nominee: Claim): boolean {
+    const running = this.#allRunning();
+    if (this.#lowestPriority === null) return false;
+    if (running.length > 0 && (!this.#isPlain(job.spec.queue) || this.#lowestPriority < nominee.priority)) return true;
+    const { count, gpuMilli } = this.#allSlices().chances(nominee);
+    return count > 0 && gpuMilli + this.#freeMilli() >= nominee.gpuMilli;
+  }
+
+  #isPlain(queue: QueueName): boolean {
+    return !this.#book.tree.isServing(queue) && !this.#book.tree.chain(queue).some((one) => hasGuarantee(this.#turn, one));
+  }
+
+  /** Of any model. */
+  #freeMilli(): number {
+    const { room } = this.#cluster;
+    return room.capacity.models.reduce((sum, model) => sum + room.freeGpus(model), 0) * gpuMilliPerGpu;
+  }
+
+  #nomineeOf(job: Nominee, model: string | null): Claim {
+    return { ...claimOf(job, model), standing: this.standings.waiting(job) };
+  }
+
+  #allSlices(): Slices {
+    this.#slices ??= new Slices(this.#allRunning(), this.standings);
+    return this.#slices;
   }
 
   #allRunning(): readonly Running[] {
@@ -187,9 +265,12 @@ export class Preemption {
       if (victim === undefined || attempt === undefined) return [];
       const cost = leavingCost(victim, attempt, context.nowMs, context.policy.restartCostMs);
       const evictable: Evictable = { job: uid, holds: held, cost, priority: victim.spec.priority };
-      return [{ victim, claim: claimOf(victim, attempt.model), evictable }];
+      const claim = { ...claimOf(victim, attempt.model), standing: this.standings.running(victim, attempt) };
+      return [{ victim, claim, evictable }];
     });
     this.#running = running.sort((left, right) => (left.victim.uid < right.victim.uid ? -1 : 1));
+    const preemptible = running.filter(({ claim }) => claim.preemptible);
+    this.#lowestPriority = preemptible.reduce<number | null>((least, { claim }) => Math.min(least ?? claim.priority, claim.priority), null);
     return this.#running;
   }
 
@@ -209,7 +290,7 @@ export class Preemption {
 
   #reserve(job: Nominee, placement: Placement, model: string | null): void {
     this.#backfill.keep(job, placement, model);
-    this.#book.take(claimOf(job, model));
+    this.#book.take(this.#nomineeOf(job, model));
   }
 
   #waits(job: Nominee, victims: readonly JobUid[]): WaitReason {
@@ -240,10 +321,13 @@ function isLeaving(job: JobView | undefined): boolean {
   return stage === 'suspending' || stage === 'stopping';
 }
 
-/** Its own wish: not to be asked before it has run so long. */
-const sparedUntilMs = (job: JobView): number => (currentAttempt(job)?.placedAtMs ?? 0) + job.spec.minRuntimeMs;
+/** Among those of the nominee's own priority, who has had most leaves first, whatever it costs (decision 0013). */
+function inTurn(nominee: Claim, { queue, priority, standing }: Claim, evictable: Evictable): Evictable {
+  const isInTurn = queue === nominee.queue && priority === nominee.priority;
+  return isInTurn ? { ...evictable, priority: priority + 1 / (standing.level + 2) } : evictable;
+}
 
-function claimOf(job: Pick<JobView, 'user' | 'spec'>, model: string | null): Claim {
+function claimOf(job: Pick<JobView, 'user' | 'spec'>, model: string | null): Omit<Claim, 'standing'> {
   const { queue, priority, preemptible, workers, gpusPerWorker } = job.spec;
   return { queue, user: job.user, priority, preemptible, model, gpuMilli: workers * gpusPerWorker * milliPerGpu(job.spec) };
 }

@@ -5,6 +5,7 @@ import { noteEnding } from '../jobs/endings.ts';
 import { liftSpec } from '../jobs/liftSpec.ts';
 import { insertPending } from '../jobs/pending.ts';
 import { completeQueueSpec } from '../queues/applyQueue.ts';
+import { attainedBy } from '../queues/attained.ts';
 import type { Amounts, LedgerCategory, TotalKind } from '../ledger/amounts.ts';
 import { ledgerCategories, noAmounts, totalKinds } from '../ledger/amounts.ts';
 import { liftLedger } from '../ledger/liftLedger.ts';
@@ -63,7 +64,7 @@ interface LedgerSnapshot {
 
 type AmountsSnapshot = Readonly<Partial<Record<LedgerCategory, string>>>;
 /** These came after version 0.1. */
-type LaterFields = 'array' | 'held' | 'next' | 'nomination' | 'target';
+type LaterFields = 'array' | 'held' | 'next' | 'nomination' | 'target' | 'attained';
 type JobSnapshot = Omit<JobRecord, 'attempts' | 'ledger' | LaterFields> &
   Partial<Pick<JobRecord, LaterFields>> & {
     readonly attempts: readonly AttemptSnapshot[];
@@ -73,12 +74,14 @@ type TokenSnapshot = State['tokens'] extends Map<string, infer T> ? T : never;
 
 type StageSnapshot =
   | Exclude<AttemptStage, { kind: 'suspending' }>
-  | (Omit<Extract<AttemptStage, { kind: 'suspending' }>, 'answers'> & {
+  | (Omit<Extract<AttemptStage, { kind: 'suspending' }>, 'answers' | 'message'> & {
+      readonly message?: string;
       readonly answers: readonly [number, { accepted: boolean; step: number }][];
     });
-/** `roundsBefore` came after version 0.1. */
-type AttemptSnapshot = Omit<AttemptRecord, 'parts' | 'stage' | 'roundsBefore'> & {
+/** `roundsBefore` and `waitedMs` came after version 0.1. */
+type AttemptSnapshot = Omit<AttemptRecord, 'parts' | 'stage' | 'roundsBefore' | 'waitedMs'> & {
   readonly roundsBefore?: number;
+  readonly waitedMs?: number;
   readonly parts: readonly [number, CheckpointPart][];
   readonly stage: StageSnapshot;
 };
@@ -137,7 +140,9 @@ export function restoreSnapshot(snapshot: StateSnapshot): State {
     const ledger = { amounts: restoreAmounts(amounts), unsaved: BigInt(unsaved), milli: 0, reservedMilli: 0, settledAtMs };
     const { array = null, held = null, next = null, nomination = null, target = null } = stored;
     const attempts = stored.attempts.map(restoreAttempt);
-    const job: JobRecord = { ...stored, array, held, next, nomination, target, spec: liftSpec(stored.spec), attempts, ledger };
+    const spec = liftSpec(stored.spec);
+    const attained = stored.attained ?? attainedBy({ spec }, attempts);
+    const job: JobRecord = { ...stored, array, held, next, nomination, target, spec, attempts, attained, ledger };
     state.jobs.set(job.uid, job);
     state.jobsByName.set(job.name, job.uid);
     if (job.phase.kind === 'pending') insertPending(state, job);
@@ -170,8 +175,10 @@ function restoreAmounts(stored: AmountsSnapshot): Amounts {
 
 function restoreAttempt(stored: AttemptSnapshot): AttemptRecord {
   const stage: AttemptStage =
-    stored.stage.kind === 'suspending' ? { ...stored.stage, answers: new Map(stored.stage.answers) } : stored.stage;
-  return { ...stored, roundsBefore: stored.roundsBefore ?? 0, parts: new Map(stored.parts), stage };
+    stored.stage.kind === 'suspending'
+      ? { ...stored.stage, message: stored.stage.message ?? '', answers: new Map(stored.stage.answers) }
+      : stored.stage;
+  return { ...stored, roundsBefore: stored.roundsBefore ?? 0, waitedMs: stored.waitedMs ?? 0, parts: new Map(stored.parts), stage };
 }
 
 function restoreHold(state: State, job: JobRecord, attempt: AttemptRecord): void {

@@ -50,6 +50,8 @@ export interface State {
   wakeAtMs: number | null;
   /** What jobs ask of late (schedule/popularShapes.ts): it decides between places that hold a worker. No index. */
   popular: PopularRecord;
+  /** A pass is due, within a second, when one of these has saved: somebody may have its place then (queues/standing.ts). Derived. */
+  awaitsSave: ReadonlySet<JobUid>;
   /** Revision at which a node last came or changed its inventory. Derived. */
   topologyAt: Revision;
 }
@@ -127,6 +129,8 @@ export interface JobRecord {
   /** The newest complete checkpoint. */
   checkpoint: { step: number; path: string; atMs: number; attempt: number } | null;
   readonly restarts: { readonly applicationAtMs: number[]; infrastructure: number; preemption: number };
+  /** GPU-time that its ended attempts held, in milli-GPU-milliseconds; may be above 2^53, where neighbours are further apart. */
+  attained: number;
   readonly ledger: JobLedger;
 }
 
@@ -163,6 +167,8 @@ export type JobPhase =
 export interface AttemptRecord {
   readonly number: number;
   readonly placedAtMs: number;
+  /** How long the job had waited, in one go, when this was placed. */
+  readonly waitedMs: number;
   startedAtMs: number | null;
   endedAtMs: number | null;
   readonly placement: Placement;
@@ -198,6 +204,8 @@ export type AttemptStage =
       readonly graceMs: number;
       readonly sinceMs: number;
       readonly reason: LeaveReason;
+      /** Why it is asked, for its user; empty: the reason says all. */
+      readonly message: string;
       /** By worker, for this round. */
       readonly answers: Map<number, { accepted: boolean; step: number }>;
     }
@@ -285,6 +293,7 @@ export function emptyState(): State {
     scheduleDirty: true,
     wakeAtMs: null,
     popular: noPopularShapes(),
+    awaitsSave: new Set(),
     topologyAt: revision(0),
   };
 }

@@ -125,7 +125,10 @@ function tellAttempt(state: StateView, event: AttemptEvent): Told | null {
         event.state === 'lost',
       );
     case 'SuspendStaged':
-      if (event.stage.kind === 'ask') return say('Suspending', `${of} is asked to leave with a checkpoint (${event.reason})`);
+      if (event.stage.kind === 'ask') {
+        const why = event.message === undefined ? '' : `: ${event.message}`;
+        return say('Suspending', `${of} is asked to leave with a checkpoint (${event.reason})${why}`);
+      }
       return event.stage.kind === 'decided' ? say('StopStepDecided', `${of}: every rank stops at step ${event.stage.stopStep}`) : null;
     case 'SuspendCancelled':
       return say('SuspendCancelled', `${of} runs on: its place is no longer needed`);
