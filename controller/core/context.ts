@@ -22,6 +22,15 @@ export interface Policy {
   readonly restartCostMs: number;
   /** Searches for victims in one pass; a search walks the cluster. */
   readonly victimSearchesPerPassMax: number;
+  /**
+   * Moves of running jobs that make a hole for a gang may cost each of its GPUs so much, and no more than it has waited:
+   * work since their last checkpoints, and restarts. 0: nobody is moved.
+   */
+  readonly moveBudgetMs: number;
+  /** Searches for such moves in one pass; a search walks the cluster. */
+  readonly moveSearchesPerPassMax: number;
+  /** Jobs moved for one gang. */
+  readonly movesPerPlanMax: number;
   /** Gangs placed in one step; the rest waits for the next one, so that a commit stays bounded. */
   readonly placementsPerStepMax: number;
   readonly jobsMax: number;

@@ -74,11 +74,22 @@ export type JobEvent =
       readonly victims: readonly JobUid[];
       readonly placement: Placement;
       readonly model: string | null;
+      /** Victims that lose nothing: a place elsewhere, on the same model, is kept for each. Absent: none. */
+      readonly moves?: readonly MovedTo[];
     }
+  /** Of a job that was asked to move: the place kept for it is kept no more. */
   | { readonly kind: 'NominationDropped'; readonly uid: JobUid; readonly message: string }
   /** It is over without an attempt that could end: nothing of it ran, or what ran had left. */
   | { readonly kind: 'JobExpired'; readonly uid: JobUid; readonly reason: StopReason; readonly message: string }
   | { readonly kind: 'JobRemoved'; readonly uid: JobUid; readonly name: JobName };
+
+/** Where a job that is asked to move starts again. */
+export interface MovedTo {
+  readonly uid: JobUid;
+  readonly placement: Placement;
+  /** What the move costs each of its GPUs: the work since its last checkpoint, and the restart. */
+  readonly costMs: number;
+}
 
 /** Which of how many jobs of which array a job is. */
 export interface ArrayTask {
@@ -152,7 +163,7 @@ export type AttemptEvent =
   | (OfAttempt & { readonly kind: 'CheckpointCompleted'; readonly step: number; readonly path: string });
 
 /** Why an attempt is asked to leave with a checkpoint. */
-export type LeaveReason = 'Suspended' | 'Drained' | 'Preempted' | 'Deleted';
+export type LeaveReason = 'Suspended' | 'Drained' | 'Preempted' | 'Moved' | 'Deleted';
 
 export type WorkerRecordState = 'assigned' | 'starting' | 'running' | 'stopping' | 'ended' | 'lost';
 

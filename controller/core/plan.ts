@@ -7,6 +7,7 @@ import { onApplyQueue } from './queues/onRequest.ts';
 import type { Candidate, PlacementDecision } from './schedule/decidePlacement.ts';
 import { decidePlacement } from './schedule/decidePlacement.ts';
 import { openRoom } from './schedule/clusterRoom.ts';
+import { KeptPlaces } from './schedule/consolidate/keptPlaces.ts';
 import type { Nominee } from './schedule/preempt.ts';
 import { isShortage, Preemption } from './schedule/preempt.ts';
 import type { StateView } from './state/view.ts';
@@ -35,11 +36,14 @@ export function planJob(state: StateView, request: Extract<Request, { kind: 'app
 /** Where it would go, or whom it would wait for, with what is kept for nominees out of reach. */
 function decideAmongOthers(dry: Turn, candidate: Candidate & Nominee): PlacementDecision {
   const cluster = openRoom(dry.state, dry.context.policy.levels);
+  const kept = new KeptPlaces(dry, cluster);
+  kept.keepAll();
   const preemption = new Preemption(dry, cluster);
   for (const nominee of preemption.nominees()) preemption.hold(nominee);
   const decision = decidePlacement(dry.state, cluster, candidate, { failed: new Map(), nowMs: dry.context.nowMs });
   const wait = !decision.ok && isShortage(decision.wait) ? preemption.nominate(candidate) : null;
   preemption.end();
+  kept.end();
   return wait === null ? decision : { ok: false, wait };
 }
 

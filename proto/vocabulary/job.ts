@@ -150,6 +150,7 @@ export const stopReasons = [
   'Suspended',
   'Drained',
   'Preempted',
+  'Moved',
   'Succeeded',
 ] as const;
 export type StopReason = (typeof stopReasons)[number];

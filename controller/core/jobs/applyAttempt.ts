@@ -10,6 +10,7 @@ import { countUsage } from '../queues/usage.ts';
 import type { AttemptRecord, JobRecord, State, WorkerRecord } from '../state/state.ts';
 import { movePhase } from './applyJob.ts';
 import { countAwaited, waitsForOthers } from './dependencies.ts';
+import { cancelMove } from './moves.ts';
 
 type Stamped<E> = E & { readonly atMs: number };
 type Of<K extends AttemptEvent['kind']> = Stamped<Extract<AttemptEvent, { kind: K }>>;
@@ -48,6 +49,7 @@ export function applyAttemptEvent(state: State, event: Stamped<AttemptEvent>): v
       if (attempt.stage.kind === 'suspending') attempt.roundsBefore = attempt.stage.round;
       settleJob(state, job);
       attempt.stage = { kind: attempt.startedAtMs === null ? 'starting' : 'running' };
+      cancelMove(state, job);
       touchNodes(state, attempt);
       return;
     case 'AttemptStopping':

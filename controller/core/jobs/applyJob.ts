@@ -6,6 +6,7 @@ import type { JobRecord, State } from '../state/state.ts';
 import { countArray } from './arrays.ts';
 import { countAwaited, waitsForOthers } from './dependencies.ts';
 import { liftSpec } from './liftSpec.ts';
+import { askToMove, endMove } from './moves.ts';
 import { insertPending, removePending } from './pending.ts';
 
 /** Folds what happens to a job as a whole. */
@@ -58,15 +59,18 @@ export function applyJobEvent(state: State, event: JobEvent & { readonly atMs: n
       return;
     case 'JobNominated':
       job.nomination = { victims: event.victims, placement: event.placement, model: event.model, atMs: event.atMs };
+      askToMove(state, event);
       return;
     case 'NominationDropped':
       job.nomination = null;
+      endMove(state, job);
       state.scheduleDirty = true;
       return;
     case 'JobRemoved':
       removePending(state, job);
       if (waitsForOthers(job)) countAwaited(state, job, -1);
       if (state.awaited.has(job.name)) state.scheduleDirty = true;
+      state.moving.delete(job.uid);
       state.jobs.delete(job.uid);
       if (state.jobsByName.get(job.name) === job.uid) state.jobsByName.delete(job.name);
       return;
@@ -105,6 +109,7 @@ function createJob(state: State, event: Extract<JobEvent, { kind: 'JobCreated' }
     next: null,
     phase: { kind: 'pending', sinceMs: atMs },
     nomination: null,
+    move: null,
     attempts: [],
     progress: null,
     checkpoint: null,
@@ -124,6 +129,9 @@ export function movePhase(state: State, job: JobRecord, phase: JobRecord['phase'
   if (phase.kind === 'active') countArray(state, job, 1);
   if (phase.kind === 'finished' && state.awaited.has(job.name)) state.scheduleDirty = true;
   job.phase = phase;
-  if (phase.kind !== 'pending') job.nomination = null;
+  if (phase.kind !== 'pending') {
+    job.nomination = null;
+    endMove(state, job);
+  }
   if (phase.kind === 'pending') insertPending(state, job);
 }

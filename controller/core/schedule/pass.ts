@@ -4,6 +4,8 @@ import type { JobView } from '../state/view.ts';
 import type { Turn } from '../turn.ts';
 import { judgeReadiness, wakeAtMs } from '../jobs/readiness.ts';
 import { dropNomination } from '../jobs/stop.ts';
+import { Consolidation } from './consolidate/consolidation.ts';
+import { KeptPlaces } from './consolidate/keptPlaces.ts';
 import { emitPlaced } from './emitPlaced.ts';
 import type { ClusterRoom } from './clusterRoom.ts';
 import { openRoom } from './clusterRoom.ts';
@@ -29,21 +31,30 @@ export interface PassResult {
 
 export function runPass(turn: Turn): PassResult {
   const cluster = openRoom(turn.state, turn.context.policy.levels);
+  const [kept, preemption] = [new KeptPlaces(turn, cluster), new Preemption(turn, cluster)];
   const pass: Pass = {
     turn,
     cluster,
-    preemption: new Preemption(turn, cluster),
+    preemption,
+    consolidation: new Consolidation(turn, cluster, { preemption, kept }),
     failed: new Map(),
     waits: new Map(),
     placed: 0,
     wakeAtMs: null,
   };
+  kept.keepAll();
+  kept.settle((job, decision) => place(pass, job, decision));
   for (const nominee of pass.preemption.nominees()) lookAtNominee(pass, nominee);
+  // What found no room for a nominee may find it in what was kept for those who run on.
+  if (kept.forget()) pass.failed.clear();
+  for (const job of kept.homeless) lookAt(pass, job);
   lookAtOthers(pass);
   pass.preemption.end();
+  kept.end();
   noteWake(pass, pass.preemption.wakeAtMs);
+  noteWake(pass, pass.consolidation.wakeAtMs);
   cluster.settle();
-  const more = pass.placed >= turn.context.policy.placementsPerStepMax && pass.waits.size > 0;
+  const more = (pass.placed >= turn.context.policy.placementsPerStepMax && pass.waits.size > 0) || pass.consolidation.more;
   return { waits: pass.waits, more, wakeAtMs: pass.wakeAtMs };
 }
 
@@ -51,6 +62,7 @@ interface Pass {
   readonly turn: Turn;
   readonly cluster: ClusterRoom;
   readonly preemption: Preemption;
+  readonly consolidation: Consolidation;
   readonly failed: Failed;
   readonly waits: Map<JobUid, WaitReason>;
   placed: number;
@@ -102,7 +114,7 @@ function lookAt(pass: Pass, job: JobView): string | null {
     return decision.model;
   }
   noteWake(pass, widensAtMs(job, pass.turn.context.nowMs));
-  const nominated = isShortage(decision.wait) ? pass.preemption.nominate(job) : null;
+  const nominated = isShortage(decision.wait) ? (pass.preemption.nominate(job) ?? pass.consolidation.nominate(job)) : null;
   pass.waits.set(job.uid, nominated ?? decision.wait);
   return nominated === null ? null : (job.nomination?.model ?? null);
 }

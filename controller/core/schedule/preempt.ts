@@ -116,6 +116,23 @@ export class Preemption {
     return null;
   }
 
+  /** All that hold GPUs, by uid. */
+  running(): readonly Running[] {
+    return this.#allRunning();
+  }
+
+  /** Leaves, or left, for somebody who has not started yet. */
+  isClaimed(uid: JobUid): boolean {
+    return this.#claimed.has(uid);
+  }
+
+  /** Keeps what is free of the place of somebody who was nominated by others (consolidate/). */
+  promise(job: Nominee, plan: { readonly victims: readonly JobUid[]; readonly placement: Placement; readonly model: string }): WaitReason {
+    for (const uid of plan.victims) this.#claimed.add(uid);
+    this.#reserve(job, plan.placement, plan.model);
+    return this.#waits(job, plan.victims);
+  }
+
   /** Gives back what was kept for nominees: it is theirs by the log, not by the capacity. */
   end(): void {
     for (const hold of this.#reserved.splice(0)) this.#cluster.room.capacity.give(hold);
@@ -212,11 +229,14 @@ export class Preemption {
     for (const { node: name, gpus } of placement) {
       const node = capacity.topology.numberOf.get(name);
       if (node === undefined) continue;
-      const free = gpus.filter((gpu) => capacity.freeMilli(node, gpu, number) === gpuMilliPerGpu);
-      if (free.length === 0) continue;
-      const hold: Hold = { owner: null, node, gpus: free, gpuMilli: gpuMilliPerGpu, cpuMilli: 0, memoryBytes: 0 };
-      capacity.take(hold);
-      this.#reserved.push(hold);
+      // Of a GPU that is shared until its holders have left, what is free of it: else others would slip in.
+      const parts = Map.groupBy(gpus, (gpu) => capacity.freeMilli(node, gpu, number));
+      for (const [gpuMilli, those] of parts) {
+        if (gpuMilli === 0 || (gpuMilli < gpuMilliPerGpu && job.spec.gpuShareMilli !== null)) continue;
+        const hold: Hold = { owner: null, node, gpus: those, gpuMilli, cpuMilli: 0, memoryBytes: 0 };
+        capacity.take(hold);
+        this.#reserved.push(hold);
+      }
     }
     this.#book.take(claimOf(job, model));
   }
@@ -238,7 +258,7 @@ export const isShortage = (wait: WaitReason): boolean =>
 /** A user's own limit is nobody else's to make room under. */
 const isQuotaToFree = (broken: WaitReason | null): boolean => broken === null || broken.kind === 'QueueLimit';
 
-interface Running {
+export interface Running {
   readonly victim: JobView;
   readonly claim: Claim;
   readonly evictable: Evictable;

@@ -44,7 +44,7 @@ interface LedgerSnapshot {
 
 type AmountsSnapshot = Readonly<Partial<Record<LedgerCategory, string>>>;
 /** These came after version 0.1. */
-type LaterFields = 'array' | 'held' | 'next' | 'nomination';
+type LaterFields = 'array' | 'held' | 'next' | 'nomination' | 'move';
 type JobSnapshot = Omit<JobRecord, 'attempts' | 'ledger' | LaterFields> &
   Partial<Pick<JobRecord, LaterFields>> & {
     readonly attempts: readonly AttemptSnapshot[];
@@ -114,12 +114,13 @@ export function restoreSnapshot(snapshot: StateSnapshot): State {
   for (const stored of snapshot.jobs) {
     const { amounts, unsaved, settledAtMs = state.atMs } = stored.ledger;
     const ledger = { amounts: restoreAmounts(amounts), unsaved: BigInt(unsaved), milli: 0, settledAtMs };
-    const { array = null, held = null, next = null, nomination = null } = stored;
+    const { array = null, held = null, next = null, nomination = null, move = null } = stored;
     const attempts = stored.attempts.map(restoreAttempt);
-    const job: JobRecord = { ...stored, array, held, next, nomination, spec: liftSpec(stored.spec), attempts, ledger };
+    const job: JobRecord = { ...stored, array, held, next, nomination, move, spec: liftSpec(stored.spec), attempts, ledger };
     state.jobs.set(job.uid, job);
     state.jobsByName.set(job.name, job.uid);
     if (job.phase.kind === 'pending') insertPending(state, job);
+    if (job.move?.kind === 'asked') state.moving.add(job.uid);
     if (waitsForOthers(job)) countAwaited(state, job, 1);
     const attempt = currentAttempt(job);
     if (attempt !== undefined) countArray(state, job, 1);

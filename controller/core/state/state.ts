@@ -12,7 +12,7 @@ import type { Hold } from '../nodes/holds.ts';
 
 /**
  * All that the controller knows, as the fold of the log. Changed in place by `apply` alone, handed out as `StateView`.
- * Indices (`jobsByName`, `pending`, `usage`, `ports`, `awaited`, `arrays`, a node's `jobs` and `holds`, the ledger's rates) are kept by
+ * Indices (`jobsByName`, `pending`, `moving`, `usage`, `ports`, `awaited`, `arrays`, a node's `jobs` and `holds`, the ledger's rates) are kept by
  * the same fold; a snapshot leaves them out and they are made again from the records.
  */
 export interface State {
@@ -28,6 +28,8 @@ export interface State {
   readonly jobsByName: Map<JobName, JobUid>;
   /** Waiting jobs in scheduling order: asked to be next, then priority, then age, then uid. */
   readonly pending: JobUid[];
+  /** Jobs for which a place is kept elsewhere (`JobRecord.move`). Index. */
+  readonly moving: Set<JobUid>;
   /** Milli-GPU held, by queue (with all below it) and by user in a queue; see queues/usageKey.ts for the keys. */
   readonly usage: Map<string, number>;
   /** What was used before, by the same keys, where the queue has a half-life; see queues/pastUsage.ts. No index. */
@@ -104,6 +106,8 @@ export interface JobRecord {
   phase: JobPhase;
   /** Whose GPUs it waits for; null: it was promised none. Only while it waits. */
   nomination: Nomination | null;
+  /** Whether it makes room for another without losing its own; null: it never did. */
+  move: Move | null;
   /** In order; the last one is under way when the phase is `active`. */
   readonly attempts: AttemptRecord[];
   progress: (RecordedProgress & { atMs: number; attempt: number }) | null;
@@ -119,6 +123,21 @@ export interface Nomination {
   readonly model: string | null;
   readonly atMs: number;
 }
+
+/** See schedule/consolidate/. */
+export type Move =
+  /** It leaves, or has left, and starts again at a place that is kept for it. */
+  | {
+      readonly kind: 'asked';
+      /** Who gets its place. */
+      readonly gang: JobUid;
+      readonly placement: Placement;
+      readonly model: string | null;
+      readonly costMs: number;
+      readonly atMs: number;
+    }
+  /** It has been placed since, or its kept place was lost. */
+  | { readonly kind: 'done'; readonly costMs: number; readonly atMs: number };
 
 export interface Mark {
   readonly by: UserName;
@@ -242,6 +261,7 @@ export function emptyState(): State {
     tokens: new Map(),
     jobsByName: new Map(),
     pending: [],
+    moving: new Set(),
     usage: new Map(),
     past: new Map(),
     ports: new Map(),

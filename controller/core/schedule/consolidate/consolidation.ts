@@ -1,0 +1,202 @@
+import type { JobUid } from '#vocabulary/ids.ts';
+import type { Placement } from '#vocabulary/job.ts';
+import type { WaitReason } from '#vocabulary/reasons.ts';
+import { gpuMilliPerGpu } from '#vocabulary/units.ts';
+import { askToLeave } from '../../jobs/stop.ts';
+import type { QueueTree } from '../../queues/queueTree.ts';
+import { findBrokenLimit } from '../../queues/usage.ts';
+import { currentAttempt } from '../../state/state.ts';
+import type { JobView } from '../../state/view.ts';
+import type { Turn } from '../../turn.ts';
+import type { ClusterRoom } from '../clusterRoom.ts';
+import { modelsFor } from '../decidePlacement.ts';
+import { fits } from '../gang/findPlacement.ts';
+import type { Preemption } from '../preempt.ts';
+import { requestOf, wishesKey } from '../requestOf.ts';
+import { rankPlans } from '../victims/chooseVictims.ts';
+import type { Entitlement, Evictable, VictimPlan } from '../victims/chooseVictims.ts';
+import type { KeptPlaces } from './keptPlaces.ts';
+import { mayBeMoved, milliOf, movableFromMs, paysAtMs, restsUntilMs, treeOf, waitedMsOf } from './movable.ts';
+import type { Mover } from './relocate.ts';
+import { relocate, requestToMove } from './relocate.ts';
+
+/**
+ * Holes for gangs where there is room enough, but scattered: small preemptible jobs are asked to move, and each has a
+ * place that is kept for it from then on. Nobody loses a place, so no right is needed; only the work since the last
+ * checkpoint and a restart are lost, and moves are made when that is less than what the gang has lost by waiting.
+ *
+ * The victims' search finds who would have to leave, by cost alone; a plan counts only if all of them fit elsewhere at
+ * once. Then it is a nomination like any other: the movers leave by the suspend protocol, and what is free of the hole
+ * is kept for the gang.
+ *
+ * Why it cannot go on for ever: each plan ends with one more gang running and nobody less, and a moved job neither
+ * moves nor is moved for a while. Bounded: a few searches a pass, so a gang may wait though a plan exists.
+ */
+export class Consolidation {
+  readonly #turn: Turn;
+  readonly #cluster: ClusterRoom;
+  readonly #preemption: Preemption;
+  readonly #kept: KeptPlaces;
+  readonly #tree: QueueTree;
+  /** What searches of this pass found; null: nothing. For the like of them the answer is the same. */
+  readonly #found = new Map<string, Pick<Plan, 'cost' | 'gpuMilli'> | null>();
+  #searches = 0;
+  #promised = 0;
+  #wakeAtMs: number | null = null;
+
+  constructor(turn: Turn, cluster: ClusterRoom, parts: { readonly preemption: Preemption; readonly kept: KeptPlaces }) {
+    this.#turn = turn;
+    this.#cluster = cluster;
+    this.#preemption = parts.preemption;
+    this.#kept = parts.kept;
+    this.#tree = treeOf(turn.state);
+  }
+
+  /** When time alone may let a gang have its moves; null: it does not. */
+  get wakeAtMs(): number | null {
+    return this.#wakeAtMs;
+  }
+
+  /** The limit of searches was reached, and some had been for gangs that need none in the next pass. */
+  get more(): boolean {
+    return this.#promised > 0 && this.#searches >= this.#turn.context.policy.moveSearchesPerPassMax;
+  }
+
+  /** Has others moved for a gang that does not fit; null: it would not help, or not be worth it. */
+  nominate(gang: JobView): WaitReason | null {
+    if (!this.#isPatient(gang)) return null;
+    for (const model of modelsFor(this.#cluster.room, gang, [])) {
+      if (model === null || findBrokenLimit(this.#turn.state, gang, model) !== null) continue;
+      if (this.#cluster.room.freeGpus(model) * gpuMilliPerGpu < milliOf(gang)) continue;
+      const key = JSON.stringify([gang.spec.queue, gang.spec.priority, model, wishesKey(gang, this.#turn.context.nowMs)]);
+      const known = this.#found.get(key);
+      if (known === null || (known !== undefined && !this.#pays(gang, known))) continue;
+      const plan = this.#search(gang, model);
+      this.#found.set(key, plan);
+      if (plan !== null && this.#pays(gang, plan)) return this.#promise(gang, plan);
+    }
+    return null;
+  }
+
+  #pays(gang: JobView, plan: Pick<Plan, 'cost' | 'gpuMilli'>): boolean {
+    const dueMs = paysAtMs(gang, plan, this.#turn.context);
+    if (dueMs > this.#turn.context.nowMs) this.#wake(dueMs);
+    return dueMs <= this.#turn.context.nowMs;
+  }
+
+  /** Rules most jobs out without a search. */
+  #isPatient(gang: JobView): boolean {
+    const { nowMs, policy } = this.#turn.context;
+    const { gpuShareMilli, workers, gpusPerWorker } = gang.spec;
+    if (policy.moveBudgetMs === 0 || gpuShareMilli !== null || workers * gpusPerWorker < 2) return false;
+    // The least that a plan costs is the restart of one GPU.
+    const leastMs = Math.min(policy.restartCostMs, policy.moveBudgetMs) / (workers * gpusPerWorker);
+    const fromMs = Math.max(nowMs - waitedMsOf(gang, nowMs) + Math.ceil(leastMs), restsUntilMs(gang));
+    if (fromMs > nowMs) this.#wake(fromMs);
+    return fromMs <= nowMs;
+  }
+
+  #search(gang: JobView, model: string): Plan | null {
+    const { nowMs, policy } = this.#turn.context;
+    const request = requestOf(this.#cluster, gang, model, nowMs);
+    let candidates = this.#candidates(gang, model);
+    for (let tries = 0; tries < triesPerGang && this.#searches < policy.moveSearchesPerPassMax; tries += 1) {
+      if (!candidates.some(({ mover }) => mover !== null)) return null;
+      this.#searches += 1;
+      const refused = new Set<JobUid>();
+      const evictable = candidates.map((candidate) => candidate.evictable);
+      for (const found of rankPlans(this.#cluster.room, request, evictable, nobodyLoses)) {
+        const leaving = new Set(found.victims);
+        const movers = candidates.flatMap(({ mover }) => (mover !== null && leaving.has(mover.job.uid) ? [mover] : []));
+        // It fits when those have left who leave anyway.
+        if (movers.length === 0) return null;
+        if (movers.length > policy.movesPerPlanMax) continue;
+        const relocation = relocate(this.#cluster, movers, { spots: found.spots[0] ?? [], request, model, nowMs });
+        if (relocation.ok) return this.#planOf(found, { model, movers, places: relocation.places });
+        refused.add(relocation.failed);
+      }
+      if (refused.size === 0) return null;
+      candidates = candidates.filter(({ evictable: { job } }) => !refused.has(job));
+    }
+    return null;
+  }
+
+  #planOf(found: VictimPlan, moves: Pick<Plan, 'model' | 'movers' | 'places'>): Plan {
+    const { capacity } = this.#cluster.room;
+    const placement = (found.spots[0] ?? []).map((spot) => ({ node: capacity.nameOf(spot.node), gpus: spot.gpus }));
+    const gpuMilli = moves.movers.reduce((sum, { job }) => sum + milliOf(job), 0);
+    return { ...moves, victims: found.victims, placement, cost: found.cost, gpuMilli };
+  }
+
+  /** Who may be moved now, and who leaves anyway: that costs nothing. */
+  #candidates(gang: JobView, model: string): readonly Candidate[] {
+    const { nowMs, policy } = this.#turn.context;
+    const costMax = policy.moveBudgetMs * milliOf(gang);
+    const known = new Map<string, boolean>();
+    return this.#preemption.running().flatMap(({ victim: job, claim, evictable }): readonly Candidate[] => {
+      if (claim.model !== model || this.#preemption.isClaimed(job.uid)) return [];
+      const stage = currentAttempt(job)?.stage.kind;
+      if (stage === 'suspending' || stage === 'stopping') return [{ mover: null, evictable: { ...evictable, cost: 0 } }];
+      if (evictable.cost > costMax || job.move?.kind === 'asked' || !mayBeMoved(gang, job, this.#tree)) return [];
+      const fromMs = movableFromMs(job);
+      if (fromMs > nowMs) {
+        this.#wake(fromMs);
+        return [];
+      }
+      if (!this.#fitsElsewhere(job, known)) return [];
+      const costMs = Math.round(evictable.cost / (job.spec.workers * job.spec.gpusPerWorker * gpuMilliPerGpu));
+      // All priorities alike: nobody loses anything that ranks.
+      return [{ mover: { job, holds: evictable.holds, costMs }, evictable: { ...evictable, priority: 0 } }];
+    });
+  }
+
+  /** A first look at a job of one worker, which has to find another place in today's room: most that cannot move are known by it. */
+  #fitsElsewhere(job: JobView, known: Map<string, boolean>): boolean {
+    if (job.spec.workers > 1) return true;
+    const { nowMs } = this.#turn.context;
+    const key = wishesKey(job, nowMs);
+    const answer = known.get(key) ?? fits(this.#cluster.room, requestToMove(this.#cluster, job, nowMs));
+    known.set(key, answer);
+    return answer;
+  }
+
+  #promise(gang: JobView, plan: Plan): WaitReason {
+    const { victims, placement, model } = plan;
+    const moves = plan.movers.map(({ job, costMs }) => ({ uid: job.uid, placement: plan.places.get(job.uid) ?? [], costMs }));
+    this.#promised += 1;
+    this.#turn.emit({ kind: 'JobNominated', uid: gang.uid, victims, placement, model, moves });
+    for (const { job } of plan.movers) {
+      askToLeave(this.#turn, job, 'Moved');
+      this.#kept.keep(job);
+    }
+    return this.#preemption.promise(gang, plan);
+  }
+
+  #wake(atMs: number): void {
+    this.#wakeAtMs = Math.min(atMs, this.#wakeAtMs ?? atMs);
+  }
+}
+
+/** A search without those who found no place may find others who do. */
+const triesPerGang = 3;
+
+interface Candidate {
+  /** null: it leaves anyway. */
+  readonly mover: Mover | null;
+  readonly evictable: Evictable;
+}
+
+interface Plan {
+  readonly victims: readonly JobUid[];
+  readonly placement: Placement;
+  readonly model: string;
+  readonly movers: readonly Mover[];
+  readonly places: ReadonlyMap<JobUid, Placement>;
+  /** Milli-GPU-milliseconds. */
+  readonly cost: number;
+  /** Of all movers. */
+  readonly gpuMilli: number;
+}
+
+/** Everybody keeps a place, so no guarantee is touched. */
+const nobodyLoses: Entitlement = { give: () => true, takeBack: () => undefined };
