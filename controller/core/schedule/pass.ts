@@ -44,10 +44,10 @@ export function runPass(turn: Turn): PassResult {
   };
   kept.keepAll();
   kept.settle((job, decision) => place(pass, job, decision));
+  for (const job of kept.homeless) lookAt(pass, job);
   for (const nominee of pass.preemption.nominees()) lookAtNominee(pass, nominee);
   // What found no room for a nominee may find it in what was kept for those who run on.
   if (kept.forget()) pass.failed.clear();
-  for (const job of kept.homeless) lookAt(pass, job);
   lookAtOthers(pass);
   pass.preemption.end();
   kept.end();

@@ -39,7 +39,7 @@ export class Consolidation {
   readonly #kept: KeptPlaces;
   readonly #tree: QueueTree;
   /** What searches of this pass found; null: nothing. For the like of them the answer is the same. */
-  readonly #found = new Map<string, Pick<Plan, 'cost' | 'gpuMilli'> | null>();
+  readonly #found = new Map<string, { readonly cost: number } | null>();
   #searches = 0;
   #promised = 0;
   #wakeAtMs: number | null = null;
@@ -70,16 +70,16 @@ export class Consolidation {
       if (this.#cluster.room.freeGpus(model) * gpuMilliPerGpu < milliOf(gang)) continue;
       const key = JSON.stringify([gang.spec.queue, gang.spec.priority, model, wishesKey(gang, this.#turn.context.nowMs)]);
       const known = this.#found.get(key);
-      if (known === null || (known !== undefined && !this.#pays(gang, known))) continue;
+      if (known === null || (known !== undefined && !this.#pays(gang, known.cost))) continue;
       const plan = this.#search(gang, model);
       this.#found.set(key, plan);
-      if (plan !== null && this.#pays(gang, plan)) return this.#promise(gang, plan);
+      if (plan !== null && this.#pays(gang, plan.cost)) return this.#promise(gang, plan);
     }
     return null;
   }
 
-  #pays(gang: JobView, plan: Pick<Plan, 'cost' | 'gpuMilli'>): boolean {
-    const dueMs = paysAtMs(gang, plan, this.#turn.context);
+  #pays(gang: JobView, cost: number): boolean {
+    const dueMs = paysAtMs(gang, cost, this.#turn.context);
     if (dueMs > this.#turn.context.nowMs) this.#wake(dueMs);
     return dueMs <= this.#turn.context.nowMs;
   }
@@ -124,8 +124,7 @@ export class Consolidation {
   #planOf(found: VictimPlan, moves: Pick<Plan, 'model' | 'movers' | 'places'>): Plan {
     const { capacity } = this.#cluster.room;
     const placement = (found.spots[0] ?? []).map((spot) => ({ node: capacity.nameOf(spot.node), gpus: spot.gpus }));
-    const gpuMilli = moves.movers.reduce((sum, { job }) => sum + milliOf(job), 0);
-    return { ...moves, victims: found.victims, placement, cost: found.cost, gpuMilli };
+    return { ...moves, victims: found.victims, placement, cost: found.cost };
   }
 
   /** Who may be moved now, and who leaves anyway: that costs nothing. */
@@ -194,8 +193,6 @@ interface Plan {
   readonly places: ReadonlyMap<JobUid, Placement>;
   /** Milli-GPU-milliseconds. */
   readonly cost: number;
-  /** Of all movers. */
-  readonly gpuMilli: number;
 }
 
 /** Everybody keeps a place, so no guarantee is touched. */

@@ -2,7 +2,6 @@ import type { JobUid } from '#vocabulary/ids.ts';
 import { cancelLeaving } from '../../jobs/stop.ts';
 import { judgeReadiness } from '../../jobs/readiness.ts';
 import { findBrokenLimit } from '../../queues/usage.ts';
-import { currentAttempt } from '../../state/state.ts';
 import type { JobView } from '../../state/view.ts';
 import type { Turn } from '../../turn.ts';
 import type { Hold } from '../capacity/capacity.ts';
@@ -12,8 +11,9 @@ import { keepPlace } from './keepPlace.ts';
 
 /**
  * The places of jobs that were asked to move, in one pass. They are out of everybody's reach from its beginning to its
- * end; who has left starts there before anybody is looked at. A place that breaks (its node went, a GPU failed) is kept
- * no more: who has not been told to stop runs on where it is, and who has is an ordinary waiting job, looked at first.
+ * end; who has left starts there before anybody is looked at. When a place breaks (its node went, a GPU failed), who has
+ * not been told to stop runs on where it is. Who has is looked at before all others when it has left, and may find that
+ * what it left is still there; after that it is an ordinary waiting job.
  */
 export class KeptPlaces {
   readonly #turn: Turn;
@@ -74,9 +74,10 @@ export class KeptPlaces {
 
   #lose(job: JobView): void {
     cancelLeaving(this.#turn, job);
-    if (job.move?.kind !== 'asked') return;
+    // It is leaving: the place may still come back.
+    if (job.phase.kind !== 'pending') return;
     this.#turn.emit({ kind: 'NominationDropped', uid: job.uid, message: 'the place that was kept for it is not to be had any more' });
-    if (currentAttempt(job) === undefined) this.#homeless.push(job);
+    this.#homeless.push(job);
   }
 
   #giveBack(uid: JobUid): void {

@@ -33,23 +33,24 @@ export const milliOf = ({ spec }: JobView): number => spec.workers * spec.gpusPe
 export const treeOf = (state: StateView): QueueTree => new QueueTree(state.queues);
 
 /**
- * When moves that cost so much now are worth it: the gang has waited for as long as they cost each GPU of it, and that is
- * not more than the policy allows. Costs grow as the movers work on. Later than now: not yet, look again then.
+ * When moves that cost so much now (milli-GPU-milliseconds) are worth it: the gang has waited for as long as they cost
+ * each GPU of it, and that is not more than the policy allows. Later than now: not yet, look again then. Meanwhile a
+ * mover's work makes its move dearer and a save cheaper, and neither is a reason for a pass by itself.
  */
 export function paysAtMs(
   gang: JobView,
-  moves: { readonly cost: number; readonly gpuMilli: number },
+  cost: number,
   now: { readonly nowMs: number; readonly policy: Pick<Policy, 'moveBudgetMs' | 'restartCostMs'> },
 ): number {
   const { nowMs, policy } = now;
-  const waitedMs = waitedMsOf(gang, nowMs);
-  const costMs = moves.cost / milliOf(gang);
-  if (costMs <= Math.min(waitedMs, policy.moveBudgetMs)) return nowMs;
-  // A save makes movers cheaper, and is no reason for a pass: look again when a restart's time has gone by.
-  const againAtMs = nowMs + Math.max(1_000, policy.restartCostMs);
-  const perMs = 1 - moves.gpuMilli / milliOf(gang);
-  const patientAtMs = perMs > 0 && costMs > waitedMs ? nowMs + Math.ceil((costMs - waitedMs) / perMs) : againAtMs;
-  return Math.min(patientAtMs, againAtMs);
+  const costMs = Math.ceil(cost / milliOf(gang));
+  const missingMs = costMs - waitedMsOf(gang, nowMs);
+  if (missingMs <= 0 && costMs <= policy.moveBudgetMs) return nowMs;
+  const againMs = costMs <= policy.moveBudgetMs ? missingMs : policy.restartCostMs;
+  return nowMs + Math.max(lookAgainMs, againMs);
 }
+
+/** Not a pass for every millisecond that a plan has become dearer. */
+const lookAgainMs = 1_000;
 
 export const waitedMsOf = ({ phase }: JobView, nowMs: number): number => (phase.kind === 'pending' ? nowMs - phase.sinceMs : 0);
