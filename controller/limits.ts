@@ -43,6 +43,7 @@ export const defaultPolicy: Policy = {
   victimSearchesPerPassMax: 16,
   moveBudgetMs: 600_000,
   moveSearchesPerPassMax: 4,
+  moveSearchPauseMs: 5_000,
   movesPerPlanMax: 256,
   placementsPerStepMax: 5_000,
   jobsMax: 200_000,

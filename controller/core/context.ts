@@ -29,6 +29,8 @@ export interface Policy {
   readonly moveBudgetMs: number;
   /** Searches for such moves in one pass; a search walks the cluster. */
   readonly moveSearchesPerPassMax: number;
+  /** Time between two passes that search, unless it is known when there will be something to find. */
+  readonly moveSearchPauseMs: number;
   /** Jobs moved for one gang. */
   readonly movesPerPlanMax: number;
   /** Gangs placed in one step; the rest waits for the next one, so that a commit stays bounded. */

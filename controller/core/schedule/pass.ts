@@ -27,6 +27,8 @@ export interface PassResult {
   readonly more: boolean;
   /** Another one is due then, though nothing else happens; null: time alone changes nothing. */
   readonly wakeAtMs: number | null;
+  /** For State.movesFromMs. */
+  readonly movesFromMs: number;
 }
 
 export function runPass(turn: Turn): PassResult {
@@ -55,7 +57,7 @@ export function runPass(turn: Turn): PassResult {
   noteWake(pass, pass.consolidation.wakeAtMs);
   cluster.settle();
   const more = (pass.placed >= turn.context.policy.placementsPerStepMax && pass.waits.size > 0) || pass.consolidation.more;
-  return { waits: pass.waits, more, wakeAtMs: pass.wakeAtMs };
+  return { waits: pass.waits, more, wakeAtMs: pass.wakeAtMs, movesFromMs: pass.consolidation.nextSearchMs };
 }
 
 interface Pass {

@@ -46,6 +46,8 @@ export interface State {
   scheduleDirty: boolean;
   /** A pass is due at this time though nothing else happens (jobs/readiness.ts); null: time alone changes nothing. Derived. */
   wakeAtMs: number | null;
+  /** Moves that make a hole are not looked for before this time, so that they are not at every step. Derived; 0 after recovery. */
+  movesFromMs: number;
   /** Revision at which a node last came or changed its inventory. Derived. */
   topologyAt: Revision;
 }
@@ -271,6 +273,7 @@ export function emptyState(): State {
     ledger: noClusterLedger(),
     scheduleDirty: true,
     wakeAtMs: null,
+    movesFromMs: 0,
     topologyAt: revision(0),
   };
 }

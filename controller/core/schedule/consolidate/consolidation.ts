@@ -40,6 +40,9 @@ export class Consolidation {
   readonly #tree: QueueTree;
   /** What searches of this pass found; null: nothing. For the like of them the answer is the same. */
   readonly #found = new Map<string, { readonly cost: number } | null>();
+  /** Whether single workers would find a place elsewhere, as of their first look: by job, and by what they wish for. */
+  readonly #movable = new Map<JobUid, boolean>();
+  readonly #haveRoom = new Map<string, boolean>();
   #searches = 0;
   #promised = 0;
   #wakeAtMs: number | null = null;
@@ -57,6 +60,14 @@ export class Consolidation {
     return this.#wakeAtMs;
   }
 
+  /** When the next pass may search. */
+  get nextSearchMs(): number {
+    const { state, context } = this.#turn;
+    if (this.#searches === 0) return state.movesFromMs;
+    if (this.#promised > 0) return context.nowMs;
+    return Math.min(context.nowMs + context.policy.moveSearchPauseMs, this.#wakeAtMs ?? Number.POSITIVE_INFINITY);
+  }
+
   /** The limit of searches was reached, and some had been for gangs that need none in the next pass. */
   get more(): boolean {
     return this.#promised > 0 && this.#searches >= this.#turn.context.policy.moveSearchesPerPassMax;
@@ -67,7 +78,7 @@ export class Consolidation {
     if (!this.#isPatient(gang)) return null;
     for (const model of modelsFor(this.#cluster.room, gang, [])) {
       if (model === null || findBrokenLimit(this.#turn.state, gang, model) !== null) continue;
-      if (this.#cluster.room.freeGpus(model) * gpuMilliPerGpu < milliOf(gang)) continue;
+      if (this.#cluster.room.freeGpus(model) * gpuMilliPerGpu < milliOf(gang) || !this.#isTime()) continue;
       const key = JSON.stringify([gang.spec.queue, gang.spec.priority, model, wishesKey(gang, this.#turn.context.nowMs)]);
       const known = this.#found.get(key);
       if (known === null || (known !== undefined && !this.#pays(gang, known.cost))) continue;
@@ -76,6 +87,12 @@ export class Consolidation {
       if (plan !== null && this.#pays(gang, plan.cost)) return this.#promise(gang, plan);
     }
     return null;
+  }
+
+  #isTime(): boolean {
+    const { state, context } = this.#turn;
+    if (state.movesFromMs > context.nowMs) this.#wake(state.movesFromMs);
+    return state.movesFromMs <= context.nowMs;
   }
 
   #pays(gang: JobView, cost: number): boolean {
@@ -131,18 +148,17 @@ export class Consolidation {
   #candidates(gang: JobView, model: string): readonly Candidate[] {
     const { nowMs, policy } = this.#turn.context;
     const costMax = policy.moveBudgetMs * milliOf(gang);
-    const known = new Map<string, boolean>();
     return this.#preemption.running().flatMap(({ victim: job, claim, evictable }): readonly Candidate[] => {
       if (claim.model !== model || this.#preemption.isClaimed(job.uid)) return [];
       const stage = currentAttempt(job)?.stage.kind;
       if (stage === 'suspending' || stage === 'stopping') return [{ mover: null, evictable: { ...evictable, cost: 0 } }];
       if (evictable.cost > costMax || job.move?.kind === 'asked' || !mayBeMoved(gang, job, this.#tree)) return [];
+      if (!this.#fitsElsewhere(job)) return [];
       const fromMs = movableFromMs(job);
       if (fromMs > nowMs) {
         this.#wake(fromMs);
         return [];
       }
-      if (!this.#fitsElsewhere(job, known)) return [];
       const costMs = Math.round(evictable.cost / (job.spec.workers * job.spec.gpusPerWorker * gpuMilliPerGpu));
       // All priorities alike: nobody loses anything that ranks.
       return [{ mover: { job, holds: evictable.holds, costMs }, evictable: { ...evictable, priority: 0 } }];
@@ -150,12 +166,15 @@ export class Consolidation {
   }
 
   /** A first look at a job of one worker, which has to find another place in today's room: most that cannot move are known by it. */
-  #fitsElsewhere(job: JobView, known: Map<string, boolean>): boolean {
+  #fitsElsewhere(job: JobView): boolean {
     if (job.spec.workers > 1) return true;
+    const known = this.#movable.get(job.uid);
+    if (known !== undefined) return known;
     const { nowMs } = this.#turn.context;
     const key = wishesKey(job, nowMs);
-    const answer = known.get(key) ?? fits(this.#cluster.room, requestToMove(this.#cluster, job, nowMs));
-    known.set(key, answer);
+    const answer = this.#haveRoom.get(key) ?? fits(this.#cluster.room, requestToMove(this.#cluster, job, nowMs));
+    this.#haveRoom.set(key, answer);
+    this.#movable.set(job.uid, answer);
     return answer;
   }
 
