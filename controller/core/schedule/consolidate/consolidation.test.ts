@@ -118,11 +118,11 @@ describe('a gang for which there is room in all, but not in one place', () => {
   });
 
   test('is not promised a place for which nobody has to move: it starts when those have left who leave anyway', () => {
-    const cluster = scattered(oneMove());
-    cluster.step([{ kind: 'suspendJob', name: jobName('small'), user: userName('alice') }]);
+    const cluster = scattered([...oneMove(), { other: gpus(1), x3: gpus(3) }]);
     cluster.step([applyJob('gang', gpus(4), 'bob')]);
+    cluster.step([{ kind: 'suspendJob', name: jobName('small'), user: userName('alice') }]);
     pass(cluster, 8);
-    expect(movesOf(cluster)).toEqual([]);
+    expect(cluster.log.some((event) => event.kind === 'JobNominated')).toBe(false);
     expect(cluster.placements()).toContain('gang n1:0,1,2,3');
   });
 
@@ -171,6 +171,15 @@ describe('who is moved', () => {
       { b: gpus(2, { preemptible: false }), c: gpus(1, { preemptible: false }), x2: gpus(1) },
     ];
     expect(moves(nodes, gpus(2))).toEqual([]);
+  });
+
+  test('is not torn apart by it: workers on one node stay on one', () => {
+    const nodes = [
+      { pair: gpus(1, { workers: 2 }), x1: gpus(2) },
+      { a: gpus(3, { preemptible: false }), x2: gpus(1) },
+      { b: gpus(3, { preemptible: false }), x3: gpus(1) },
+    ];
+    expect(moves(nodes)).toEqual([]);
   });
 
   test('is asked when it has run as long as it wants to, though nothing else happens then', () => {

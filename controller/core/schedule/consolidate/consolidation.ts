@@ -3,7 +3,7 @@ import type { Placement } from '#vocabulary/job.ts';
 import type { WaitReason } from '#vocabulary/reasons.ts';
 import { gpuMilliPerGpu } from '#vocabulary/units.ts';
 import { askToLeave } from '../../jobs/stop.ts';
-import type { QueueTree } from '../../queues/queueTree.ts';
+import { QueueTree } from '../../queues/queueTree.ts';
 import { findBrokenLimit } from '../../queues/usage.ts';
 import { currentAttempt } from '../../state/state.ts';
 import type { JobView } from '../../state/view.ts';
@@ -16,7 +16,7 @@ import { requestOf, wishesKey } from '../requestOf.ts';
 import { rankPlans } from '../victims/chooseVictims.ts';
 import type { Entitlement, Evictable, VictimPlan } from '../victims/chooseVictims.ts';
 import type { KeptPlaces } from './keptPlaces.ts';
-import { mayBeMoved, milliOf, movableFromMs, paysAtMs, restsUntilMs, treeOf, waitedMsOf } from './movable.ts';
+import { mayBeMoved, milliOf, movableFromMs, paysAtMs, restsUntilMs, waitedMsOf } from './movable.ts';
 import type { Mover } from './relocate.ts';
 import { relocate, requestToMove } from './relocate.ts';
 
@@ -37,12 +37,12 @@ export class Consolidation {
   readonly #cluster: ClusterRoom;
   readonly #preemption: Preemption;
   readonly #kept: KeptPlaces;
-  readonly #tree: QueueTree;
   /** What searches of this pass found; null: nothing. For the like of them the answer is the same. */
   readonly #found = new Map<string, { readonly cost: number } | null>();
   /** Whether single workers would find a place elsewhere, as of their first look: by job, and by what they wish for. */
   readonly #movable = new Map<JobUid, boolean>();
   readonly #haveRoom = new Map<string, boolean>();
+  #tree: QueueTree | null = null;
   #searches = 0;
   #promised = 0;
   #wakeAtMs: number | null = null;
@@ -52,7 +52,6 @@ export class Consolidation {
     this.#cluster = cluster;
     this.#preemption = parts.preemption;
     this.#kept = parts.kept;
-    this.#tree = treeOf(turn.state);
   }
 
   /** When time alone may let a gang have its moves; null: it does not. */
@@ -75,10 +74,11 @@ export class Consolidation {
 
   /** Has others moved for a gang that does not fit; null: it would not help, or not be worth it. */
   nominate(gang: JobView): WaitReason | null {
-    if (!this.#isPatient(gang)) return null;
+    const { gpuShareMilli, workers, gpusPerWorker } = gang.spec;
+    if (this.#turn.context.policy.moveBudgetMs === 0 || gpuShareMilli !== null || workers * gpusPerWorker < 2) return null;
     for (const model of modelsFor(this.#cluster.room, gang, [])) {
       if (model === null || findBrokenLimit(this.#turn.state, gang, model) !== null) continue;
-      if (this.#cluster.room.freeGpus(model) * gpuMilliPerGpu < milliOf(gang) || !this.#isTime()) continue;
+      if (this.#cluster.room.freeGpus(model) * gpuMilliPerGpu < milliOf(gang) || !this.#isTime(gang)) continue;
       const key = JSON.stringify([gang.spec.queue, gang.spec.priority, model, wishesKey(gang, this.#turn.context.nowMs)]);
       const known = this.#found.get(key);
       if (known === null || (known !== undefined && !this.#pays(gang, known.cost))) continue;
@@ -89,28 +89,21 @@ export class Consolidation {
     return null;
   }
 
-  #isTime(): boolean {
+  /** Rules most searches out: it has not waited for long enough, was moved itself lately, or somebody has just looked. */
+  #isTime(gang: JobView): boolean {
     const { state, context } = this.#turn;
-    if (state.movesFromMs > context.nowMs) this.#wake(state.movesFromMs);
-    return state.movesFromMs <= context.nowMs;
+    const { nowMs, policy } = context;
+    // The least that a plan costs is the restart of one GPU.
+    const leastMs = Math.ceil((Math.min(policy.restartCostMs, policy.moveBudgetMs) * gpuMilliPerGpu) / milliOf(gang));
+    const fromMs = Math.max(nowMs - waitedMsOf(gang, nowMs) + leastMs, restsUntilMs(gang), state.movesFromMs);
+    if (fromMs > nowMs) this.#wake(fromMs);
+    return fromMs <= nowMs;
   }
 
   #pays(gang: JobView, cost: number): boolean {
     const dueMs = paysAtMs(gang, cost, this.#turn.context);
     if (dueMs > this.#turn.context.nowMs) this.#wake(dueMs);
     return dueMs <= this.#turn.context.nowMs;
-  }
-
-  /** Rules most jobs out without a search. */
-  #isPatient(gang: JobView): boolean {
-    const { nowMs, policy } = this.#turn.context;
-    const { gpuShareMilli, workers, gpusPerWorker } = gang.spec;
-    if (policy.moveBudgetMs === 0 || gpuShareMilli !== null || workers * gpusPerWorker < 2) return false;
-    // The least that a plan costs is the restart of one GPU.
-    const leastMs = Math.min(policy.restartCostMs, policy.moveBudgetMs) / (workers * gpusPerWorker);
-    const fromMs = Math.max(nowMs - waitedMsOf(gang, nowMs) + Math.ceil(leastMs), restsUntilMs(gang));
-    if (fromMs > nowMs) this.#wake(fromMs);
-    return fromMs <= nowMs;
   }
 
   #search(gang: JobView, model: string): Plan | null {
@@ -148,11 +141,12 @@ export class Consolidation {
   #candidates(gang: JobView, model: string): readonly Candidate[] {
     const { nowMs, policy } = this.#turn.context;
     const costMax = policy.moveBudgetMs * milliOf(gang);
+    const tree = (this.#tree ??= new QueueTree(this.#turn.state.queues));
     return this.#preemption.running().flatMap(({ victim: job, claim, evictable }): readonly Candidate[] => {
       if (claim.model !== model || this.#preemption.isClaimed(job.uid)) return [];
       const stage = currentAttempt(job)?.stage.kind;
       if (stage === 'suspending' || stage === 'stopping') return [{ mover: null, evictable: { ...evictable, cost: 0 } }];
-      if (evictable.cost > costMax || job.move?.kind === 'asked' || !mayBeMoved(gang, job, this.#tree)) return [];
+      if (evictable.cost > costMax || job.move?.kind === 'asked' || !mayBeMoved(gang, job, tree)) return [];
       if (!this.#fitsElsewhere(job)) return [];
       const fromMs = movableFromMs(job);
       if (fromMs > nowMs) {

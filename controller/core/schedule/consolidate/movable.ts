@@ -1,8 +1,8 @@
 import { milliPerGpu } from '#vocabulary/job.ts';
 import type { Policy } from '../../context.ts';
-import { QueueTree } from '../../queues/queueTree.ts';
+import type { QueueTree } from '../../queues/queueTree.ts';
 import { currentAttempt } from '../../state/state.ts';
-import type { JobView, StateView } from '../../state/view.ts';
+import type { JobView } from '../../state/view.ts';
 
 /** A moved job is left alone for as many times what its move cost. */
 const restPerCost = 10;
@@ -29,8 +29,6 @@ export const restsUntilMs = ({ move }: JobView): number => (move?.kind === 'done
 
 /** All GPUs of the job. */
 export const milliOf = ({ spec }: JobView): number => spec.workers * spec.gpusPerWorker * milliPerGpu(spec);
-
-export const treeOf = (state: StateView): QueueTree => new QueueTree(state.queues);
 
 /**
  * When moves that cost so much now (milli-GPU-milliseconds) are worth it: the gang has waited for as long as they cost
