@@ -1,9 +1,14 @@
 import type { JobEvent } from '../events.ts';
 import type { JobRecord, State } from '../state/state.ts';
 
-/** Folds what a nomination says of those who move: a place is kept for each. */
-export function askToMove(state: State, event: Extract<JobEvent, { kind: 'JobNominated' }> & { readonly atMs: number }): void {
-  const { uid: gang, model, atMs } = event;
+/** Folds a nomination; for each of those who move a place is kept. */
+export function nominate(
+  state: State,
+  nominee: JobRecord,
+  event: Extract<JobEvent, { kind: 'JobNominated' }> & { readonly atMs: number },
+): void {
+  const { uid: gang, victims, model, atMs } = event;
+  nominee.nomination = { victims, placement: event.placement, model, atMs };
   for (const { uid, placement, costMs } of event.moves ?? []) {
     const job = state.jobs.get(uid);
     if (job === undefined) continue;

@@ -12,7 +12,8 @@ import type { Hold } from '../nodes/holds.ts';
 
 /**
  * All that the controller knows, as the fold of the log. Changed in place by `apply` alone, handed out as `StateView`.
- * Indices (`jobsByName`, `pending`, `moving`, `usage`, `ports`, `awaited`, `arrays`, a node's `jobs` and `holds`, the ledger's rates) are kept by
+ * Indices (`jobsByName`, `pending`, `moving`, `usage`, `ports`, `awaited`, `arrays`, `endings`, a node's `jobs` and `holds`, the ledger's rates)
+ * are kept by
  * the same fold; a snapshot leaves them out and they are made again from the records.
  */
 export interface State {
@@ -40,6 +41,7 @@ export interface State {
   readonly awaited: Map<JobName, number>;
   /** How many jobs of an array hold GPUs. Index. */
   readonly arrays: Map<JobName, number>;
+  readonly endings: Endings;
   readonly recent: RecentEvent[];
   readonly ledger: ClusterLedger;
   /** Something changed that may let a waiting job start. Derived; true after recovery. */
@@ -50,6 +52,13 @@ export interface State {
   movesFromMs: number;
   /** Revision at which a node last came or changed its inventory. Derived. */
   topologyAt: Revision;
+}
+
+/** By when jobs under way leave their GPUs at the latest, of those for which something promises it (jobs/endings.ts). Index. */
+export interface Endings {
+  readonly atMs: Map<JobUid, number>;
+  /** By that time, then uid. */
+  readonly order: JobUid[];
 }
 
 export interface QueueRecord {
@@ -110,6 +119,8 @@ export interface JobRecord {
   nomination: Nomination | null;
   /** Whether it makes room for another without losing its own; null: it never did. */
   move: Move | null;
+  /** The place that empties for it, whoever leaves when (schedule/reserve); null: none. Only while it waits. */
+  target: Target | null;
   /** In order; the last one is under way when the phase is `active`. */
   readonly attempts: AttemptRecord[];
   progress: (RecordedProgress & { atMs: number; attempt: number }) | null;
@@ -140,6 +151,12 @@ export type Move =
     }
   /** It has been placed since, or its kept place was lost. */
   | { readonly kind: 'done'; readonly costMs: number; readonly atMs: number };
+
+export interface Target {
+  readonly placement: Placement;
+  readonly model: string | null;
+  readonly atMs: number;
+}
 
 export interface Mark {
   readonly by: UserName;
@@ -269,6 +286,7 @@ export function emptyState(): State {
     ports: new Map(),
     awaited: new Map(),
     arrays: new Map(),
+    endings: { atMs: new Map(), order: [] },
     recent: [],
     ledger: noClusterLedger(),
     scheduleDirty: true,

@@ -143,6 +143,24 @@ describe('a gang for which there is room in all, but not in one place', () => {
   });
 });
 
+test('who stands where a job ahead is promised to be is not moved for a gang behind, and nobody moves there', () => {
+  // All of n1 is reserved for `ahead`, from the end of `timed` on. Those beside it would fit on n2 and n3.
+  const soon = gpus(1, { maxRuntimeMs: 400_000 });
+  const cluster = scattered([
+    { timed: gpus(1, { maxRuntimeMs: 500_000, preemptible: false }), a: soon, b: soon, c: soon },
+    { big: gpus(2, { preemptible: false }), x2: gpus(2) },
+    { bigger: gpus(3, { preemptible: false }), x3: gpus(1) },
+  ]);
+  cluster.step([applyJob('ahead', gpus(4, { preemptible: false }), 'alice')]);
+  const wait = (name: string): string => cluster.placements().find((line) => line.startsWith(name)) ?? '';
+  expect(wait('ahead')).toContain('reserved');
+  const before = wait('ahead');
+  cluster.step([applyJob('behind', gpus(3), 'alice')]);
+  pass(cluster, 15);
+  expect(cluster.job('behind').nomination).toBeNull();
+  expect(wait('ahead')).toBe(before);
+});
+
 describe('who is moved', () => {
   const moves = (nodes: readonly Jobs[], gang: Partial<JobSpec> = {}): readonly string[] => {
     const cluster = scattered(nodes);

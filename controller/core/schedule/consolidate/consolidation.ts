@@ -13,6 +13,7 @@ import { modelsFor } from '../decidePlacement.ts';
 import { fits } from '../gang/findPlacement.ts';
 import type { Preemption } from '../preempt.ts';
 import { requestOf, wishesKey } from '../requestOf.ts';
+import type { Promises } from '../reserve/promises.ts';
 import { rankPlans } from '../victims/chooseVictims.ts';
 import type { Entitlement, Evictable, VictimPlan } from '../victims/chooseVictims.ts';
 import type { KeptPlaces } from './keptPlaces.ts';
@@ -37,6 +38,7 @@ export class Consolidation {
   readonly #cluster: ClusterRoom;
   readonly #preemption: Preemption;
   readonly #kept: KeptPlaces;
+  readonly #promises: Promises;
   /** What searches of this pass found; null: nothing. For the like of them the answer is the same. */
   readonly #found = new Map<string, { readonly cost: number } | null>();
   /** Whether single workers would find a place elsewhere, as of their first look: by job, and by what they wish for. */
@@ -47,11 +49,16 @@ export class Consolidation {
   #promised = 0;
   #wakeAtMs: number | null = null;
 
-  constructor(turn: Turn, cluster: ClusterRoom, parts: { readonly preemption: Preemption; readonly kept: KeptPlaces }) {
+  constructor(
+    turn: Turn,
+    cluster: ClusterRoom,
+    parts: { readonly preemption: Preemption; readonly kept: KeptPlaces; readonly promises: Promises },
+  ) {
     this.#turn = turn;
     this.#cluster = cluster;
     this.#preemption = parts.preemption;
     this.#kept = parts.kept;
+    this.#promises = parts.promises;
   }
 
   /** When time alone may let a gang have its moves; null: it does not. */
@@ -76,6 +83,8 @@ export class Consolidation {
   nominate(gang: JobView): WaitReason | null {
     const { gpuShareMilli, workers, gpusPerWorker } = gang.spec;
     if (this.#turn.context.policy.moveBudgetMs === 0 || gpuShareMilli !== null || workers * gpusPerWorker < 2) return null;
+    // Whatever is promised to others is no room, for the gang and for those who would move: nobody knows when they end.
+    this.#promises.show(this.#promises.all.length);
     for (const model of modelsFor(this.#cluster.room, gang, [])) {
       if (model === null || findBrokenLimit(this.#turn.state, gang, model) !== null) continue;
       if (this.#cluster.room.freeGpus(model) * gpuMilliPerGpu < milliOf(gang) || !this.#isTime(gang)) continue;
@@ -143,7 +152,8 @@ export class Consolidation {
     const costMax = policy.moveBudgetMs * milliOf(gang);
     const tree = (this.#tree ??= new QueueTree(this.#turn.state.queues));
     return this.#preemption.running().flatMap(({ victim: job, claim, evictable }): readonly Candidate[] => {
-      if (claim.model !== model || this.#preemption.isClaimed(job.uid)) return [];
+      // Where somebody ahead is promised to be, nobody else makes room for himself.
+      if (claim.model !== model || this.#preemption.isClaimed(job.uid) || this.#promises.touches(evictable.holds)) return [];
       const stage = currentAttempt(job)?.stage.kind;
       if (stage === 'suspending' || stage === 'stopping') return [{ mover: null, evictable: { ...evictable, cost: 0 } }];
       if (evictable.cost > costMax || job.move?.kind === 'asked' || !mayBeMoved(gang, job, tree)) return [];
