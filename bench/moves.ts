@@ -4,12 +4,12 @@
  * Two days of jobs of 1 to 32 GPUs on 16 nodes of 8, drawn from the seed: arrivals without memory, work lognormal with a
  * median of half an hour. All of one rank, so that nobody may displace anybody.
  */
-import { parseScenario } from '../sim/scenario/parseScenario.ts';
-import type { Random } from '../sim/random.ts';
-import { createRandom } from '../sim/random.ts';
-import type { Report, WorkloadReport } from '../sim/report/report.ts';
-import { makeReport } from '../sim/report/report.ts';
-import { playScenario } from '../sim/world/playScenario.ts';
+import { parseScenario } from '#sim/scenario/parseScenario.ts';
+import type { Random } from '#sim/random.ts';
+import { createRandom } from '#sim/random.ts';
+import type { Report, WorkloadReport } from '#sim/report/report.ts';
+import { makeReport } from '#sim/report/report.ts';
+import { playScenario } from '#sim/world/playScenario.ts';
 
 const nodes = 16;
 const gpusPerNode = 8;

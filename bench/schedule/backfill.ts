@@ -4,7 +4,7 @@ import { emptyState } from '#core/state/state.ts';
 import { step } from '#core/step.ts';
 import { FakeAgent } from '#test/simulation/fakeAgent.ts';
 import { applyJob, applyQueue, policy } from '#test/simulation/fakeCluster.ts';
-import { createRandom } from '#test/simulation/random.ts';
+import { createRandom } from '#sim/random.ts';
 import { describeSamples, sample, timed } from './samples.ts';
 
 const sizes = [1_250, 12_500];

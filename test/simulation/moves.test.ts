@@ -5,12 +5,12 @@ import { findBrokenPromises } from '#core/invariants.ts';
 import { printSnapshot, restoreSnapshot } from '#core/state/snapshot.ts';
 import type { JobView } from '#core/state/view.ts';
 import { userName } from '#vocabulary/ids.ts';
+import type { Random } from '#sim/random.ts';
+import { createRandom } from '#sim/random.ts';
 import { applyJob, disturb, FakeCluster, policy } from './fakeCluster.ts';
-import { createRandom } from './random.ts';
-import type { Random } from './random.ts';
 
 /** SHOAL_SEEDS=5000 searches longer. The promises are checked after every step, by the cluster itself. */
-const seeds = Array.from({ length: Number(process.env['SHOAL_SEEDS'] ?? 40) }, (_, index) => index + 1);
+const seeds = Array.from({ length: Number(process.env['SHOAL_SEEDS'] ?? 20) }, (_, index) => index + 1);
 
 /** Jobs of one rank over two racks of small nodes, so that room is scattered and nobody may displace anybody. */
 function begin(seed: number): { readonly cluster: FakeCluster; readonly random: Random } {
@@ -94,9 +94,9 @@ describe('in peace', () => {
 
   test('a pass right after decides nothing, and a state on the way goes through a snapshot whole', () => {
     let moving = 0;
-    for (const seed of seeds.slice(0, 10)) {
+    for (const seed of seeds.slice(0, 8)) {
       const { cluster, random } = begin(seed);
-      for (let second = 0; second < 80; second += 1) {
+      for (let second = 0; second < 60; second += 1) {
         arrive(cluster, random, second);
         cluster.tick(program);
         cluster.state.scheduleDirty = true;
@@ -106,6 +106,7 @@ describe('in peace', () => {
         cluster.step([]);
         expect(cluster.log.slice(events), `seed ${seed} second ${second}`).toEqual([]);
         moving += cluster.view.moving.size;
+        if (cluster.view.moving.size === 0) continue;
         const body = printSnapshot(cluster.view);
         const restored = restoreSnapshot(parseSnapshot(body));
         expect(printSnapshot(restored)).toBe(body);
@@ -117,7 +118,7 @@ describe('in peace', () => {
   });
 
   test('with no arrivals and no ends, moves come to an end: passes as time goes by ask nobody twice', () => {
-    for (const seed of seeds.slice(0, 10)) {
+    for (const seed of seeds.slice(0, 5)) {
       const { cluster, random } = begin(seed);
       for (let second = 0; second < 40; second += 1) {
         arrive(cluster, random, second);

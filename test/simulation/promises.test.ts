@@ -6,7 +6,7 @@ import { restoreSnapshot, printSnapshot } from '#core/state/snapshot.ts';
 import { findBrokenPromises } from '#core/invariants.ts';
 import { applyJob, disturb, FakeCluster, policy } from './fakeCluster.ts';
 import { userName } from '#vocabulary/ids.ts';
-import { createRandom } from './random.ts';
+import { createRandom } from '#sim/random.ts';
 
 /** SHOAL_SEEDS=5000 searches longer. */
 const seeds = Array.from({ length: Number(process.env.SHOAL_SEEDS ?? 40) }, (_, index) => index + 1);

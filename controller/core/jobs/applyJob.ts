@@ -2,13 +2,14 @@ import { assertNever } from '#vocabulary/assert.ts';
 import type { Revision } from '#vocabulary/ids.ts';
 import type { JobEvent } from '../events.ts';
 import { noAmounts } from '../ledger/amounts.ts';
+import { changePromises } from '../ledger/promises.ts';
 import { changeOwners } from '../ledger/settle.ts';
 import type { JobRecord, State } from '../state/state.ts';
 import { countArray } from './arrays.ts';
 import { countAwaited, waitsForOthers } from './dependencies.ts';
 import { noteEnding } from './endings.ts';
 import { liftSpec } from './liftSpec.ts';
-import { endMove, nominate } from './moves.ts';
+import { askToMove, endMove } from './moves.ts';
 import { insertPending, removePending } from './pending.ts';
 
 /** Folds what happens to a job as a whole. */
@@ -56,25 +57,20 @@ export function applyJobEvent(state: State, event: JobEvent & { readonly atMs: n
       movePhase(state, job, { kind: event.phase, sinceMs: event.atMs });
       return;
     case 'JobNominated':
-      nominate(state, job, event);
-      return;
     case 'NominationDropped':
-      job.nomination = null;
-      endMove(state, job);
-      state.scheduleDirty = true;
-      return;
     case 'TargetChosen':
-      job.target = { placement: event.placement, model: event.model, atMs: event.atMs };
-      return;
     case 'TargetDropped':
-      job.target = null;
-      state.scheduleDirty = true;
+      changePromises(state, job, () => {
+        promise(state, job, event);
+      });
+      if (event.kind === 'JobNominated') askToMove(state, event);
+      if (event.kind === 'NominationDropped' || event.kind === 'TargetDropped') state.scheduleDirty = true;
       return;
     case 'JobRemoved':
       removePending(state, job);
+      dropPromises(state, job);
       if (waitsForOthers(job)) countAwaited(state, job, -1);
       if (state.awaited.has(job.name)) state.scheduleDirty = true;
-      state.moving.delete(job.uid);
       state.jobs.delete(job.uid);
       if (state.jobsByName.get(job.name) === job.uid) state.jobsByName.delete(job.name);
       return;
@@ -89,7 +85,9 @@ function changeJob(state: State, job: JobRecord, event: Extract<JobEvent, { kind
     changeOwners(state, job, () => Object.assign(job, changesOf(event)));
   });
   // What it wants may be another gang now.
-  job.target = null;
+  changePromises(state, job, () => {
+    job.target = null;
+  });
   noteEnding(state, job);
   if (waitsForOthers(job)) countAwaited(state, job, 1);
 }
@@ -142,8 +140,38 @@ export function newJob(
     progress: null,
     checkpoint: null,
     restarts: { applicationAtMs: [], infrastructure: 0, preemption: 0 },
-    ledger: { amounts: noAmounts(), unsaved: 0n, milli: 0, settledAtMs: atMs },
+    ledger: { amounts: noAmounts(), unsaved: 0n, milli: 0, reservedMilli: 0, settledAtMs: atMs },
   };
+}
+
+/** Nothing is kept for it any more. */
+function dropPromises(state: State, job: JobRecord): void {
+  changePromises(state, job, () => {
+    job.nomination = job.target = null;
+    endMove(state, job);
+  });
+}
+
+type PromiseKind = 'JobNominated' | 'NominationDropped' | 'TargetChosen' | 'TargetDropped';
+
+function promise(state: State, job: JobRecord, event: Extract<JobEvent, { kind: PromiseKind }> & { readonly atMs: number }): void {
+  switch (event.kind) {
+    case 'JobNominated':
+      job.nomination = { victims: event.victims, placement: event.placement, model: event.model, atMs: event.atMs };
+      return;
+    case 'NominationDropped':
+      job.nomination = null;
+      endMove(state, job);
+      return;
+    case 'TargetChosen':
+      job.target = { placement: event.placement, model: event.model, atMs: event.atMs };
+      return;
+    case 'TargetDropped':
+      job.target = null;
+      return;
+    default:
+      assertNever(event);
+  }
 }
 
 /** Changes the phase and keeps in step the list of waiting jobs, what holds GPUs of an array, and who waits for this job. */
@@ -153,9 +181,6 @@ export function movePhase(state: State, job: JobRecord, phase: JobRecord['phase'
   if (phase.kind === 'active') countArray(state, job, 1);
   if (phase.kind === 'finished' && state.awaited.has(job.name)) state.scheduleDirty = true;
   job.phase = phase;
-  if (phase.kind !== 'pending') {
-    job.nomination = job.target = null;
-    endMove(state, job);
-  }
+  if (phase.kind !== 'pending') dropPromises(state, job);
   if (phase.kind === 'pending') insertPending(state, job);
 }

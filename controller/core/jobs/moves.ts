@@ -1,23 +1,21 @@
 import type { JobEvent } from '../events.ts';
+import { changePromises } from '../ledger/promises.ts';
 import type { JobRecord, State } from '../state/state.ts';
 
-/** Folds a nomination; for each of those who move a place is kept. */
-export function nominate(
-  state: State,
-  nominee: JobRecord,
-  event: Extract<JobEvent, { kind: 'JobNominated' }> & { readonly atMs: number },
-): void {
-  const { uid: gang, victims, model, atMs } = event;
-  nominee.nomination = { victims, placement: event.placement, model, atMs };
+/** Folds what a nomination says of those who move: a place is kept for each. */
+export function askToMove(state: State, event: Extract<JobEvent, { kind: 'JobNominated' }> & { readonly atMs: number }): void {
+  const { uid: gang, model, atMs } = event;
   for (const { uid, placement, costMs } of event.moves ?? []) {
     const job = state.jobs.get(uid);
     if (job === undefined) continue;
-    job.move = { kind: 'asked', gang, placement, model, costMs, atMs };
+    changePromises(state, job, () => {
+      job.move = { kind: 'asked', gang, placement, model, costMs, atMs };
+    });
     state.moving.add(uid);
   }
 }
 
-/** No place is kept for it any more: it stands on it, lost it, or wants none. */
+/** No place is kept for it any more: it stands on it, lost it, or wants none. To be called inside `changePromises`. */
 export function endMove(state: State, job: JobRecord): void {
   if (job.move?.kind !== 'asked') return;
   job.move = { kind: 'done', costMs: job.move.costMs, atMs: state.atMs };
@@ -27,6 +25,8 @@ export function endMove(state: State, job: JobRecord): void {
 /** It runs on where it was: nothing was moved. */
 export function cancelMove(state: State, job: JobRecord): void {
   if (job.move?.kind !== 'asked') return;
-  job.move = null;
+  changePromises(state, job, () => {
+    job.move = null;
+  });
   state.moving.delete(job.uid);
 }

@@ -1,4 +1,3 @@
-import type { JobUid } from '#vocabulary/ids.ts';
 import type { Capacity } from './capacity.ts';
 import { FreeIndex } from './freeIndex.ts';
 import type { WorkerShape } from './shape.ts';
@@ -27,10 +26,10 @@ export class Room {
   }
 
   /** Workers of the shape that fit, by domain. Valid until the capacity changes. */
-  slots(shape: WorkerShape, allowed: AskedNodes | null = null, owner: JobUid | null = null): Int32Array {
-    const key = `${shapeKey(shape)}|${allowed?.key ?? ''}|${owner ?? ''}`;
+  slots(shape: WorkerShape, allowed: AskedNodes | null = null): Int32Array {
+    const key = `${shapeKey(shape)}|${allowed?.key ?? ''}`;
     const known = this.#counters.get(key);
-    const counts = known ?? new SlotCounts(this.capacity, { shape, allowed: allowed?.mask ?? null, owner });
+    const counts = known ?? new SlotCounts(this.capacity, { shape, allowed: allowed?.mask ?? null });
     if (known !== undefined) this.#counters.delete(key);
     this.#counters.set(key, counts);
     const oldest = this.#counters.keys().next();
@@ -74,6 +73,6 @@ export class Room {
   }
 
   #freeOn(node: number, model: number): number {
-    return this.capacity.isOpen(node) && this.capacity.keptFor(node) === null ? this.capacity.wholeFree(node, model) : 0;
+    return this.capacity.isOpen(node) ? this.capacity.wholeFree(node, model) : 0;
   }
 }

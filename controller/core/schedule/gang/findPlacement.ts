@@ -21,7 +21,7 @@ export function findPlacement(room: Room, request: GangRequest): GangSpots | nul
   const asked = withEmptyDomains(room.capacity, request);
   const [only] = request.groups;
   if (request.groups.length !== 1 || only === undefined) return placeTogether(room, asked);
-  const quick = request.spread === null && only.segments.length === 0 && asked.allowed === null && request.owner === null;
+  const quick = request.spread === null && only.segments.length === 0 && asked.allowed === null;
   const node = quick ? room.tightestNode(only.shape, only.workers) : undefined;
   if (node !== undefined && node >= 0) return [spotsOn(room.capacity, only.shape, [{ node, workers: only.workers }])];
   const units = unitsOf(room, asked, only);
@@ -65,7 +65,7 @@ export interface DomainAt {
 
 /** Room for units of the group, by domain. Valid until the capacity changes. */
 export function unitsOf(room: Room, request: GangRequest, group: WorkerGroup, before: readonly Spot[] = []): Units {
-  const workers = room.slots(group.shape, request.allowed, request.owner);
+  const workers = room.slots(group.shape, request.allowed);
   return countUnits(room.capacity.topology, workers, group, request.spread, before);
 }
 

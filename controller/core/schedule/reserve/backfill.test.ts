@@ -194,6 +194,7 @@ describe('backfill', () => {
             cluster.tick(endless);
           }
           for (const [uid, atMs] of byMs) {
+            if (atMs > cluster.nowMs) continue;
             const placed = [...cluster.view.jobs.values()].find((each) => each.uid === uid)?.attempts[0]?.placedAtMs ?? Infinity;
             expect(placed, `${uid} was promised ${atMs}`).toBeLessThanOrEqual(atMs);
           }

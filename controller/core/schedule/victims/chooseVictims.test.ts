@@ -231,17 +231,6 @@ test('a gang that wants a node of its own gets one whose only job leaves, althou
   expect(chooseVictims(full.room, request, full.evictable, new Quota())?.victims).toEqual(['j0']);
 });
 
-test('nobody leaves a node that is kept for another job', () => {
-  const full = fill(
-    [freeNode(0, 1), freeNode(0, 1), freeNode(0, 1)],
-    [0, 1, 2].map((node) => ({ at: [node], cost: node + 1, priority: 0 })),
-  );
-  full.room.capacity.keepFor(0, jobUid('other'));
-  const request = anywhere([{ workers: 2, shape: wholeGpus(model, 1), segments: [] }]);
-  expect(chooseVictims(full.room, request, full.evictable, new Quota(2))?.victims).toEqual(['j1', 'j2']);
-  expect(chooseVictims(full.room, { ...request, owner: jobUid('other') }, full.evictable, new Quota(2))?.victims).toEqual(['j0', 'j1']);
-});
-
 test('the rack whose jobs lose least together is cleared for a large worker, and the job that loses least leaves for a small one', () => {
   const racks = [0, 1, 2];
   const full = fill(
