@@ -16,6 +16,7 @@ export function addUpCommand(program: Command, act: Act): void {
     .option('--agents <n>', 'agents to start here', wholeNumber(0, 64), 0)
     .option('--gpus-per-agent <n>', 'simulated GPUs of each', wholeNumber(0, 16), 2)
     .option('--gpu-model <model>', 'their model', 'H100')
+    .option('--gpu-slots <list>', 'MIG slots of each of them, e.g. 1g.10gb=7 (default: none)')
     .option('--work-dir <folder>', 'where the jobs run (default: here)')
     .addHelpText(
       'after',

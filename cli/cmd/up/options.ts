@@ -15,6 +15,8 @@ export interface UpOptions {
   readonly agents: number;
   readonly gpusPerAgent: number;
   readonly gpuModel: string;
+  /** As the agent takes it; null: they are whole. */
+  readonly gpuSlots: string | null;
   readonly workDirectory: string;
   /** What is started: tests give their own. */
   readonly programs: { readonly controller: string; readonly agent: string };
@@ -33,6 +35,7 @@ export function compileUp(flags: Flags, env: Env): UpOptions {
     agents: numberFlag(flags, 'agents') ?? 0,
     gpusPerAgent: numberFlag(flags, 'gpusPerAgent') ?? 2,
     gpuModel: textFlag(flags, 'gpuModel') ?? 'H100',
+    gpuSlots: textFlag(flags, 'gpuSlots'),
     workDirectory: resolve(textFlag(flags, 'workDir') ?? '.'),
     programs: { controller: controllerProgram, agent: agentProgram },
   };

@@ -8,6 +8,7 @@ import { moveSaving, moveUnsaved, settleJob } from '../ledger/settle.ts';
 import { holdAll, releaseAll } from '../nodes/holds.ts';
 import { countUsage } from '../queues/usage.ts';
 import type { AttemptRecord, JobRecord, State, WorkerRecord } from '../state/state.ts';
+import { lookAtPopular } from '../schedule/popularShapes.ts';
 import { movePhase } from './applyJob.ts';
 import { countAwaited, waitsForOthers } from './dependencies.ts';
 import { noteEnding } from './endings.ts';
@@ -108,6 +109,7 @@ function place(state: State, job: JobRecord, event: Of<'AttemptPlaced'>): void {
     end: null,
   };
   settleJob(state, job);
+  lookAtPopular(state.popular);
   for (const place of event.placement) {
     const node = state.nodes.get(place.node);
     assert(node !== undefined, `attempt ${event.attempt} of ${job.name} is placed on node ${place.node}, which is not there`);

@@ -4,6 +4,7 @@ import type { JobEvent } from '../events.ts';
 import { noAmounts } from '../ledger/amounts.ts';
 import { changePromises } from '../ledger/promises.ts';
 import { changeOwners } from '../ledger/settle.ts';
+import { notePopular, requestedShape } from '../schedule/popularShapes.ts';
 import type { JobRecord, State } from '../state/state.ts';
 import { countArray } from './arrays.ts';
 import { countAwaited, waitsForOthers } from './dependencies.ts';
@@ -111,6 +112,8 @@ function createJob(state: State, event: Extract<JobEvent, { kind: 'JobCreated' }
   state.jobsByName.set(job.name, job.uid);
   countAwaited(state, job, 1);
   insertPending(state, job);
+  const shape = requestedShape(job.spec);
+  if (shape !== null) notePopular(state.popular, shape);
 }
 
 /** A job that begins to wait. */

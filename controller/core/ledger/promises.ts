@@ -48,6 +48,8 @@ export function restorePromises(nodes: ReadonlyMap<NodeName, NodeState>, job: Jo
 
 function gpusByNode(places: Placement): ReadonlyMap<NodeName, readonly number[]> {
   const gpus = new Map<NodeName, readonly number[]>();
-  for (const place of places) if (place.gpus.length > 0) gpus.set(place.node, [...(gpus.get(place.node) ?? []), ...place.gpus]);
+  // A promised slot is no whole GPU.
+  for (const place of places)
+    if (place.gpus.length > 0 && place.slot === undefined) gpus.set(place.node, [...(gpus.get(place.node) ?? []), ...place.gpus]);
   return gpus;
 }

@@ -12,6 +12,7 @@ import { promisedPlaces, restorePromises } from '../ledger/promises.ts';
 import { noPromises } from '../nodes/promises.ts';
 import { countNode } from '../ledger/rates.ts';
 import { holdAll, noHolds } from '../nodes/holds.ts';
+import type { PopularRecord } from '../schedule/popularShapes.ts';
 import type {
   AttemptRecord,
   AttemptStage,
@@ -43,6 +44,8 @@ export interface StateSnapshot {
   readonly queues: readonly QueueRecord[];
   /** Snapshots of versions before fair shares have none. */
   readonly past?: readonly [string, PastAmount][];
+  /** Came after version 0.1. */
+  readonly popular?: Omit<PopularRecord, 'weights'> & { readonly weights: readonly [string, number][] };
   readonly nodes: readonly (Omit<NodeState, 'jobs' | 'holds' | 'promises'> & { readonly settledAtMs?: number })[];
   readonly jobs: readonly JobSnapshot[];
   readonly tokens: readonly TokenSnapshot[];
@@ -88,6 +91,7 @@ export function printSnapshot(state: StateView): string {
     head: { revision, epoch, clusterId, atMs },
     queues: [...state.queues.values()],
     past: [...state.past],
+    popular: { ...state.popular, weights: [...state.popular.weights] },
     nodes: [...state.nodes.values()].map(({ jobs: _jobs, holds: _holds, promises: _promises, ...rest }) => rest),
     jobs: [...state.jobs.values()].map((job) => ({
       ...job,
@@ -122,6 +126,7 @@ export function restoreSnapshot(snapshot: StateSnapshot): State {
   Object.assign(state, snapshot.head);
   for (const queue of snapshot.queues) state.queues.set(queue.name, { ...queue, spec: completeQueueSpec(queue.spec) });
   for (const [key, past] of snapshot.past ?? []) state.past.set(key, past);
+  if (snapshot.popular !== undefined) state.popular = { ...snapshot.popular, weights: new Map(snapshot.popular.weights) };
   for (const { settledAtMs: _old, ...node } of snapshot.nodes)
     state.nodes.set(node.name, { ...node, jobs: new Set(), holds: node.health.map(() => noHolds), promises: noPromises });
   for (const token of snapshot.tokens) state.tokens.set(token.id, token);

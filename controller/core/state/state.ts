@@ -1,3 +1,5 @@
+import type { PopularRecord } from '../schedule/popularShapes.ts';
+import { noPopularShapes } from '../schedule/popularShapes.ts';
 import type { SuspendStage } from '#vocabulary/assignment.ts';
 import type { Epoch, Generation, JobName, JobUid, NodeName, QueueName, Revision, UserName } from '#vocabulary/ids.ts';
 import { epoch, revision } from '#vocabulary/ids.ts';
@@ -50,6 +52,8 @@ export interface State {
   wakeAtMs: number | null;
   /** Moves that make a hole are not looked for before this time, so that they are not at every step. Derived; 0 after recovery. */
   movesFromMs: number;
+  /** What jobs ask of late (schedule/popularShapes.ts): it decides between places that hold a worker. No index. */
+  popular: PopularRecord;
   /** Revision at which a node last came or changed its inventory. Derived. */
   topologyAt: Revision;
 }
@@ -303,6 +307,7 @@ export function emptyState(): State {
     scheduleDirty: true,
     wakeAtMs: null,
     movesFromMs: 0,
+    popular: noPopularShapes(),
     topologyAt: revision(0),
   };
 }

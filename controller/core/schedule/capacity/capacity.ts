@@ -25,6 +25,8 @@ export interface GpuFacts {
   /** GPUs of one node with the same number talk over NVLink. */
   readonly nvlinkDomain: number | null;
   readonly healthy: boolean;
+  /** The device is a slot of this GPU; its index is a number beyond those of GPUs. */
+  readonly slotOf?: { readonly gpu: number; readonly uuid: string };
 }
 
 /** What one worker holds of one node. */

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { cases } from '#test/cases.ts';
 import { chooseGpus } from '../gang/chooseGpus.ts';
 import { holdsOf } from '../gang/findPlacement.ts';
 import type { Change } from '../testing/churn.ts';
@@ -74,7 +75,7 @@ describe('kept counts', () => {
           }
         },
       ),
-      { numRuns: 150 },
+      { numRuns: cases(150) },
     );
   });
 
@@ -100,7 +101,7 @@ describe('kept counts', () => {
           expect([...counts.read()]).toEqual(freshCount(capacity, rule));
         },
       ),
-      { numRuns: 50 },
+      { numRuns: cases(50) },
     );
   });
 });
@@ -129,7 +130,7 @@ describe('how many workers of a shape fit on a node', () => {
           }
         }
       }),
-      { numRuns: 150 },
+      { numRuns: cases(150) },
     );
   });
 });

@@ -81,8 +81,9 @@ export class Consolidation {
 
   /** Has others moved for a gang that does not fit; null: it would not help, or not be worth it. */
   nominate(gang: JobView): WaitReason | null {
-    const { gpuShareMilli, workers, gpusPerWorker } = gang.spec;
-    if (this.#turn.context.policy.moveBudgetMs === 0 || gpuShareMilli !== null || workers * gpusPerWorker < 2) return null;
+    const { gpuShareMilli, gpuProfile, workers, gpusPerWorker } = gang.spec;
+    const isOfWholeGpus = gpuShareMilli === null && gpuProfile === null;
+    if (this.#turn.context.policy.moveBudgetMs === 0 || !isOfWholeGpus || workers * gpusPerWorker < 2) return null;
     // Whatever is promised to others is no room, for the gang and for those who would move: nobody knows when they end.
     this.#promises.show(this.#promises.all.length);
     for (const model of modelsFor(this.#cluster.room, gang, [])) {

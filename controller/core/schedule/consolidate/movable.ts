@@ -15,6 +15,8 @@ const restPerCost = 10;
 export function mayBeMoved(gang: JobView, job: JobView, tree: QueueTree): boolean {
   const { spec } = job;
   if (!spec.preemptible || spec.exclusive !== null || tree.isServing(spec.queue)) return false;
+  // A slot is no part of a GPU that others could have whole.
+  if (spec.gpuProfile !== null) return false;
   if (milliOf(job) === 0 || milliOf(job) >= milliOf(gang)) return false;
   return spec.priority <= gang.spec.priority || tree.isServing(gang.spec.queue);
 }

@@ -7,6 +7,7 @@ import { chooseGpus } from './chooseGpus.ts';
 import { withEmptyDomains } from './exclusive.ts';
 import { fillDomain } from './fill.ts';
 import type { GangRequest, GangSpots, Spot, WorkerGroup } from './gangRequest.ts';
+import { findThrift, thriftySpot } from './thrift.ts';
 import type { Units } from './units.ts';
 import { countUnits } from './units.ts';
 
@@ -14,7 +15,7 @@ import { countUnits } from './units.ts';
  * A place for a whole gang, or none; "none" is exact for gangs of one group, and may be wrong for several (placed greedily).
  *
  * The tightest domain that holds the gang is taken: one node before several, one rack before two; among equals the one
- * with the least room left over, so that large holes live, then the first in path order. Inside it the same rule goes
+ * with the least room left over, so that large holes live, then the first in path order (thrift.ts for single workers). Inside it the same rule goes
  * down the tree (fill.ts). Groups of unlike workers are tried together in each domain that could hold each of them alone.
  */
 export function findPlacement(room: Room, request: GangRequest): GangSpots | null {
@@ -25,6 +26,8 @@ export function findPlacement(room: Room, request: GangRequest): GangSpots | nul
   const node = quick ? room.tightestNode(only.shape, only.workers) : undefined;
   if (node !== undefined && node >= 0) return [spotsOn(room.capacity, only.shape, [{ node, workers: only.workers }])];
   const units = unitsOf(room, asked, only);
+  const thrift = findThrift(room, asked, units.counts);
+  if (thrift !== undefined) return thrift === null ? null : [[thriftySpot(room, asked, thrift)]];
   const domain = tightestDomain(room.capacity, units, only.workers, {
     requiredDepth: asked.requiredDepth,
     aboveNodes: node === -1,

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { cases } from '#test/cases.ts';
 import { applyJob, FakeCluster } from '#test/simulation/fakeCluster.ts';
 import type { JobSpec } from '#vocabulary/job.ts';
 import { userName } from '#vocabulary/ids.ts';
@@ -199,7 +200,7 @@ describe('backfill', () => {
             expect(placed, `${uid} was promised ${atMs}`).toBeLessThanOrEqual(atMs);
           }
         }),
-        { numRuns: Number(process.env['SHOAL_RUNS'] ?? 25) },
+        { numRuns: cases(25) },
       );
       expect(promised).toBeGreaterThan(50);
     },
