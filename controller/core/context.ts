@@ -32,6 +32,17 @@ export interface Policy {
   readonly overdueRunMs: number;
   /** Searches for victims in one pass; a search walks the cluster. */
   readonly victimSearchesPerPassMax: number;
+  /**
+   * Moves of running jobs that make a hole for a gang may cost each of its GPUs so much, and no more than it has waited:
+   * work since their last checkpoints, and restarts. 0: nobody is moved.
+   */
+  readonly moveBudgetMs: number;
+  /** Searches for such moves in one pass; a search walks the cluster. */
+  readonly moveSearchesPerPassMax: number;
+  /** Time between two passes that search, unless it is known when there will be something to find. */
+  readonly moveSearchPauseMs: number;
+  /** Jobs moved for one gang. */
+  readonly movesPerPlanMax: number;
   /** From the end that a job promised until its GPUs are free: to notice it, to kill, to be told. */
   readonly stopSlackMs: number;
   /** Waiting jobs of each queue that get a reservation in a pass: 0 none, 1 EASY backfill, many conservative backfill. */

@@ -157,6 +157,7 @@ export const stopReasons = [
   'Suspended',
   'Drained',
   'Preempted',
+  'Moved',
   'Succeeded',
 ] as const;
 export type StopReason = (typeof stopReasons)[number];

@@ -12,6 +12,7 @@ import { lookAtPopular } from '../schedule/popularShapes.ts';
 import { movePhase } from './applyJob.ts';
 import { countAwaited, waitsForOthers } from './dependencies.ts';
 import { noteEnding } from './endings.ts';
+import { cancelMove } from './moves.ts';
 
 type Stamped<E> = E & { readonly atMs: number };
 type Of<K extends AttemptEvent['kind']> = Stamped<Extract<AttemptEvent, { kind: K }>>;
@@ -54,6 +55,7 @@ function change(state: State, job: JobRecord, event: Exclude<Stamped<AttemptEven
       if (attempt.stage.kind === 'suspending') attempt.roundsBefore = attempt.stage.round;
       settleJob(state, job);
       attempt.stage = { kind: attempt.startedAtMs === null ? 'starting' : 'running' };
+      cancelMove(state, job);
       touchNodes(state, attempt);
       return;
     case 'AttemptStopping':

@@ -10,6 +10,7 @@ import { countArray } from './arrays.ts';
 import { countAwaited, waitsForOthers } from './dependencies.ts';
 import { noteEnding } from './endings.ts';
 import { liftSpec } from './liftSpec.ts';
+import { askToMove, endMove } from './moves.ts';
 import { insertPending, removePending } from './pending.ts';
 
 /** Folds what happens to a job as a whole. */
@@ -61,8 +62,9 @@ export function applyJobEvent(state: State, event: JobEvent & { readonly atMs: n
     case 'TargetChosen':
     case 'TargetDropped':
       changePromises(state, job, () => {
-        promise(job, event);
+        promise(state, job, event);
       });
+      if (event.kind === 'JobNominated') askToMove(state, event);
       if (event.kind === 'NominationDropped' || event.kind === 'TargetDropped') state.scheduleDirty = true;
       return;
     case 'JobRemoved':
@@ -135,6 +137,7 @@ export function newJob(
     next: null,
     phase: { kind: 'pending', sinceMs: atMs },
     nomination: null,
+    move: null,
     target: null,
     attempts: [],
     progress: null,
@@ -149,18 +152,20 @@ export function newJob(
 function dropPromises(state: State, job: JobRecord): void {
   changePromises(state, job, () => {
     job.nomination = job.target = null;
+    endMove(state, job);
   });
 }
 
 type PromiseKind = 'JobNominated' | 'NominationDropped' | 'TargetChosen' | 'TargetDropped';
 
-function promise(job: JobRecord, event: Extract<JobEvent, { kind: PromiseKind }> & { readonly atMs: number }): void {
+function promise(state: State, job: JobRecord, event: Extract<JobEvent, { kind: PromiseKind }> & { readonly atMs: number }): void {
   switch (event.kind) {
     case 'JobNominated':
       job.nomination = { victims: event.victims, placement: event.placement, model: event.model, atMs: event.atMs };
       return;
     case 'NominationDropped':
       job.nomination = null;
+      endMove(state, job);
       return;
     case 'TargetChosen':
       job.target = { placement: event.placement, model: event.model, atMs: event.atMs };

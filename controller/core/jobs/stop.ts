@@ -33,7 +33,8 @@ export function askToLeave(turn: Turn, job: JobView, reason: LeaveReason, why = 
 /** Takes the ask back while nobody was told to stop; a program that answers to signals only has been told. */
 export function cancelLeaving(turn: Turn, job: JobView): void {
   const attempt = currentAttempt(job);
-  if (attempt?.stage.kind !== 'suspending' || attempt.stage.reason !== 'Preempted' || attempt.stage.stage.kind === 'decided') return;
+  if (attempt?.stage.kind !== 'suspending' || attempt.stage.stage.kind === 'decided') return;
+  if (attempt.stage.reason !== 'Preempted' && attempt.stage.reason !== 'Moved') return;
   const isAware = job.progress?.attempt === attempt.number && attempt.workers.every((worker) => worker.progressAtMs !== null);
   const isWhole = attempt.workers.every((worker) => worker.state === 'running');
   if (isAware && isWhole) turn.emit({ kind: 'SuspendCancelled', uid: job.uid, attempt: attempt.number });

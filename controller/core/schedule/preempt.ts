@@ -165,6 +165,23 @@ export class Preemption {
     return `had its turn: ${gpuHours.toFixed(1)} GPU-hours; job ${name} of user ${user} ${level === overdueLevel ? 'is overdue' : 'had less'}`;
   }
 
+  /** All that hold GPUs, by uid. */
+  running(): readonly Running[] {
+    return this.#allRunning();
+  }
+
+  /** Leaves, or left, for somebody who has not started yet. */
+  isClaimed(uid: JobUid): boolean {
+    return this.#claimed.has(uid);
+  }
+
+  /** Keeps what is free of the place of somebody who was nominated by others (consolidate/). */
+  promise(job: Nominee, plan: { readonly victims: readonly JobUid[]; readonly placement: Placement; readonly model: string }): WaitReason {
+    for (const uid of plan.victims) this.#claimed.add(uid);
+    this.#reserve(job, plan.placement, plan.model);
+    return this.#waits(job, plan.victims);
+  }
+
   #search(job: Nominee, model: string): VictimPlan | null {
     const nominee = this.#nomineeOf(job, model);
     const mark = this.#book.mark();
@@ -310,7 +327,7 @@ export const isShortage = (wait: WaitReason): boolean =>
 /** A user's own limit is nobody else's to make room under. */
 const isQuotaToFree = (broken: WaitReason | null): boolean => broken === null || broken.kind === 'QueueLimit';
 
-interface Running {
+export interface Running {
   readonly victim: JobView;
   readonly claim: Claim;
   readonly evictable: Evictable;

@@ -64,7 +64,7 @@ interface LedgerSnapshot {
 
 type AmountsSnapshot = Readonly<Partial<Record<LedgerCategory, string>>>;
 /** These came after version 0.1. */
-type LaterFields = 'array' | 'held' | 'next' | 'nomination' | 'target' | 'attained';
+type LaterFields = 'array' | 'held' | 'next' | 'nomination' | 'move' | 'target' | 'attained';
 type JobSnapshot = Omit<JobRecord, 'attempts' | 'ledger' | LaterFields> &
   Partial<Pick<JobRecord, LaterFields>> & {
     readonly attempts: readonly AttemptSnapshot[];
@@ -138,14 +138,15 @@ export function restoreSnapshot(snapshot: StateSnapshot): State {
   for (const stored of snapshot.jobs) {
     const { amounts, unsaved, settledAtMs = state.atMs } = stored.ledger;
     const ledger = { amounts: restoreAmounts(amounts), unsaved: BigInt(unsaved), milli: 0, reservedMilli: 0, settledAtMs };
-    const { array = null, held = null, next = null, nomination = null, target = null } = stored;
-    const attempts = stored.attempts.map(restoreAttempt);
-    const spec = liftSpec(stored.spec);
+    const { array = null, held = null, next = null, nomination = null, move = null, target = null } = stored;
+    const later = { array, held, next, nomination, move, target };
+    const [spec, attempts] = [liftSpec(stored.spec), stored.attempts.map(restoreAttempt)];
     const attained = stored.attained ?? attainedBy({ spec }, attempts);
-    const job: JobRecord = { ...stored, array, held, next, nomination, target, spec, attempts, attained, ledger };
+    const job: JobRecord = { ...stored, ...later, spec, attempts, attained, ledger };
     state.jobs.set(job.uid, job);
     state.jobsByName.set(job.name, job.uid);
     if (job.phase.kind === 'pending') insertPending(state, job);
+    if (job.move?.kind === 'asked') state.moving.add(job.uid);
     if (waitsForOthers(job)) countAwaited(state, job, 1);
     const attempt = currentAttempt(job);
     if (attempt !== undefined) countArray(state, job, 1);

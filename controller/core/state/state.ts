@@ -15,7 +15,7 @@ import type { Hold } from '../nodes/holds.ts';
 
 /**
  * All that the controller knows, as the fold of the log. Changed in place by `apply` alone, handed out as `StateView`.
- * Indices (`jobsByName`, `pending`, `usage`, `ports`, `awaited`, `arrays`, `endings`, a node's `jobs`, `holds` and
+ * Indices (`jobsByName`, `pending`, `moving`, `usage`, `ports`, `awaited`, `arrays`, `endings`, a node's `jobs`, `holds` and
  * `promises`, the ledger's rates) are kept by the same fold; a snapshot leaves them out and they are made again from the records.
  */
 export interface State {
@@ -31,6 +31,8 @@ export interface State {
   readonly jobsByName: Map<JobName, JobUid>;
   /** Waiting jobs in scheduling order: asked to be next, then priority, then age, then uid. */
   readonly pending: JobUid[];
+  /** Jobs for which a place is kept elsewhere (`JobRecord.move`). Index. */
+  readonly moving: Set<JobUid>;
   /** Milli-GPU held, by queue (with all below it) and by user in a queue; see queues/usageKey.ts for the keys. */
   readonly usage: Map<string, number>;
   /** What was used before, by the same keys, where the queue has a half-life; see queues/pastUsage.ts. No index. */
@@ -48,6 +50,8 @@ export interface State {
   scheduleDirty: boolean;
   /** A pass is due at this time though nothing else happens (jobs/readiness.ts); null: time alone changes nothing. Derived. */
   wakeAtMs: number | null;
+  /** Moves that make a hole are not looked for before this time, so that they are not at every step. Derived; 0 after recovery. */
+  movesFromMs: number;
   /** What jobs ask of late (schedule/popularShapes.ts): it decides between places that hold a worker. No index. */
   popular: PopularRecord;
   /** A pass is due, within a second, when one of these has saved: somebody may have its place then (queues/standing.ts). Derived. */
@@ -121,6 +125,8 @@ export interface JobRecord {
   phase: JobPhase;
   /** Whose GPUs it waits for; null: it was promised none. Only while it waits. */
   nomination: Nomination | null;
+  /** Whether it makes room for another without losing its own; null: it never did. */
+  move: Move | null;
   /** The place that empties for it, whoever leaves when (schedule/reserve); null: none. Only while it waits. */
   target: Target | null;
   /** In order; the last one is under way when the phase is `active`. */
@@ -140,6 +146,21 @@ export interface Nomination {
   readonly model: string | null;
   readonly atMs: number;
 }
+
+/** See schedule/consolidate/. */
+export type Move =
+  /** It leaves, or has left, and starts again at a place that is kept for it. */
+  | {
+      readonly kind: 'asked';
+      /** Who gets its place. */
+      readonly gang: JobUid;
+      readonly placement: Placement;
+      readonly model: string | null;
+      readonly costMs: number;
+      readonly atMs: number;
+    }
+  /** It has been placed since, or its kept place was lost. */
+  | { readonly kind: 'done'; readonly costMs: number; readonly atMs: number };
 
 export interface Target {
   readonly placement: Placement;
@@ -282,6 +303,7 @@ export function emptyState(): State {
     tokens: new Map(),
     jobsByName: new Map(),
     pending: [],
+    moving: new Set(),
     usage: new Map(),
     past: new Map(),
     ports: new Map(),
@@ -292,6 +314,7 @@ export function emptyState(): State {
     ledger: noClusterLedger(),
     scheduleDirty: true,
     wakeAtMs: null,
+    movesFromMs: 0,
     popular: noPopularShapes(),
     awaitsSave: new Set(),
     topologyAt: revision(0),

@@ -716,7 +716,7 @@ export declare type Attempt = Message<"shoal.v1.Attempt"> & {
   stage: string;
 
   /**
-   * Succeeded, ApplicationFailure, NodeFailure, GpuFailure, LaunchFailure, Suspended, Drained, Deleted, MaxRuntime, DeadlineExceeded.
+   * Succeeded, ApplicationFailure, NodeFailure, GpuFailure, LaunchFailure, Suspended, Drained, Preempted, Moved, Deleted, MaxRuntime, DeadlineExceeded.
    *
    * @generated from field: repeated string stop_reasons = 6;
    */
