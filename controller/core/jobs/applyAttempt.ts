@@ -8,6 +8,7 @@ import { moveUnsaved, settleJob } from '../ledger/settle.ts';
 import { holdAll, releaseAll } from '../nodes/holds.ts';
 import { countUsage } from '../queues/usage.ts';
 import type { AttemptRecord, JobRecord, State, WorkerRecord } from '../state/state.ts';
+import { markChanged } from '../state/state.ts';
 import { movePhase } from './applyJob.ts';
 import { countAwaited, waitsForOthers } from './dependencies.ts';
 
@@ -104,7 +105,7 @@ function place(state: State, job: JobRecord, event: Of<'AttemptPlaced'>): void {
     const node = state.nodes.get(place.node);
     assert(node !== undefined, `attempt ${event.attempt} of ${job.name} is placed on node ${place.node}, which is not there`);
     changeNode(state, node, () => holdAll(node, job, place));
-    node.changedAt = state.revision;
+    markChanged(state, node);
   }
   if (waitsForOthers(job)) countAwaited(state, job, -1);
   movePhase(state, job, { kind: 'active' });
@@ -189,7 +190,7 @@ function release(state: State, job: JobRecord, attempt: AttemptRecord): void {
     const node = state.nodes.get(place.node);
     if (node === undefined) continue;
     changeNode(state, node, () => releaseAll(node, job, place));
-    node.changedAt = state.revision;
+    markChanged(state, node);
   }
 }
 

@@ -5,6 +5,7 @@ import { changeOwners } from '../ledger/settle.ts';
 import type { JobRecord, State } from '../state/state.ts';
 import { countArray } from './arrays.ts';
 import { countAwaited, waitsForOthers } from './dependencies.ts';
+import { countDisplaceable } from './displaceable.ts';
 import { liftSpec } from './liftSpec.ts';
 import { insertPending, removePending } from './pending.ts';
 
@@ -81,10 +82,12 @@ function changesOf({ spec, labels, annotations, array }: Extract<JobEvent, { kin
   return { spec: liftSpec(spec), labels, annotations, ...(array === undefined ? {} : { array }) };
 }
 
-/** Changes something that a waiting job's place in the order depends on. */
+/** Changes something that a waiting job's place in the order depends on, or a running one's in that of leaving. */
 function reorder(state: State, job: JobRecord, change: () => void): void {
   removePending(state, job);
+  countDisplaceable(state, job, -1);
   change();
+  countDisplaceable(state, job, 1);
   if (job.phase.kind === 'pending') insertPending(state, job);
 }
 
@@ -123,7 +126,9 @@ export function movePhase(state: State, job: JobRecord, phase: JobRecord['phase'
   if (job.phase.kind === 'active') countArray(state, job, -1);
   if (phase.kind === 'active') countArray(state, job, 1);
   if (phase.kind === 'finished' && state.awaited.has(job.name)) state.scheduleDirty = true;
+  countDisplaceable(state, job, -1);
   job.phase = phase;
+  countDisplaceable(state, job, 1);
   if (phase.kind !== 'pending') job.nomination = null;
   if (phase.kind === 'pending') insertPending(state, job);
 }

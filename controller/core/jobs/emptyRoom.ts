@@ -2,6 +2,7 @@ import type { JobSpec, SegmentSpec } from '#vocabulary/job.ts';
 import { gpuMilliPerGpu } from '#vocabulary/units.ts';
 import type { Levels } from '#vocabulary/topology.ts';
 import { domainKey } from '#vocabulary/topology.ts';
+import { perTopology } from '../state/perTopology.ts';
 import type { NodeView, StateView } from '../state/view.ts';
 
 /**
@@ -25,19 +26,17 @@ export type EmptyShape = Pick<JobSpec, 'gpusPerWorker' | 'gpuShareMilli' | 'spre
   readonly segments: readonly SegmentSpec[];
 };
 
-interface Cache {
-  readonly topologyAt: number;
+interface Inventory {
   readonly models: readonly string[];
   readonly rooms: Map<string, readonly EmptyRoom[]>;
 }
 
-const caches = new WeakMap<StateView, Cache>();
 /** Shapes that are remembered: a million different ones must not fill the memory. */
 const shapesMax = 1_000;
 
 /** By depth: the first is the outermost level's, the last the best node's. */
 export function emptyRoom(state: StateView, levels: Levels, shape: EmptyShape): readonly EmptyRoom[] {
-  const { rooms } = cacheOf(state);
+  const { rooms } = inventoryOf(state);
   const key = JSON.stringify([shape.model, shape.gpusPerWorker, shape.gpuShareMilli, shape.segments, shape.spread]);
   const known = rooms.get(key);
   if (known !== undefined) return known;
@@ -48,17 +47,13 @@ export function emptyRoom(state: StateView, levels: Levels, shape: EmptyShape): 
 }
 
 /** GPU models that any node has, sorted. */
-export const modelsPresent = (state: StateView): readonly string[] => cacheOf(state).models;
+export const modelsPresent = (state: StateView): readonly string[] => inventoryOf(state).models;
 
-function cacheOf(state: StateView): Cache {
-  const known = caches.get(state);
-  if (known !== undefined && known.topologyAt === state.topologyAt) return known;
+const inventoryOf = perTopology((state): Inventory => {
   const models = new Set<string>();
   for (const node of state.nodes.values()) for (const gpu of node.inventory.gpus) models.add(gpu.model);
-  const cache: Cache = { topologyAt: state.topologyAt, models: [...models].sort(), rooms: new Map() };
-  caches.set(state, cache);
-  return cache;
-}
+  return { models: [...models].sort(), rooms: new Map() };
+});
 
 function measure(state: StateView, levels: Levels, shape: EmptyShape): readonly EmptyRoom[] {
   let domains = [...state.nodes.values()].map((node) => ({

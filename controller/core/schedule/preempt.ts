@@ -3,6 +3,7 @@ import type { Placement } from '#vocabulary/job.ts';
 import { milliPerGpu } from '#vocabulary/job.ts';
 import type { WaitReason } from '#vocabulary/reasons.ts';
 import { gpuMilliPerGpu } from '#vocabulary/units.ts';
+import { lowestDisplaceable } from '../jobs/displaceable.ts';
 import { askToLeave, cancelLeaving } from '../jobs/stop.ts';
 import type { Claim } from '../queues/entitlement.ts';
 import { EntitlementBook, mayDisplace } from '../queues/entitlement.ts';
@@ -94,9 +95,10 @@ export class Preemption {
   /** Finds victims for a job that does not fit, and asks them; null: nobody may be asked, or it would not help. */
   nominate(job: Nominee): WaitReason | null {
     const { policy } = this.#turn.context;
+    if (this.#searches >= policy.victimSearchesPerPassMax || !this.#mayDisplaceAnybody(job)) return null;
     const { queue, priority } = job.spec;
     const key = JSON.stringify([queue, job.user, priority, wishesKey(job, this.#turn.context.nowMs)]);
-    if (this.#inVain.has(key) || this.#searches >= policy.victimSearchesPerPassMax || !this.#mayDisplaceAnybody(job)) return null;
+    if (this.#inVain.has(key)) return null;
     for (const model of modelsFor(this.#cluster.room, job, [])) {
       if (model === null || !isQuotaToFree(findBrokenLimit(this.#turn.state, job, model))) continue;
       this.#searches += 1;
@@ -161,11 +163,12 @@ export class Preemption {
 
   /** Rules most jobs out without a search: nobody ranks below it, and no queue above it has a guarantee. */
   #mayDisplaceAnybody(job: Nominee): boolean {
-    const model = modelsFor(this.#cluster.room, job, [])[0] ?? null;
-    const nominee = claimOf(job, model);
-    const isPlain =
-      !this.#book.tree.isServing(job.spec.queue) && !this.#book.tree.chain(job.spec.queue).some((queue) => hasGuarantee(this.#turn, queue));
-    return this.#allRunning().some(({ claim }) => claim.preemptible && (!isPlain || claim.priority < nominee.priority));
+    const lowest = lowestDisplaceable(this.#turn.state);
+    if (lowest === null) return false;
+    const { queue, priority } = job.spec;
+    return (
+      lowest < priority || this.#book.tree.isServing(queue) || this.#book.tree.chain(queue).some((name) => hasGuarantee(this.#turn, name))
+    );
   }
 
   #allRunning(): readonly Running[] {

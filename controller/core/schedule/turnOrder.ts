@@ -20,9 +20,9 @@ export class TurnOrder {
   /** `waiting` is sorted: put first, priority, age. `models`: all that the cluster has. */
   constructor(state: StateView, waiting: readonly JobView[], models: readonly string[], nowMs: number) {
     this.#models = models;
-    // A walk over all GPUs, only where there are two to be fair to.
+    // Only where there are two to be fair to.
     let made: FairOrderInput | null = null;
-    const input = (): FairOrderInput => (made ??= { state, capacityMilli: capacityMilliOf(state.nodes), nowMs });
+    const input = (): FairOrderInput => (made ??= { state, capacityMilli: capacityMilliOf(state), nowMs });
     this.#first = waiting.filter((job) => job.next !== null);
     for (const [queue, jobs] of Map.groupBy(
       waiting.filter((job) => job.next === null),

@@ -1,6 +1,7 @@
 import { occupy } from '../jobs/applyAttempt.ts';
 import { countArray } from '../jobs/arrays.ts';
 import { countAwaited, waitsForOthers } from '../jobs/dependencies.ts';
+import { countDisplaceable } from '../jobs/displaceable.ts';
 import { liftSpec } from '../jobs/liftSpec.ts';
 import { insertPending } from '../jobs/pending.ts';
 import { completeQueueSpec } from '../queues/applyQueue.ts';
@@ -121,6 +122,7 @@ export function restoreSnapshot(snapshot: StateSnapshot): State {
     state.jobsByName.set(job.name, job.uid);
     if (job.phase.kind === 'pending') insertPending(state, job);
     if (waitsForOthers(job)) countAwaited(state, job, 1);
+    countDisplaceable(state, job, 1);
     const attempt = currentAttempt(job);
     if (attempt !== undefined) countArray(state, job, 1);
     if (attempt !== undefined) restoreHold(state, job, attempt);

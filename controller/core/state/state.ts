@@ -8,11 +8,12 @@ import type { ArrayTask, ExitCodes, JobWanted, Labels, LeaveReason } from '../ev
 import type { RecordedProgress, StopCause, TokenFacts, WorkerRecordState } from '../events.ts';
 import type { Amounts, FreeCategory, Totals } from '../ledger/amounts.ts';
 import { noAmounts, noTotals } from '../ledger/amounts.ts';
+import { ChangeList } from './changeList.ts';
 import type { Hold } from '../nodes/holds.ts';
 
 /**
  * All that the controller knows, as the fold of the log. Changed in place by `apply` alone, handed out as `StateView`.
- * Indices (`jobsByName`, `pending`, `usage`, `ports`, `awaited`, `arrays`, a node's `jobs` and `holds`, the ledger's rates) are kept by
+ * Indices (`jobsByName`, `pending`, `usage`, `ports`, `awaited`, `arrays`, `displaceable`, a node's `jobs` and `holds`, the ledger's rates) are kept by
  * the same fold; a snapshot leaves them out and they are made again from the records.
  */
 export interface State {
@@ -38,6 +39,8 @@ export interface State {
   readonly awaited: Map<JobName, number>;
   /** How many jobs of an array hold GPUs. Index. */
   readonly arrays: Map<JobName, number>;
+  /** How many running jobs may be asked to leave, by their priority. Index. */
+  readonly displaceable: Map<number, number>;
   readonly recent: RecentEvent[];
   readonly ledger: ClusterLedger;
   /** Something changed that may let a waiting job start. Derived; true after recovery. */
@@ -46,7 +49,12 @@ export interface State {
   wakeAtMs: number | null;
   /** Revision at which a node last came or changed its inventory. Derived. */
   topologyAt: Revision;
+  /** Nodes whose `changedAt` moved, for readers that follow. Derived. */
+  readonly changedNodes: ChangeList<NodeName>;
 }
+
+/** Gangs touch thousands of nodes at once; beyond this many changes a reader looks at all nodes. */
+const changedNodesMax = 16_384;
 
 export interface QueueRecord {
   readonly name: QueueName;
@@ -247,12 +255,21 @@ export function emptyState(): State {
     ports: new Map(),
     awaited: new Map(),
     arrays: new Map(),
+    displaceable: new Map(),
     recent: [],
     ledger: noClusterLedger(),
     scheduleDirty: true,
     wakeAtMs: null,
     topologyAt: revision(0),
+    changedNodes: new ChangeList(changedNodesMax),
   };
+}
+
+/** Something of the node changes with the event that is being folded. */
+export function markChanged(state: State, node: NodeState): void {
+  if (node.changedAt === state.revision) return;
+  node.changedAt = state.revision;
+  state.changedNodes.note(node.name);
 }
 
 /** The attempt under way; undefined when the job holds nothing. */

@@ -1,6 +1,7 @@
 import type { JobUid, NodeName } from '#vocabulary/ids.ts';
 import { assert } from '#vocabulary/assert.ts';
 import { gpuMilliPerGpu } from '#vocabulary/units.ts';
+import { ChangeList } from '../../state/changeList.ts';
 import type { PlacedNode, Topology } from './topology.ts';
 import { compileTopology, domainAbove, domainsInside } from './topology.ts';
 
@@ -44,7 +45,7 @@ export interface Hold {
 }
 
 /** Workers without GPUs that one node is given at most. */
-const gpulessWorkersMax = 64;
+export const gpulessWorkersMax = 64;
 
 export class Capacity {
   readonly topology: Topology;
@@ -52,6 +53,7 @@ export class Capacity {
   readonly #facts: NodeFacts[];
   /** GPUs of node n are numbered from gpuStart[n]; an index that the node lacks is unusable. */
   readonly #gpuStart: Int32Array;
+  readonly #gpusMost: number;
   readonly #free: Int16Array;
   readonly #usable: Uint8Array;
   readonly #model: Int16Array;
@@ -68,8 +70,8 @@ export class Capacity {
   readonly #holds: (readonly Hold[])[];
   /** By node: the only job that may come here; null: any. */
   readonly #keptFor: (JobUid | null)[];
-  #changes: number[] = [];
-  #changesBefore = 0;
+  /** Numbers of nodes. */
+  readonly #changes: ChangeList<number>;
   #journal: { readonly hold: Hold; readonly taken: boolean }[] = [];
   #marks = 0;
 
@@ -80,6 +82,7 @@ export class Capacity {
     this.models = models;
     this.#facts = [...facts];
     this.#gpuStart = gpuStart;
+    this.#gpusMost = gpuStart.reduce((most, start, node) => Math.max(most, start - (gpuStart[node - 1] ?? 0)), 0);
     this.#free = new Int16Array(gpus);
     this.#usable = new Uint8Array(gpus);
     this.#model = new Int16Array(gpus).fill(-1);
@@ -92,6 +95,7 @@ export class Capacity {
     this.#whole = new Int16Array(nodes);
     this.#holds = Array.from({ length: nodes }, () => []);
     this.#keptFor = Array.from({ length: nodes }, () => null);
+    this.#changes = new ChangeList(4 * nodes + 1024);
   }
 
   /** `depth`: the number of levels. */
@@ -111,6 +115,11 @@ export class Capacity {
 
   get nodes(): number {
     return this.topology.names.length;
+  }
+
+  /** Of the node that has most. */
+  get gpusMost(): number {
+    return this.#gpusMost;
   }
 
   nameOf(node: number): NodeName {
@@ -264,19 +273,16 @@ export class Capacity {
 
   /** Position in the list of changes; see `changedSince`. */
   get changes(): number {
-    return this.#changesBefore + this.#changes.length;
+    return this.#changes.end;
   }
 
   /** Numbers of nodes that changed after this position, perhaps repeated; null: too many to say, look at all. */
   changedSince(position: number): readonly number[] | null {
-    return position < this.#changesBefore ? null : this.#changes.slice(position - this.#changesBefore);
+    return this.#changes.since(position);
   }
 
   #noteChange(node: number): void {
-    this.#changes.push(node);
-    if (this.#changes.length <= 4 * this.nodes + 1024) return;
-    this.#changesBefore += this.#changes.length;
-    this.#changes = [];
+    this.#changes.note(node);
   }
 
   #close({ node, exclusiveDepth: depth }: Hold, by: number): void {

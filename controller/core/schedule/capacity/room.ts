@@ -3,15 +3,29 @@ import type { Capacity } from './capacity.ts';
 import { FreeIndex } from './freeIndex.ts';
 import type { WorkerShape } from './shape.ts';
 import { isPlain, shapeKey, wholeGpus } from './shape.ts';
+import type { UnitRule } from './slotCounts.ts';
 import { SlotCounts } from './slotCounts.ts';
 
-/** Counters kept at once; the one that was asked least lately goes first. */
-const countersMax = 96;
+/** Counters kept at once: as many as take some 32 MiB, within these bounds. The one that was asked least lately goes first. */
+const counterBytesMax = 32 * 2 ** 20;
+const countersMin = 96;
+const countersMax = 2_048;
 
 export interface AskedNodes {
   readonly key: string;
   readonly mask: Uint8Array;
 }
+
+/** Where, for whom and by what is counted. */
+export interface Asked {
+  /** null: all nodes. */
+  readonly allowed: AskedNodes | null;
+  readonly owner: JobUid | null;
+  /** null: single workers. */
+  readonly units: UnitRule | null;
+}
+
+const nothingAsked: Asked = { allowed: null, owner: null, units: null };
 
 /**
  * A capacity with its counters: made when a shape is first asked for, kept in step after that. One room belongs to one
@@ -19,31 +33,40 @@ export interface AskedNodes {
  */
 export class Room {
   readonly capacity: Capacity;
+  readonly #countersMax: number;
   readonly #counters = new Map<string, SlotCounts>();
   readonly #indices = new Map<number, { readonly index: FreeIndex; asOf: number }>();
 
   constructor(capacity: Capacity) {
     this.capacity = capacity;
+    const counterBytes = 4 * (capacity.topology.parent.length + 1);
+    this.#countersMax = Math.min(countersMax, Math.max(countersMin, Math.floor(counterBytesMax / counterBytes)));
   }
 
-  /** Workers of the shape that fit, by domain. Valid until the capacity changes. */
-  slots(shape: WorkerShape, allowed: AskedNodes | null = null, owner: JobUid | null = null): Int32Array {
-    const key = `${shapeKey(shape)}|${allowed?.key ?? ''}|${owner ?? ''}`;
+  /** Workers of the shape that fit, or units of them, by domain. Valid until the capacity changes. */
+  slots(shape: WorkerShape, asked: Asked = nothingAsked): Int32Array {
+    return this.#counter(shape, asked).read();
+  }
+
+  #counter(shape: WorkerShape, { allowed, owner, units }: Asked): SlotCounts {
+    const key = `${shapeKey(shape)}|${allowed?.key ?? ''}|${owner ?? ''}|${units === null ? '' : JSON.stringify(units)}`;
     const known = this.#counters.get(key);
-    const counts = known ?? new SlotCounts(this.capacity, { shape, allowed: allowed?.mask ?? null, owner });
+    const counts = known ?? new SlotCounts(this.capacity, { shape, allowed: allowed?.mask ?? null, owner, units });
     if (known !== undefined) this.#counters.delete(key);
     this.#counters.set(key, counts);
     const oldest = this.#counters.keys().next();
-    if (this.#counters.size > countersMax && oldest.done !== true) this.#counters.delete(oldest.value);
-    return counts.read();
+    if (this.#counters.size > this.#countersMax && oldest.done !== true) this.#counters.delete(oldest.value);
+    return counts;
   }
 
   /**
-   * The node with the fewest free GPUs among those that hold `workers` such workers, the first of equals; -1: none.
-   * `undefined`: the shape needs more than whole GPUs, so the number of free ones does not decide.
+   * The tightest node that holds `workers` such workers (or units of them), the first of equals; -1: none. Where only whole
+   * GPUs matter it is the one with the fewest that are free, else the one that holds fewest of them.
+   * `undefined`: so many of them fit on one node that nodes are not kept by their numbers.
    */
-  tightestNode(shape: WorkerShape, workers: number): number | undefined {
-    if (!isPlain(shape) || shape.model === null) return undefined;
+  tightestNode(shape: WorkerShape, asked: Asked, workers: number): number | undefined {
+    const isPlainAsked = asked.allowed === null && asked.owner === null && asked.units === null;
+    if (!isPlainAsked || !isPlain(shape) || shape.model === null) return this.#counter(shape, asked).tightestNode(workers);
     const model = this.capacity.modelNumber(shape.model);
     return model < 0 ? -1 : this.#freeIndex(model).smallestAtLeast(workers * shape.gpus);
   }
@@ -57,9 +80,7 @@ export class Room {
     const known = this.#indices.get(model);
     const { capacity } = this;
     if (known === undefined) {
-      let most = 0;
-      for (let node = 0; node < capacity.nodes; node += 1) most = Math.max(most, capacity.gpusOf(node));
-      const index = new FreeIndex(capacity.nodes, most);
+      const index = new FreeIndex(capacity.nodes, capacity.gpusMost);
       for (let node = 0; node < capacity.nodes; node += 1) index.set(node, this.#freeOn(node, model));
       this.#indices.set(model, { index, asOf: capacity.changes });
       return index;
