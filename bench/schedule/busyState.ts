@@ -92,7 +92,7 @@ export function waitingJobs(
       { queue: queueName(leafName(index)), workers, gpusPerWorker, constraints, segments },
       `user-${random.below(users)}`,
     );
-    const cpuMilli = random.chance(0.2) ? null : gpusPerWorker * (1 + random.below(8)) * 1_000;
+    const cpuMilli = random.chance(0.2) ? null : gpusPerWorker * (1 + random.below(32)) * 250;
     return { ...base, spec: { ...base.spec, template: { ...base.spec.template, cpuMilli } } };
   });
 }

@@ -50,11 +50,22 @@ export function widensAtMs({ spec, phase }: Wish, nowMs: number): number | null 
 
 /** Jobs with the same key have a place, or none, at the same time. */
 export function wishesKey(job: Wish, nowMs: number): string {
-  const { spec } = job;
+  const { constraints } = job.spec;
+  // Nearly all the same in every pass, so it is printed once a spec.
+  return constraints.length === 0 ? lastingWishes(job.spec) : `${lastingWishes(job.spec)} ${insistedLevels(job, nowMs).join(' ')}`;
+}
+
+const printed = new WeakMap<JobSpec, string>();
+
+function lastingWishes(spec: JobSpec): string {
+  const known = printed.get(spec);
+  if (known !== undefined) return known;
   const { workers, gpusPerWorker, gpuShareMilli, gpuModels, segments, spread, exclusive, nodeSelector, avoidNodes, template } = spec;
   const { cpuMilli, memoryBytes } = template;
-  const wishes = [insistedLevels(job, nowMs), segments, spread, exclusive, nodeSelector, avoidNodes, cpuMilli, memoryBytes];
-  return JSON.stringify([workers, gpusPerWorker, gpuShareMilli, gpuModels, ...wishes]);
+  const wishes = [segments, spread, exclusive, nodeSelector, avoidNodes, cpuMilli, memoryBytes];
+  const text = JSON.stringify([workers, gpusPerWorker, gpuShareMilli, gpuModels, ...wishes]);
+  printed.set(spec, text);
+  return text;
 }
 
 function allowedNodes(room: Room, spec: Pick<JobSpec, 'nodeSelector' | 'avoidNodes'>): AllowedNodes | null {
