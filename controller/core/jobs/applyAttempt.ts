@@ -1,7 +1,7 @@
 import { assert, assertNever } from '#vocabulary/assert.ts';
 import { generation } from '#vocabulary/ids.ts';
 import { milliPerGpu } from '#vocabulary/job.ts';
-import type { AttemptEvent } from '../events.ts';
+import type { AttemptEvent, ExitCodes } from '../events.ts';
 import { settlePast } from '../queues/pastUsage.ts';
 import { changeNode } from '../ledger/rates.ts';
 import { moveUnsaved, settleJob } from '../ledger/settle.ts';
@@ -81,6 +81,9 @@ export function applyAttemptEvent(state: State, event: Stamped<AttemptEvent>): v
   }
 }
 
+/** Of workers that have not ended. One for all. */
+const noExitCodes: ExitCodes = {};
+
 function place(state: State, job: JobRecord, event: Of<'AttemptPlaced'>): void {
   const attempt: AttemptRecord = {
     number: event.attempt,
@@ -93,7 +96,7 @@ function place(state: State, job: JobRecord, event: Of<'AttemptPlaced'>): void {
     resume: event.resume,
     stage: { kind: 'starting' },
     roundsBefore: 0,
-    workers: event.placement.map(() => ({ state: 'assigned', message: '', exitCodes: {}, progressAtMs: null })),
+    workers: event.placement.map(() => ({ state: 'assigned', message: '', exitCodes: noExitCodes, progressAtMs: null })),
     causes: [],
     parts: new Map(),
     lastStep: event.resume?.step ?? 0,
@@ -196,19 +199,26 @@ function release(state: State, job: JobRecord, attempt: AttemptRecord): void {
 
 /** Counts, or takes back, what the attempt holds: queue usage and the coordinator's port. */
 export function occupy(state: State, job: JobRecord, attempt: AttemptRecord, sign: 1 | -1): void {
-  const gpuMilli = attempt.placement.reduce((sum, place) => sum + place.gpus.length, 0) * milliPerGpu(job.spec);
+  let gpus = 0;
+  for (const place of attempt.placement) gpus += place.gpus.length;
+  const gpuMilli = gpus * milliPerGpu(job.spec);
   countUsage(state, { queue: job.spec.queue, user: job.user, model: attempt.model, gpuMilli }, sign);
   const { address, port } = attempt.coordinator;
-  const ports = state.ports.get(address) ?? new Set<number>();
-  if (sign === 1) ports.add(port);
-  else ports.delete(port);
-  if (ports.size === 0) state.ports.delete(address);
-  else state.ports.set(address, ports);
+  const ports = state.ports.get(address);
+  if (sign === 1) {
+    if (ports === undefined) state.ports.set(address, new Set([port]));
+    else ports.add(port);
+    return;
+  }
+  ports?.delete(port);
+  if (ports?.size === 0) state.ports.delete(address);
 }
 
 /** The desired sets of these nodes changed. Once a node, however many workers of the gang it has. */
 function touchNodes(state: State, attempt: AttemptRecord): void {
-  for (const name of new Set(attempt.placement.map((place) => place.node))) {
+  const { placement } = attempt;
+  const names = placement.length === 1 ? placement.map(({ node }) => node) : new Set(placement.map(({ node }) => node));
+  for (const name of names) {
     const node = state.nodes.get(name);
     if (node !== undefined) node.generation = generation(node.generation + 1);
   }

@@ -37,13 +37,18 @@ const shapesMax = 1_000;
 /** By depth: the first is the outermost level's, the last the best node's. */
 export function emptyRoom(state: StateView, levels: Levels, shape: EmptyShape): readonly EmptyRoom[] {
   const { rooms } = inventoryOf(state);
-  const key = JSON.stringify([shape.model, shape.gpusPerWorker, shape.gpuShareMilli, shape.segments, shape.spread]);
+  const key = keyOf(shape);
   const known = rooms.get(key);
   if (known !== undefined) return known;
   if (rooms.size >= shapesMax) rooms.clear();
   const room = measure(state, levels, shape);
   rooms.set(key, room);
   return room;
+}
+
+function keyOf({ model, gpusPerWorker, gpuShareMilli, segments, spread }: EmptyShape): string {
+  const divided = segments.length === 0 && spread === null ? '' : JSON.stringify([segments, spread]);
+  return `${gpusPerWorker} ${gpuShareMilli} ${divided} ${model}`;
 }
 
 /** GPU models that any node has, sorted. */

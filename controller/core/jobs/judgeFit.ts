@@ -27,13 +27,19 @@ export function judgeFit(state: StateView, levels: Levels, spec: JobSpec): SpecP
   return nearest === null ? null : { field: nearest.field, message: nearest.message };
 }
 
+/** GPUs of the model. */
+function largestNode(state: StateView, levels: Levels, model: string): number {
+  return emptyRoom(state, levels, { model, gpusPerWorker: 1, gpuShareMilli: null, segments: [], spread: null }).at(-1)?.raw ?? 0;
+}
+
 function findMisfit(state: StateView, levels: Levels, spec: JobSpec, model: string): Misfit | null {
   const { gpusPerWorker, gpuShareMilli, segments, spread, workers } = spec;
-  const nodeGpus = emptyRoom(state, levels, { model, gpusPerWorker: 1, gpuShareMilli: null, segments: [], spread: null }).at(-1)?.raw ?? 0;
+  const nodeGpus = largestNode(state, levels, model);
   if (gpusPerWorker > nodeGpus) {
     const message = `a worker of ${gpusPerWorker} GPUs cannot fit a node: the largest node has ${nodeGpus} ${model}`;
     return { field: 'spec.gpusPerWorker', message, room: nodeGpus };
   }
+  if (segments.length === 0 && spec.constraints.length === 0) return null;
   const rooms = emptyRoom(state, levels, { model, gpusPerWorker, gpuShareMilli, segments, spread });
   const size = gpuShareMilli === null ? `${gpusPerWorker} GPUs` : `${gpuShareMilli}m of a GPU`;
   for (const [index, { level, workers: wanted }] of segments.entries()) {

@@ -2,6 +2,8 @@ import type { JobUid, NodeName } from '#vocabulary/ids.ts';
 import { assert } from '#vocabulary/assert.ts';
 import { gpuMilliPerGpu } from '#vocabulary/units.ts';
 import { ChangeList } from '../../state/changeList.ts';
+import type { GpuGroups } from './linkedGpus.ts';
+import { LinkedGpus } from './linkedGpus.ts';
 import type { PlacedNode, Topology } from './topology.ts';
 import { compileTopology, domainAbove, domainsInside } from './topology.ts';
 
@@ -67,6 +69,7 @@ export class Capacity {
   readonly #oneModel: Int16Array;
   /** By node: usable GPUs that nobody holds a part of. */
   readonly #whole: Int16Array;
+  readonly #linked: LinkedGpus;
   readonly #holds: (readonly Hold[])[];
   /** By node: the only job that may come here; null: any. */
   readonly #keptFor: (JobUid | null)[];
@@ -93,6 +96,7 @@ export class Capacity {
     this.#gpuless = new Int32Array(nodes);
     this.#oneModel = new Int16Array(nodes).fill(-1);
     this.#whole = new Int16Array(nodes);
+    this.#linked = new LinkedGpus(nodes);
     this.#holds = Array.from({ length: nodes }, () => []);
     this.#keptFor = Array.from({ length: nodes }, () => null);
     this.#changes = new ChangeList(4 * nodes + 1024);
@@ -158,6 +162,11 @@ export class Capacity {
     return this.#free[at] ?? 0;
   }
 
+  /** The node's GPUs by NVLink domain. */
+  linkedGpus(node: number): GpuGroups {
+    return this.#linked.of(node, this.factsOf(node).gpus);
+  }
+
   /** Healthy GPUs of the model that are wholly free. */
   wholeFree(node: number, model: number): number {
     const one = this.#oneModel[node];
@@ -196,6 +205,7 @@ export class Capacity {
     assert(this.#marks === 0, 'a trial is under way');
     const start = this.#gpuStart[node] ?? 0;
     this.#facts[node] = facts;
+    this.#linked.forget(node);
     this.#free.fill(gpuMilliPerGpu, start, this.#gpuStart[node + 1]);
     this.#usable.fill(0, start, this.#gpuStart[node + 1]);
     for (const gpu of facts.gpus) {

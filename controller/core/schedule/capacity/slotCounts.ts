@@ -23,7 +23,7 @@ export interface CountRule {
 
 /** Workers that stay together; see gang/units.ts. */
 export interface UnitRule {
-  /** Workers of one unit of a domain, by depth; each divides the one above. */
+  /** Workers of one unit of a domain, by depth; 1 where nothing is said. Each divides the one above. */
   readonly size: readonly number[];
   /** At most `max` workers in one domain of the depth. */
   readonly spread: { readonly depth: number; readonly max: number } | null;

@@ -122,7 +122,9 @@ function spotsOn(
   shape: WorkerShape,
   shares: readonly { readonly node: number; readonly workers: number }[],
 ): readonly Spot[] {
-  return shares.flatMap(({ node, workers }) => chooseGpus(capacity, node, shape, workers).map((gpus) => ({ node, gpus })));
+  const spots: Spot[] = [];
+  for (const { node, workers } of shares) for (const gpus of chooseGpus(capacity, node, shape, workers)) spots.push({ node, gpus });
+  return spots;
 }
 
 /** Domains that are tried for a gang of several groups; each try places the whole gang and takes it back. */

@@ -12,7 +12,7 @@ import type { GangRequest, Spot, WorkerGroup } from './gangRequest.ts';
 export interface Units {
   /** Units that fit, by domain. */
   readonly counts: Int32Array;
-  /** Workers of one unit of a domain, by depth. */
+  /** Workers of one unit of a domain, by depth; 1 where nothing is said. */
   readonly size: readonly number[];
 }
 
@@ -70,8 +70,12 @@ function ancestorAt(topology: Topology, domain: number, levels: number): number 
   return above;
 }
 
-/** Workers of one unit, by depth: the outermost segment that must be whole inside one domain of this depth or of one above it. */
+/** No depth has a size of its own. */
+const singleWorkers: readonly number[] = [];
+
+/** Workers of one unit, 1 where nothing is said, by depth: the outermost segment that must be whole inside one domain of this depth or of one above it. */
 export function unitSizes(depths: number, group: WorkerGroup): readonly number[] {
+  if (group.segments.length === 0) return singleWorkers;
   const sizes: number[] = [];
   for (let depth = 0; depth <= depths; depth += 1) sizes.push(group.segments.find((segment) => segment.depth >= depth)?.workers ?? 1);
   return sizes;

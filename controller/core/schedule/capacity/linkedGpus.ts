@@ -1,0 +1,41 @@
+import type { GpuFacts } from './capacity.ts';
+
+/** Indices of GPUs by NVLink domain, in order of both; those without a domain stand together, first. */
+export type GpuGroups = readonly (readonly number[])[];
+
+/** The groups of each node, made when first asked for. Machines are mostly alike, so neighbours share what is the same. */
+export class LinkedGpus {
+  readonly #ofNode: (GpuGroups | null)[];
+  #last: { readonly gpus: readonly GpuFacts[]; readonly groups: GpuGroups } = { gpus: [], groups: [] };
+
+  constructor(nodes: number) {
+    this.#ofNode = Array.from({ length: nodes }, () => null);
+  }
+
+  /** `gpus`: of the node, the same until `forget`. */
+  of(node: number, gpus: readonly GpuFacts[]): GpuGroups {
+    const known = this.#ofNode[node] ?? null;
+    if (known !== null) return known;
+    if (!isAlike(gpus, this.#last.gpus)) this.#last = { gpus, groups: groupByLink(gpus) };
+    this.#ofNode[node] = this.#last.groups;
+    return this.#last.groups;
+  }
+
+  forget(node: number): void {
+    this.#ofNode[node] = null;
+  }
+}
+
+function isAlike(some: readonly GpuFacts[], others: readonly GpuFacts[]): boolean {
+  return (
+    some.length === others.length &&
+    some.every(({ index, nvlinkDomain }, at) => index === others[at]?.index && nvlinkDomain === others[at].nvlinkDomain)
+  );
+}
+
+function groupByLink(gpus: readonly GpuFacts[]): GpuGroups {
+  const groups = Map.groupBy(gpus, ({ nvlinkDomain }) => nvlinkDomain ?? -1);
+  return [...groups]
+    .sort(([left], [right]) => left - right)
+    .map(([, group]) => group.map(({ index }) => index).sort((one, other) => one - other));
+}
