@@ -7,7 +7,7 @@ import { changeNode } from '../ledger/rates.ts';
 import { moveUnsaved, settleJob } from '../ledger/settle.ts';
 import { holdAll, releaseAll } from '../nodes/holds.ts';
 import { countUsage } from '../queues/usage.ts';
-import type { AttemptRecord, JobRecord, State, WorkerRecord } from '../state/state.ts';
+import type { AttemptRecord, AttemptStage, JobRecord, State, WorkerRecord } from '../state/state.ts';
 import { markChanged } from '../state/state.ts';
 import { movePhase } from './applyJob.ts';
 import { countAwaited, waitsForOthers } from './dependencies.ts';
@@ -67,6 +67,7 @@ export function applyAttemptEvent(state: State, event: Stamped<AttemptEvent>): v
       recordProgress(state, job, attempt, event);
       return;
     case 'CheckpointPartRecorded':
+      attempt.parts ??= new Map();
       for (const rank of event.ranks) attempt.parts.set(rank, { step: event.step, path: event.path });
       return;
     case 'CheckpointCompleted':
@@ -74,14 +75,15 @@ export function applyAttemptEvent(state: State, event: Stamped<AttemptEvent>): v
       job.ledger.unsaved = 0n;
       job.checkpoint = { step: event.step, path: event.path, atMs: event.atMs, attempt: event.attempt };
       attempt.lastCheckpointStep = event.step;
-      for (const [rank, part] of attempt.parts) if (part.step <= event.step) attempt.parts.delete(rank);
+      for (const [rank, part] of attempt.parts ?? []) if (part.step <= event.step) attempt.parts?.delete(rank);
       return;
     default:
       assertNever(event);
   }
 }
 
-/** Of workers that have not ended. One for all. */
+/** What attempts and workers begin with: one for all. */
+const starting: AttemptStage = { kind: 'starting' };
 const noExitCodes: ExitCodes = {};
 
 function place(state: State, job: JobRecord, event: Of<'AttemptPlaced'>): void {
@@ -94,11 +96,11 @@ function place(state: State, job: JobRecord, event: Of<'AttemptPlaced'>): void {
     model: event.model,
     coordinator: event.coordinator,
     resume: event.resume,
-    stage: { kind: 'starting' },
+    stage: starting,
     roundsBefore: 0,
     workers: event.placement.map(() => ({ state: 'assigned', message: '', exitCodes: noExitCodes, progressAtMs: null })),
     causes: [],
-    parts: new Map(),
+    parts: null,
     lastStep: event.resume?.step ?? 0,
     lastCheckpointStep: event.resume?.step ?? 0,
     end: null,
@@ -113,7 +115,8 @@ function place(state: State, job: JobRecord, event: Of<'AttemptPlaced'>): void {
   if (waitsForOthers(job)) countAwaited(state, job, -1);
   movePhase(state, job, { kind: 'active' });
   job.next = null;
-  job.attempts.push(attempt);
+  // Nearly all jobs have one or two: `push` would make room for seventeen.
+  job.attempts = job.attempts.concat(attempt);
   touchNodes(state, attempt);
   settlePast(state, { queue: job.spec.queue, user: job.user, model: attempt.model }, event.atMs);
   occupy(state, job, attempt, 1);

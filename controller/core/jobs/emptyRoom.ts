@@ -29,6 +29,8 @@ export type EmptyShape = Pick<JobSpec, 'gpusPerWorker' | 'gpuShareMilli' | 'spre
 interface Inventory {
   readonly models: readonly string[];
   readonly rooms: Map<string, readonly EmptyRoom[]>;
+  /** By model: GPUs of the node that has most. */
+  readonly largestNodes: ReadonlyMap<string, number>;
 }
 
 /** Shapes that are remembered: a million different ones must not fill the memory. */
@@ -51,13 +53,20 @@ function keyOf({ model, gpusPerWorker, gpuShareMilli, segments, spread }: EmptyS
   return `${gpusPerWorker} ${gpuShareMilli} ${divided} ${model}`;
 }
 
+/** GPUs of the model on the node that has most of them, whole or not. */
+export const largestNode = (state: StateView, model: string): number => inventoryOf(state).largestNodes.get(model) ?? 0;
+
 /** GPU models that any node has, sorted. */
 export const modelsPresent = (state: StateView): readonly string[] => inventoryOf(state).models;
 
 const inventoryOf = perTopology((state): Inventory => {
-  const models = new Set<string>();
-  for (const node of state.nodes.values()) for (const gpu of node.inventory.gpus) models.add(gpu.model);
-  return { models: [...models].sort(), rooms: new Map() };
+  const largestNodes = new Map<string, number>();
+  for (const { inventory } of state.nodes.values()) {
+    const counts = new Map<string, number>();
+    for (const { model } of inventory.gpus) counts.set(model, (counts.get(model) ?? 0) + 1);
+    for (const [model, gpus] of counts) largestNodes.set(model, Math.max(gpus, largestNodes.get(model) ?? 0));
+  }
+  return { models: [...largestNodes.keys()].sort(), rooms: new Map(), largestNodes };
 });
 
 function measure(state: StateView, levels: Levels, shape: EmptyShape): readonly EmptyRoom[] {

@@ -1,7 +1,7 @@
 import type { JobSpec } from '#vocabulary/job.ts';
 import type { Levels } from '#vocabulary/topology.ts';
 import type { StateView } from '../state/view.ts';
-import { emptyRoom, modelsPresent } from './emptyRoom.ts';
+import { emptyRoom, largestNode, modelsPresent } from './emptyRoom.ts';
 import type { SpecProblem } from './specProblem.ts';
 
 interface Misfit extends SpecProblem {
@@ -27,14 +27,9 @@ export function judgeFit(state: StateView, levels: Levels, spec: JobSpec): SpecP
   return nearest === null ? null : { field: nearest.field, message: nearest.message };
 }
 
-/** GPUs of the model. */
-function largestNode(state: StateView, levels: Levels, model: string): number {
-  return emptyRoom(state, levels, { model, gpusPerWorker: 1, gpuShareMilli: null, segments: [], spread: null }).at(-1)?.raw ?? 0;
-}
-
 function findMisfit(state: StateView, levels: Levels, spec: JobSpec, model: string): Misfit | null {
   const { gpusPerWorker, gpuShareMilli, segments, spread, workers } = spec;
-  const nodeGpus = largestNode(state, levels, model);
+  const nodeGpus = largestNode(state, model);
   if (gpusPerWorker > nodeGpus) {
     const message = `a worker of ${gpusPerWorker} GPUs cannot fit a node: the largest node has ${nodeGpus} ${model}`;
     return { field: 'spec.gpusPerWorker', message, room: nodeGpus };

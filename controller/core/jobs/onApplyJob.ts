@@ -57,17 +57,16 @@ function judgeApplication(turn: Turn, application: Application, isFirst: boolean
   const old = findJob(turn.state, name);
   const wrong = (isFirst ? judgeSpec(turn, spec, old?.spec ?? null) : null) ?? judgeCircle(turn, name, spec);
   if (wrong !== null) return refuse('INVALID_ARGUMENT', wrong);
-  const ofArray = task === null ? {} : { array: task };
   if (old === undefined) {
-    const event: JobEvent = { kind: 'JobCreated', uid: application.uid, name, user, labels, annotations, spec, ...ofArray };
-    return { kind: 'accepted', outcome: 'created', uid: application.uid, event };
+    const created: JobEvent = { kind: 'JobCreated', uid: application.uid, name, user, labels, annotations, spec };
+    return { kind: 'accepted', outcome: 'created', uid: application.uid, event: task === null ? created : { ...created, array: task } };
   }
   const taken = judgeTaken(old, application);
   if (taken !== null) return refuse('ALREADY_EXISTS', taken);
   const isSame =
     sameSpec(old.spec, spec) && same(old.labels, labels) && same(old.annotations, annotations) && (task === null || same(old.array, task));
   if (isSame) return { kind: 'accepted', outcome: 'unchanged', uid: old.uid, event: null };
-  const event: JobEvent = { kind: 'JobChanged', uid: old.uid, labels, annotations, spec, ...ofArray };
+  const event: JobEvent = { kind: 'JobChanged', uid: old.uid, labels, annotations, spec, ...(task === null ? {} : { array: task }) };
   return { kind: 'accepted', outcome: 'configured', uid: old.uid, event };
 }
 

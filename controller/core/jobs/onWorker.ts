@@ -139,12 +139,12 @@ function noteCheckpoints(turn: Turn, job: JobView, attempt: AttemptView, observe
 }
 
 function hasNewPart(attempt: AttemptView, { rank, checkpoint }: ObservedRank): boolean {
-  return checkpoint !== null && checkpoint.step > Math.max(attempt.lastCheckpointStep, attempt.parts.get(rank)?.step ?? 0);
+  return checkpoint !== null && checkpoint.step > Math.max(attempt.lastCheckpointStep, attempt.parts?.get(rank)?.step ?? 0);
 }
 
 /** Every rank saves at the same steps, so the slowest rank's newest part is whole. */
 function findComplete(attempt: AttemptView, worldSize: number): { step: number; path: string } | null {
-  if (attempt.parts.size < worldSize) return null;
+  if (attempt.parts === null || attempt.parts.size < worldSize) return null;
   let slowest: { step: number; path: string } | null = null;
   for (const part of attempt.parts.values()) if (slowest === null || part.step < slowest.step) slowest = part;
   return slowest;

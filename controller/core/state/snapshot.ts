@@ -79,7 +79,7 @@ export function printSnapshot(state: StateView): string {
       ledger: { amounts: job.ledger.amounts, unsaved: job.ledger.unsaved, settledAtMs: job.ledger.settledAtMs },
       attempts: job.attempts.map((attempt) => ({
         ...attempt,
-        parts: [...attempt.parts],
+        parts: [...(attempt.parts ?? [])],
         stage: attempt.stage.kind === 'suspending' ? { ...attempt.stage, answers: [...attempt.stage.answers] } : attempt.stage,
       })),
     })),
@@ -148,7 +148,7 @@ function restoreAmounts(stored: AmountsSnapshot): Amounts {
 function restoreAttempt(stored: AttemptSnapshot): AttemptRecord {
   const stage: AttemptStage =
     stored.stage.kind === 'suspending' ? { ...stored.stage, answers: new Map(stored.stage.answers) } : stored.stage;
-  return { ...stored, roundsBefore: stored.roundsBefore ?? 0, parts: new Map(stored.parts), stage };
+  return { ...stored, roundsBefore: stored.roundsBefore ?? 0, parts: stored.parts.length === 0 ? null : new Map(stored.parts), stage };
 }
 
 function restoreHold(state: State, job: JobRecord, attempt: AttemptRecord): void {

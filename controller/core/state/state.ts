@@ -113,7 +113,7 @@ export interface JobRecord {
   /** Whose GPUs it waits for; null: it was promised none. Only while it waits. */
   nomination: Nomination | null;
   /** In order; the last one is under way when the phase is `active`. */
-  readonly attempts: AttemptRecord[];
+  attempts: AttemptRecord[];
   progress: (RecordedProgress & { atMs: number; attempt: number }) | null;
   /** The newest complete checkpoint. */
   checkpoint: { step: number; path: string; atMs: number; attempt: number } | null;
@@ -159,8 +159,8 @@ export interface AttemptRecord {
   roundsBefore: number;
   readonly workers: WorkerRecord[];
   readonly causes: StopCause[];
-  /** Newest part of a checkpoint by rank, until the whole is complete. */
-  parts: Map<number, { step: number; path: string }>;
+  /** Newest part of a checkpoint by rank, until the whole is complete; null: none yet. */
+  parts: Map<number, { step: number; path: string }> | null;
   lastStep: number;
   lastCheckpointStep: number;
   end: { reasons: readonly StopReason[]; message: string; charged: boolean } | null;

@@ -326,6 +326,6 @@ export class Capacity {
     if (gpus.length === 0) this.#gpuless[node] = (this.#gpuless[node] ?? 0) - sign;
     this.#close(hold, -sign);
     const holds = this.#holds[node] ?? [];
-    this.#holds[node] = taken ? [...holds, hold] : holds.filter((other) => other !== hold);
+    this.#holds[node] = taken ? holds.concat(hold) : holds.filter((other) => other !== hold);
   }
 }

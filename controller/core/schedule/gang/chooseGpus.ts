@@ -55,7 +55,9 @@ function chooseLinked(
     for (const gpu of group) if (isFree(gpu)) free += 1;
     if (free >= gpus && free < least) [tightest, least] = [group, free];
   }
-  return tightest === null ? null : tightest.filter(isFree).slice(0, gpus);
+  if (tightest === null) return null;
+  // `filter` makes room for more than it finds, and this is kept with the job.
+  return gpus === 1 ? [tightest.find(isFree) ?? 0] : tightest.filter(isFree).slice(0, gpus);
 }
 
 /** Wholly free GPUs of the model by NVLink domain. */
