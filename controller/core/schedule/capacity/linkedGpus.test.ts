@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
-import type { GpuFacts } from './capacity.ts';
+import type { LinkedGpu } from './linkedGpus.ts';
 import { LinkedGpus } from './linkedGpus.ts';
 
-const gpusOf = (...links: readonly (readonly [index: number, domain: number | null])[]): readonly GpuFacts[] =>
-  links.map(([index, nvlinkDomain]) => ({ index, nvlinkDomain, model: 'H100', healthy: true }));
+const gpusOf = (...links: readonly (readonly [index: number, domain: number | null])[]): readonly LinkedGpu[] =>
+  links.map(([index, nvlinkDomain]) => ({ index, nvlinkDomain }));
 
 test('GPUs stand by NVLink domain in order of index, those without one first', () => {
   const linked = new LinkedGpus(1);
