@@ -151,11 +151,11 @@ describe('the workload API', () => {
     node.assign(1, [a]);
     await node.until(running);
     const socketPath = node.sockets.pathOf(a.id);
-    const answer = callApi({ socketPath, path: '/v1/checkpoint', body: { step: 10, path: 'ck/10' } });
+    const answer = callApi({ socketPath, path: '/v1/checkpoint', body: { step: 10, path: 'ck/10', seconds: 1.2341 } });
     await node.until((workers) => workers[0]?.ranks[0]?.checkpoint?.step === 10);
     node.acknowledge();
     expect(await answer).toEqual({ status: 200, json: { accepted: true, committed: true } });
-    expect(node.observed()[0]?.ranks[0]?.checkpoint).toEqual({ step: 10, path: '/work-folder/ck/10', scope: 'rank' });
+    expect(node.observed()[0]?.ranks[0]?.checkpoint).toEqual({ step: 10, path: '/work-folder/ck/10', scope: 'rank', tookMs: 1_234 });
     const restarted = await restart();
     expect(restarted.observed()[0]?.ranks[0]?.checkpoint?.step).toBe(10);
   });
@@ -261,6 +261,7 @@ describe('the workload API', () => {
     ['/v1/progress', '{"step":2}', 400, 'step', /goes back/],
     ['/v1/checkpoint', '{"step":1}', 400, 'path', /nothing/],
     ['/v1/checkpoint', '{"step":1,"path":"x","scope":"all"}', 400, 'scope', /"all"/],
+    ['/v1/checkpoint', '{"step":1,"path":"x","seconds":-1}', 400, 'seconds', /-1/],
     ['/v1/progress', `{"step":1,"x":"${'y'.repeat(70_000)}"}`, 413, '', /longer than 65536/],
     ['/v1/nothing', '{}', 404, '', /does not exist/],
     ['/v1/self', '{}', 405, '', /takes GET/],

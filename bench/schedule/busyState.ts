@@ -6,7 +6,7 @@ import type { StepResult } from '#core/step.ts';
 import { step } from '#core/step.ts';
 import { FakeAgent } from '#test/simulation/fakeAgent.ts';
 import { applyJob, applyQueue, policy } from '#test/simulation/fakeCluster.ts';
-import { createRandom } from '#test/simulation/random.ts';
+import { createRandom } from '#sim/random.ts';
 import type { JobUid } from '#vocabulary/ids.ts';
 import { jobName, nodeName, queueName } from '#vocabulary/ids.ts';
 import type { JobSpec } from '#vocabulary/job.ts';

@@ -76,6 +76,9 @@ export type JobEvent =
       readonly model: string | null;
     }
   | { readonly kind: 'NominationDropped'; readonly uid: JobUid; readonly message: string }
+  /** From now on what becomes free of this place is kept for the job until it fits. One that starts has none any more. */
+  | { readonly kind: 'TargetChosen'; readonly uid: JobUid; readonly placement: Placement; readonly model: string | null }
+  | { readonly kind: 'TargetDropped'; readonly uid: JobUid; readonly message: string }
   /** It is over without an attempt that could end: nothing of it ran, or what ran had left. */
   | { readonly kind: 'JobExpired'; readonly uid: JobUid; readonly reason: StopReason; readonly message: string }
   | { readonly kind: 'JobRemoved'; readonly uid: JobUid; readonly name: JobName };
@@ -148,8 +151,16 @@ export type AttemptEvent =
       readonly ranks: readonly number[];
       readonly step: number;
       readonly path: string;
+      /** The longest that one of them stood still to save it. Absent: none said. */
+      readonly tookMs?: number;
     })
-  | (OfAttempt & { readonly kind: 'CheckpointCompleted'; readonly step: number; readonly path: string });
+  | (OfAttempt & {
+      readonly kind: 'CheckpointCompleted';
+      readonly step: number;
+      readonly path: string;
+      /** For how long the gang stood still to save it. Absent: nobody said. */
+      readonly tookMs?: number;
+    });
 
 /** Why an attempt is asked to leave with a checkpoint. */
 export type LeaveReason = 'Suspended' | 'Drained' | 'Preempted' | 'Deleted';

@@ -37,7 +37,9 @@ const rank: fc.Arbitrary<ObservedRank> = fc.record({
     }),
   ),
   progress: orNull(fc.record({ step: uint64, loss: orNull(double), tokens: orNull(double), stepSeconds: orNull(double) })),
-  checkpoint: orNull(fc.record({ step: uint64, path: word, scope: fc.constantFrom('rank' as const, 'job' as const) })),
+  checkpoint: orNull(
+    fc.record({ step: uint64, path: word, scope: fc.constantFrom('rank' as const, 'job' as const), tookMs: orNull(uint64) }),
+  ),
   suspendAware: fc.boolean(),
   suspendAnswer: orNull(fc.record({ round: count, accepted: fc.boolean() })),
 });

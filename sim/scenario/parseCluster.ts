@@ -4,7 +4,7 @@ import { nodeName } from '#vocabulary/ids.ts';
 import { defaultLevels, type Levels } from '#vocabulary/topology.ts';
 import { parseBytes, parseQuantityMilli } from '#vocabulary/units.ts';
 import { failureMixes } from './failureMix.ts';
-import { describeUnknown, readFields, type Fields } from './fields.ts';
+import { describeUnknown, readFields, type Fields } from '#codec/fields.ts';
 import type { FailurePlan, NodePlan, Timings } from './scenario.ts';
 
 export interface ClusterPlan {

@@ -17,6 +17,9 @@ export interface NodeShape {
   readonly nvlink?: readonly (number | null)[];
 }
 
+/** What a checkpoint takes, of the second of its step. */
+const saveMs = 400;
+
 interface Held {
   readonly assigned: AssignedWorker;
   desire: Desire;
@@ -205,7 +208,10 @@ export class FakeAgent {
             rank,
             state: isEnded ? { kind: 'ended' as const, exitCode: held.exitCode, signal: null } : { kind: 'running' as const, pid: 1 },
             progress: held.step === 0 ? null : { step: held.step, loss: 1 / held.step, tokens: held.step * 100, stepSeconds: 1 },
-            checkpoint: held.checkpoint === 0 ? null : { step: held.checkpoint, path: `/ckpt/${held.checkpoint}`, scope: 'rank' as const },
+            checkpoint:
+              held.checkpoint === 0
+                ? null
+                : { step: held.checkpoint, path: `/ckpt/${held.checkpoint}`, scope: 'rank' as const, tookMs: saveMs },
             suspendAware: true,
             suspendAnswer: held.answered,
           },

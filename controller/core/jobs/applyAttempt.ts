@@ -4,13 +4,14 @@ import { milliPerGpu } from '#vocabulary/job.ts';
 import type { AttemptEvent, ExitCodes } from '../events.ts';
 import { settlePast } from '../queues/pastUsage.ts';
 import { changeNode } from '../ledger/rates.ts';
-import { moveUnsaved, settleJob } from '../ledger/settle.ts';
+import { moveSaving, moveUnsaved, settleJob } from '../ledger/settle.ts';
 import { holdAll, releaseAll } from '../nodes/holds.ts';
 import { countUsage } from '../queues/usage.ts';
 import type { AttemptRecord, AttemptStage, JobRecord, State, WorkerRecord } from '../state/state.ts';
 import { markChanged } from '../state/state.ts';
 import { movePhase } from './applyJob.ts';
 import { countAwaited, waitsForOthers } from './dependencies.ts';
+import { noteEnding } from './endings.ts';
 
 type Stamped<E> = E & { readonly atMs: number };
 type Of<K extends AttemptEvent['kind']> = Stamped<Extract<AttemptEvent, { kind: K }>>;
@@ -20,10 +21,14 @@ export function applyAttemptEvent(state: State, event: Stamped<AttemptEvent>): v
   const job = state.jobs.get(event.uid);
   assert(job !== undefined, `event ${event.kind} names job ${event.uid}, which is not there`);
   job.changedAt = state.revision;
-  if (event.kind === 'AttemptPlaced') {
-    place(state, job, event);
-    return;
-  }
+  if (event.kind === 'AttemptPlaced') place(state, job, event);
+  else change(state, job, event);
+  if (movesEnding.has(event.kind)) noteEnding(state, job);
+}
+
+const movesEnding: ReadonlySet<string> = new Set(['AttemptPlaced', 'SuspendStaged', 'SuspendCancelled', 'AttemptStopping', 'AttemptEnded']);
+
+function change(state: State, job: JobRecord, event: Exclude<Stamped<AttemptEvent>, { kind: 'AttemptPlaced' }>): void {
   const attempt = job.attempts.at(-1);
   assert(
     attempt !== undefined && attempt.number === event.attempt,
@@ -67,11 +72,11 @@ export function applyAttemptEvent(state: State, event: Stamped<AttemptEvent>): v
       recordProgress(state, job, attempt, event);
       return;
     case 'CheckpointPartRecorded':
-      attempt.parts ??= new Map();
-      for (const rank of event.ranks) attempt.parts.set(rank, { step: event.step, path: event.path });
+      recordParts(attempt, event);
       return;
     case 'CheckpointCompleted':
       settleJob(state, job);
+      moveSaving(state, job, Math.max(0, (event.tookMs ?? 0) - leavingMs(state, attempt)));
       job.ledger.unsaved = 0n;
       job.checkpoint = { step: event.step, path: event.path, atMs: event.atMs, attempt: event.attempt };
       attempt.lastCheckpointStep = event.step;
@@ -156,6 +161,16 @@ function recordProgress(state: State, job: JobRecord, attempt: AttemptRecord, ev
     atMs,
     attempt: event.attempt,
   };
+}
+
+function recordParts(attempt: AttemptRecord, { ranks, step, path, tookMs }: Of<'CheckpointPartRecorded'>): void {
+  attempt.parts ??= new Map();
+  for (const rank of ranks) attempt.parts.set(rank, { step, path, ...(tookMs === undefined ? {} : { tookMs }) });
+}
+
+/** Since when it is asked to leave or is stopped: time that is in the books as such, whatever the gang did in it. */
+function leavingMs(state: State, { stage }: AttemptRecord): number {
+  return stage.kind === 'suspending' || stage.kind === 'stopping' ? state.ledger.nowMs - stage.sinceMs : 0;
 }
 
 function workerOf(attempt: AttemptRecord, worker: number): WorkerRecord {

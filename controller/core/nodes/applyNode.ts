@@ -1,6 +1,7 @@
 import { assert, assertNever } from '#vocabulary/assert.ts';
 import { generation, revision } from '#vocabulary/ids.ts';
 import type { NodeEvent } from '../events.ts';
+import { noPromises } from './promises.ts';
 import { changeNode } from '../ledger/rates.ts';
 import type { NodeState, State } from '../state/state.ts';
 import { markChanged } from '../state/state.ts';
@@ -72,6 +73,7 @@ function register(state: State, event: Extract<NodeEvent, { kind: 'NodeRegistere
     health: [],
     holds: [],
     jobs: new Set(),
+    promises: noPromises,
   };
   changeNode(state, node, () => resizeGpus(node));
   state.nodes.set(name, node);

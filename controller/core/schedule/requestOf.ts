@@ -26,7 +26,6 @@ export function requestOf({ room, levels }: ClusterRoom, job: Wish, model: strin
     exclusiveDepth: spec.exclusive === null ? null : depthOf(spec.exclusive),
     packing: spec.packing,
     allowed: allowedNodes(room, spec),
-    owner: null,
   };
 }
 

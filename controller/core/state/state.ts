@@ -9,12 +9,13 @@ import type { RecordedProgress, StopCause, TokenFacts, WorkerRecordState } from 
 import type { Amounts, FreeCategory, Totals } from '../ledger/amounts.ts';
 import { noAmounts, noTotals } from '../ledger/amounts.ts';
 import { ChangeList } from './changeList.ts';
+import type { Promised } from '../nodes/promises.ts';
 import type { Hold } from '../nodes/holds.ts';
 
 /**
  * All that the controller knows, as the fold of the log. Changed in place by `apply` alone, handed out as `StateView`.
- * Indices (`jobsByName`, `pending`, `usage`, `ports`, `awaited`, `arrays`, `displaceable`, a node's `jobs` and `holds`, the ledger's rates) are kept by
- * the same fold; a snapshot leaves them out and they are made again from the records.
+ * Indices (`jobsByName`, `pending`, `usage`, `ports`, `awaited`, `arrays`, `displaceable`, `endings`, a node's `jobs`, `holds` and
+ * `promises`, the ledger's rates) are kept by the same fold; a snapshot leaves them out and they are made again from the records.
  */
 export interface State {
   revision: Revision;
@@ -41,6 +42,7 @@ export interface State {
   readonly arrays: Map<JobName, number>;
   /** How many running jobs may be asked to leave, by their priority. Index. */
   readonly displaceable: Map<number, number>;
+  readonly endings: Endings;
   readonly recent: RecentEvent[];
   readonly ledger: ClusterLedger;
   /** Something changed that may let a waiting job start. Derived; true after recovery. */
@@ -55,6 +57,12 @@ export interface State {
 
 /** Gangs touch thousands of nodes at once; beyond this many changes a reader looks at all nodes. */
 const changedNodesMax = 16_384;
+/** By when jobs under way leave their GPUs at the latest, of those for which something promises it (jobs/endings.ts). Index. */
+export interface Endings {
+  readonly atMs: Map<JobUid, number>;
+  /** By that time, then uid. */
+  readonly order: JobUid[];
+}
 
 export interface QueueRecord {
   readonly name: QueueName;
@@ -86,6 +94,8 @@ export interface NodeState {
   holds: (readonly Hold[])[];
   /** Jobs whose current attempt has a worker here, with or without GPUs. Index. */
   readonly jobs: Set<JobUid>;
+  /** What is kept here for waiting jobs, by job uid; see ledger/promises.ts. Index. */
+  promises: readonly Promised[];
 }
 
 export type Availability =
@@ -112,6 +122,8 @@ export interface JobRecord {
   phase: JobPhase;
   /** Whose GPUs it waits for; null: it was promised none. Only while it waits. */
   nomination: Nomination | null;
+  /** The place that empties for it, whoever leaves when (schedule/reserve); null: none. Only while it waits. */
+  target: Target | null;
   /** In order; the last one is under way when the phase is `active`. */
   attempts: AttemptRecord[];
   progress: (RecordedProgress & { atMs: number; attempt: number }) | null;
@@ -123,6 +135,12 @@ export interface JobRecord {
 
 export interface Nomination {
   readonly victims: readonly JobUid[];
+  readonly placement: Placement;
+  readonly model: string | null;
+  readonly atMs: number;
+}
+
+export interface Target {
   readonly placement: Placement;
   readonly model: string | null;
   readonly atMs: number;
@@ -160,10 +178,17 @@ export interface AttemptRecord {
   readonly workers: WorkerRecord[];
   readonly causes: StopCause[];
   /** Newest part of a checkpoint by rank, until the whole is complete; null: none yet. */
-  parts: Map<number, { step: number; path: string }> | null;
+  parts: Map<number, CheckpointPart> | null;
   lastStep: number;
   lastCheckpointStep: number;
   end: { reasons: readonly StopReason[]; message: string; charged: boolean } | null;
+}
+
+export interface CheckpointPart {
+  readonly step: number;
+  readonly path: string;
+  /** How long it took one of the ranks that were reported together; absent: none said. */
+  readonly tookMs?: number;
 }
 
 export type AttemptStage =
@@ -196,6 +221,8 @@ export interface JobLedger {
   unsaved: bigint;
   /** Thousandths of GPUs that the job is charged for now: what it holds, less what is sick or away. Index. */
   milli: number;
+  /** Thousandths of free GPUs that are kept for the job now; see ledger/promises.ts. Index. */
+  reservedMilli: number;
   /** Up to when its time is in the amounts. */
   settledAtMs: number;
 }
@@ -207,11 +234,11 @@ export interface ClusterLedger {
   readonly totals: Totals;
   /** Time of the last event, and never less than that of one before it: a clock set back costs no time and gives none. */
   nowMs: number;
-  /** Up to when the capacity and the time that no job is charged for are in the amounts. */
+  /** Up to when the capacity and the time that is nobody's are in the amounts. */
   settledAtMs: number;
   /** Thousandths of all GPUs. Index. */
   capacityMilli: number;
-  /** Thousandths of GPUs that no job is charged for now. Index. */
+  /** Thousandths of GPUs that are nobody's now. Index. */
   readonly freeMilli: Record<FreeCategory, number>;
 }
 
@@ -223,7 +250,7 @@ function noClusterLedger(): ClusterLedger {
     nowMs: 0,
     settledAtMs: 0,
     capacityMilli: 0,
-    freeMilli: { reserved: 0, unhealthy: 0, cordoned: 0, idle: 0 },
+    freeMilli: { unhealthy: 0, cordoned: 0, idle: 0 },
   };
 }
 
@@ -256,6 +283,7 @@ export function emptyState(): State {
     awaited: new Map(),
     arrays: new Map(),
     displaceable: new Map(),
+    endings: { atMs: new Map(), order: [] },
     recent: [],
     ledger: noClusterLedger(),
     scheduleDirty: true,

@@ -71,8 +71,6 @@ export class Capacity {
   readonly #whole: Int16Array;
   readonly #linked: LinkedGpus;
   readonly #holds: (readonly Hold[])[];
-  /** By node: the only job that may come here; null: any. */
-  readonly #keptFor: (JobUid | null)[];
   /** Numbers of nodes. */
   readonly #changes: ChangeList<number>;
   #journal: { readonly hold: Hold; readonly taken: boolean }[] = [];
@@ -98,7 +96,6 @@ export class Capacity {
     this.#whole = new Int16Array(nodes);
     this.#linked = new LinkedGpus(nodes);
     this.#holds = Array.from({ length: nodes }, () => []);
-    this.#keptFor = Array.from({ length: nodes }, () => null);
     this.#changes = new ChangeList(4 * nodes + 1024);
   }
 
@@ -189,17 +186,6 @@ export class Capacity {
     return Math.max(0, gpulessWorkersMax - (this.#gpuless[node] ?? 0));
   }
 
-  keptFor(node: number): JobUid | null {
-    return this.#keptFor[node] ?? null;
-  }
-
-  /** Only this job may come here from now on; null: any. */
-  keepFor(node: number, owner: JobUid | null): void {
-    if (this.#keptFor[node] === owner) return;
-    this.#keptFor[node] = owner;
-    this.#noteChange(node);
-  }
-
   /** What the node is and what is held there, from scratch. The number of its GPUs cannot grow: that is another topology. */
   setNode(node: number, facts: NodeFacts, holds: readonly Hold[]): void {
     assert(this.#marks === 0, 'a trial is under way');
@@ -239,7 +225,7 @@ export class Capacity {
     if (this.#marks > 0) this.#journal.push({ hold, taken: false });
   }
 
-  /** Begins a trial; `rollback` with the answer undoes all that was taken and given since, but not `keepFor`. Trials nest. */
+  /** Begins a trial; `rollback` with the answer undoes all that was taken and given since. Trials nest. */
   mark(): number {
     this.#marks += 1;
     return this.#journal.length;
@@ -277,7 +263,6 @@ export class Capacity {
     other.#oneModel.set(this.#oneModel);
     other.#whole.set(this.#whole);
     for (const [node, holds] of this.#holds.entries()) other.#holds[node] = holds;
-    for (const [node, owner] of this.#keptFor.entries()) other.#keptFor[node] = owner;
     return other;
   }
 

@@ -1,4 +1,3 @@
-import type { JobUid } from '#vocabulary/ids.ts';
 import type { Capacity } from './capacity.ts';
 import { FreeIndex } from './freeIndex.ts';
 import type { WorkerShape } from './shape.ts';
@@ -16,16 +15,15 @@ export interface AskedNodes {
   readonly mask: Uint8Array;
 }
 
-/** Where, for whom and by what is counted. */
+/** Where and by what is counted. */
 export interface Asked {
   /** null: all nodes. */
   readonly allowed: AskedNodes | null;
-  readonly owner: JobUid | null;
   /** null: single workers. */
   readonly units: UnitRule | null;
 }
 
-const nothingAsked: Asked = { allowed: null, owner: null, units: null };
+const nothingAsked: Asked = { allowed: null, units: null };
 
 /**
  * A capacity with its counters: made when a shape is first asked for, kept in step after that. One room belongs to one
@@ -48,10 +46,10 @@ export class Room {
     return this.#counter(shape, asked).read();
   }
 
-  #counter(shape: WorkerShape, { allowed, owner, units }: Asked): SlotCounts {
-    const key = `${shapeKey(shape)}|${allowed?.key ?? ''}|${owner ?? ''}|${units === null ? '' : JSON.stringify(units)}`;
+  #counter(shape: WorkerShape, { allowed, units }: Asked): SlotCounts {
+    const key = `${shapeKey(shape)}|${allowed?.key ?? ''}|${units === null ? '' : JSON.stringify(units)}`;
     const known = this.#counters.get(key);
-    const counts = known ?? new SlotCounts(this.capacity, { shape, allowed: allowed?.mask ?? null, owner, units });
+    const counts = known ?? new SlotCounts(this.capacity, { shape, allowed: allowed?.mask ?? null, units });
     if (known !== undefined) this.#counters.delete(key);
     this.#counters.set(key, counts);
     const oldest = this.#counters.keys().next();
@@ -65,7 +63,7 @@ export class Room {
    * `undefined`: so many of them fit on one node that nodes are not kept by their numbers.
    */
   tightestNode(shape: WorkerShape, asked: Asked, workers: number): number | undefined {
-    const isPlainAsked = asked.allowed === null && asked.owner === null && asked.units === null;
+    const isPlainAsked = asked.allowed === null && asked.units === null;
     if (!isPlainAsked || !isPlain(shape) || shape.model === null) return this.#counter(shape, asked).tightestNode(workers);
     const model = this.capacity.modelNumber(shape.model);
     return model < 0 ? -1 : this.#freeIndex(model).smallestAtLeast(workers * shape.gpus);
@@ -95,6 +93,6 @@ export class Room {
   }
 
   #freeOn(node: number, model: number): number {
-    return this.capacity.isOpen(node) && this.capacity.keptFor(node) === null ? this.capacity.wholeFree(node, model) : 0;
+    return this.capacity.isOpen(node) ? this.capacity.wholeFree(node, model) : 0;
   }
 }

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { jobUid } from '#vocabulary/ids.ts';
+import { cases } from '#test/cases.ts';
 import { chooseGpus } from '../gang/chooseGpus.ts';
 import { holdsOf } from '../gang/findPlacement.ts';
 import type { Change } from '../testing/churn.ts';
@@ -29,7 +29,6 @@ const anyRule: fc.Arbitrary<CountRule> = fc.record({
     fc.array(fc.nat(1), { minLength: 6, maxLength: 6 }).map((bits) => Uint8Array.from(bits)),
     { freq: 2 },
   ),
-  owner: fc.constantFrom(null, jobUid('j1')),
   units: fc.option(
     fc.record({
       // The topology has two levels: cluster, racks, nodes.
@@ -44,7 +43,6 @@ function churn(capacity: Capacity, { kind, node: position, pick }: Change): void
   const [held] = capacity.holdsOf(node);
   if (kind === 'take') capacity.take(fittingHold(capacity, node, pick));
   else if (kind === 'give' && held !== undefined) capacity.give(held);
-  else if (kind === 'keepFor') capacity.keepFor(node, pick % 2 === 0 ? null : jobUid(`j${pick % 3}`));
   else if (kind === 'setNode') capacity.setNode(node, { ...capacity.factsOf(node), open: pick % 3 > 0 }, capacity.holdsOf(node));
   else if (kind === 'rollback') {
     const mark = capacity.mark();
@@ -54,12 +52,9 @@ function churn(capacity: Capacity, { kind, node: position, pick }: Change): void
 }
 
 /** Without any memory: node by node, then the children of each domain, from the nodes up. */
-function freshCount(capacity: Capacity, { shape, allowed, owner, units }: CountRule): readonly number[] {
+function freshCount(capacity: Capacity, { shape, allowed, units }: CountRule): readonly number[] {
   const { levelStart, firstChild, endChild, parent, depth } = capacity.topology;
-  const onNode = range(capacity.nodes).map((node) => {
-    const kept = capacity.keptFor(node);
-    return (allowed !== null && allowed[node] !== 1) || (kept !== null && kept !== owner) ? 0 : slotsOn(capacity, node, shape);
-  });
+  const onNode = range(capacity.nodes).map((node) => (allowed !== null && allowed[node] !== 1 ? 0 : slotsOn(capacity, node, shape)));
   const counts: number[] = [];
   for (const domain of range(parent.length).toReversed()) {
     const level = range(depth + 1).findLast((each) => (levelStart[each] ?? 0) <= domain) ?? 0;
@@ -93,7 +88,7 @@ describe('kept counts', () => {
             for (const each of [
               rule,
               { ...rule, shape: wholeGpus('A100', 1) },
-              { shape: wholeGpus('A100', 1), allowed: null, owner: null, units: null },
+              { shape: wholeGpus('A100', 1), allowed: null, units: null },
             ]) {
               const enough = freshCount(capacity, each).slice(capacity.topology.levelStart[2]);
               const least = enough.indexOf(Math.min(...enough.filter((slots) => slots >= workers)));
@@ -105,7 +100,7 @@ describe('kept counts', () => {
           }
         },
       ),
-      { numRuns: 150 },
+      { numRuns: cases(150) },
     );
   });
 
@@ -121,7 +116,7 @@ describe('kept counts', () => {
           const counts = new SlotCounts(capacity, rule);
           const position = capacity.changes;
           for (let at = 0; at < many; at += 1) {
-            capacity.keepFor(0, jobUid(`j${at}`));
+            capacity.setNode(0, capacity.factsOf(0), capacity.holdsOf(0));
             const each = changes[at % changes.length];
             if (each !== undefined && at < 200) churn(capacity, each);
           }
@@ -131,7 +126,7 @@ describe('kept counts', () => {
           expect([...counts.read()]).toEqual(freshCount(capacity, rule));
         },
       ),
-      { numRuns: 50 },
+      { numRuns: cases(50) },
     );
   });
 });
@@ -160,7 +155,7 @@ describe('how many workers of a shape fit on a node', () => {
           }
         }
       }),
-      { numRuns: 150 },
+      { numRuns: cases(150) },
     );
   });
 });

@@ -66,16 +66,16 @@ export interface DomainAt {
 /** Room for units of the group, by domain. Valid until the capacity changes. */
 export function unitsOf(room: Room, request: GangRequest, group: WorkerGroup, before: readonly Spot[] = []): Units {
   const { topology } = room.capacity;
-  const { allowed, owner, spread } = request;
+  const { allowed, spread } = request;
   if (before.length > 0 && spread !== null) {
-    return countUnits(topology, room.slots(group.shape, { allowed, owner, units: null }), { group, spread, before });
+    return countUnits(topology, room.slots(group.shape, { allowed, units: null }), { group, spread, before });
   }
   const size = unitSizes(topology.depth, group);
   return { counts: room.slots(group.shape, askedOf(request, group, size)), size };
 }
 
-function askedOf({ allowed, owner, spread }: GangRequest, group: WorkerGroup, size: readonly number[]): Asked {
-  return { allowed, owner, units: group.segments.length === 0 && spread === null ? null : { size, spread } };
+function askedOf({ allowed, spread }: GangRequest, group: WorkerGroup, size: readonly number[]): Asked {
+  return { allowed, units: group.segments.length === 0 && spread === null ? null : { size, spread } };
 }
 
 interface Where {

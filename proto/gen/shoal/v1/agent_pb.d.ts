@@ -486,6 +486,13 @@ export declare type ObservedCheckpoint = Message<"shoal.v1.ObservedCheckpoint"> 
    * @generated from field: string scope = 3;
    */
   scope: string;
+
+  /**
+   * For how long the rank stood still to save it. Absent: it did not say.
+   *
+   * @generated from field: optional uint64 took_ms = 4;
+   */
+  tookMs?: bigint | undefined;
 };
 
 /**

@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest';
-import { applyJob, disturb, FakeCluster } from '#test/simulation/fakeCluster.ts';
-import { createRandom } from '#test/simulation/random.ts';
+import { applyJob, disturb, FakeCluster } from './fakeCluster.ts';
+import { createRandom } from '#sim/random.ts';
 import { jobName, userName } from '#vocabulary/ids.ts';
 import { parseSnapshot } from '#controller/loop/logLine.ts';
-import { printSnapshot, restoreSnapshot } from '../state/snapshot.ts';
-import { lowestDisplaceable } from './displaceable.ts';
+import { printSnapshot, restoreSnapshot } from '#core/state/snapshot.ts';
+import { lowestDisplaceable } from '#core/jobs/displaceable.ts';
 
 const counts = (index: Iterable<readonly [number, number]>): readonly (readonly [number, number])[] =>
   [...index].sort(([left], [right]) => left - right);
