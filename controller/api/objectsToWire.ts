@@ -128,7 +128,7 @@ export function queueToWire(state: StateView, queue: QueueView, nowMs: number): 
     if (job.phase.kind === 'pending') pending += 1;
     else if (job.phase.kind === 'active') running += 1;
   }
-  const capacity = capacityMilliOf(state.nodes);
+  const capacity = capacityMilliOf(state);
   const used = [...capacity.keys()].flatMap((model) => {
     const gpuMilli = queueGpuMilli(state, queue.name, model);
     return gpuMilli > 0 ? [[model, gpuMilli] as const] : [];

@@ -44,7 +44,7 @@ function shapesOf(room: Room, pod: ShapeRequest): readonly WorkerShape[] {
     const [group] = request.groups;
     return {
       shape: { ...shape, model },
-      thrift: group === undefined ? undefined : findThrift(room, request, unitsOf(room, request, group).counts),
+      thrift: group === undefined ? undefined : findThrift(room, request, () => unitsOf(room, request, group).counts),
     };
   });
   return ranked.sort((left, right) => compareThrift(left.thrift, right.thrift)).map((each) => each.shape);

@@ -76,7 +76,8 @@ class Told {
 }
 
 function judge(cluster: FakeCluster, told: Map<JobUid, Told>, event: StampedEvent): number {
-  if (event.kind !== 'JobNominated') return 0;
+  // Who moves loses no place.
+  if (event.kind !== 'JobNominated' || event.moves !== undefined) return 0;
   const [nominee, of] = [cluster.view.jobs.get(event.uid), told.get(event.uid)];
   if (nominee === undefined || of === undefined) throw new Error('a nominee that nobody applied');
   for (const uid of event.victims) {

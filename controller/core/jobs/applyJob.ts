@@ -8,6 +8,7 @@ import { notePopular, requestedShape } from '../schedule/popularShapes.ts';
 import type { JobRecord, State } from '../state/state.ts';
 import { countArray } from './arrays.ts';
 import { countAwaited, waitsForOthers } from './dependencies.ts';
+import { countDisplaceable } from './displaceable.ts';
 import { noteEnding } from './endings.ts';
 import { liftSpec } from './liftSpec.ts';
 import { askToMove, endMove } from './moves.ts';
@@ -99,10 +100,12 @@ function changesOf({ spec, labels, annotations, array }: Extract<JobEvent, { kin
   return { spec: liftSpec(spec), labels, annotations, ...(array === undefined ? {} : { array }) };
 }
 
-/** Changes something that a waiting job's place in the order depends on. */
+/** Changes something that a waiting job's place in the order depends on, or a running one's in that of leaving. */
 function reorder(state: State, job: JobRecord, change: () => void): void {
   removePending(state, job);
+  countDisplaceable(state, job, -1);
   change();
+  countDisplaceable(state, job, 1);
   if (job.phase.kind === 'pending') insertPending(state, job);
 }
 
@@ -184,7 +187,9 @@ export function movePhase(state: State, job: JobRecord, phase: JobRecord['phase'
   if (job.phase.kind === 'active') countArray(state, job, -1);
   if (phase.kind === 'active') countArray(state, job, 1);
   if (phase.kind === 'finished' && state.awaited.has(job.name)) state.scheduleDirty = true;
+  countDisplaceable(state, job, -1);
   job.phase = phase;
+  countDisplaceable(state, job, 1);
   if (phase.kind !== 'pending') dropPromises(state, job);
   if (phase.kind === 'pending') insertPending(state, job);
 }

@@ -1,7 +1,7 @@
 import type { JobSpec } from '#vocabulary/job.ts';
 import type { Levels } from '#vocabulary/topology.ts';
 import type { StateView } from '../state/view.ts';
-import { emptyRoom, modelsPresent, profilesPresent } from './emptyRoom.ts';
+import { emptyRoom, largestNode, modelsPresent, profilesPresent } from './emptyRoom.ts';
 import type { SpecProblem } from './specProblem.ts';
 
 interface Misfit extends SpecProblem {
@@ -31,12 +31,13 @@ export function judgeFit(state: StateView, levels: Levels, spec: JobSpec): SpecP
 
 function findMisfit(state: StateView, levels: Levels, spec: JobSpec, model: string): Misfit | null {
   const { gpusPerWorker, gpuShareMilli, gpuProfile, segments, spread, workers } = spec;
-  const oneGpu = { model, gpusPerWorker: 1, gpuShareMilli: null, gpuProfile, segments: [], spread: null };
-  const nodeGpus = emptyRoom(state, levels, oneGpu).at(-1)?.raw ?? 0;
+  const oneSlot = { model, gpusPerWorker: 1, gpuShareMilli: null, gpuProfile, segments: [], spread: null };
+  const nodeGpus = gpuProfile === null ? largestNode(state, model) : (emptyRoom(state, levels, oneSlot).at(-1)?.raw ?? 0);
   if (gpusPerWorker > nodeGpus) {
     const message = `a worker of ${gpusPerWorker} GPUs cannot fit a node: the largest node has ${nodeGpus} ${model}${nodeGpus === 0 ? ' that are not divided into slots (spec.gpuProfile)' : ''}`;
     return { field: 'spec.gpusPerWorker', message, room: nodeGpus };
   }
+  if (segments.length === 0 && spec.constraints.length === 0) return null;
   const rooms = emptyRoom(state, levels, { model, gpusPerWorker, gpuShareMilli, gpuProfile, segments, spread });
   const size = describeSize(spec);
   for (const [index, { level, workers: wanted }] of segments.entries()) {

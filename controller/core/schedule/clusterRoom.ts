@@ -26,7 +26,7 @@ export interface ClusterRoom {
 
 interface Kept {
   room: Room;
-  /** Nodes that changed after this revision are not read yet. */
+  /** Nodes that changed after this position of State.changedNodes are not read yet. */
   asOf: number;
   /** Of State.topologyAt, when the room was made. */
   topologyAt: number;
@@ -37,7 +37,7 @@ const kept = new WeakMap<StateView, Kept>();
 export function openRoom(state: StateView, levels: Levels): ClusterRoom {
   let known = kept.get(state);
   if (known === undefined || known.topologyAt !== state.topologyAt) {
-    known = { room: buildRoom(state, levels), asOf: state.revision, topologyAt: state.topologyAt };
+    known = { room: buildRoom(state, levels), asOf: state.changedNodes.end, topologyAt: state.topologyAt };
     kept.set(state, known);
   } else refresh(state, levels, known);
   const { room } = known;
@@ -54,7 +54,7 @@ export function openRoom(state: StateView, levels: Levels): ClusterRoom {
       }
     },
     settle: () => {
-      cache.asOf = state.revision;
+      cache.asOf = state.changedNodes.end;
     },
   };
 }
@@ -67,9 +67,12 @@ function buildRoom(state: StateView, levels: Levels): Room {
 }
 
 function refresh(state: StateView, levels: Levels, known: Kept): void {
-  if (known.asOf === state.revision) return;
-  for (const node of state.nodes.values()) if (node.changedAt > known.asOf) readNode(state, levels, known.room.capacity, node);
-  known.asOf = state.revision;
+  const changed = state.changedNodes.since(known.asOf);
+  for (const name of changed === null ? state.nodes.keys() : new Set(changed)) {
+    const node = state.nodes.get(name);
+    if (node !== undefined) readNode(state, levels, known.room.capacity, node);
+  }
+  known.asOf = state.changedNodes.end;
 }
 
 function readNode(state: StateView, levels: Levels, capacity: Capacity, node: NodeView): void {

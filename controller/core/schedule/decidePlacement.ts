@@ -69,7 +69,10 @@ function thriftiestFirst(cluster: ClusterRoom, job: Wish, models: readonly (stri
     models.map((model) => {
       const request = requestOf(cluster, job, model, nowMs);
       const [group] = request.groups;
-      return [model, group === undefined ? undefined : findThrift(cluster.room, request, unitsOf(cluster.room, request, group).counts)];
+      return [
+        model,
+        group === undefined ? undefined : findThrift(cluster.room, request, () => unitsOf(cluster.room, request, group).counts),
+      ];
     }),
   );
   return models.toSorted((left, right) => compareThrift(costs.get(left), costs.get(right)));

@@ -3,6 +3,7 @@ import type { Placement } from '#vocabulary/job.ts';
 import { milliPerGpu } from '#vocabulary/job.ts';
 import type { WaitReason } from '#vocabulary/reasons.ts';
 import { gpuMilliPerGpu } from '#vocabulary/units.ts';
+import { lowestDisplaceable } from '../jobs/displaceable.ts';
 import { askToLeave, cancelLeaving } from '../jobs/stop.ts';
 import type { Claim } from '../queues/entitlement.ts';
 import { EntitlementBook, mayDisplace } from '../queues/entitlement.ts';
@@ -52,8 +53,6 @@ export class Preemption {
   #wakeAtMs: number | null = null;
   #running: readonly Running[] | null = null;
   #slices: Slices | null = null;
-  /** Of those who run and are preemptible. */
-  #lowestPriority: number | null = null;
   readonly standings: Standings;
 
   constructor(turn: Turn, cluster: ClusterRoom, backfill: Backfill) {
@@ -237,9 +236,9 @@ export class Preemption {
 
   /** Rules most jobs out without a search: nobody ranks below it, and no queue above it has a guarantee. */
   #mayDisplaceAnybody(job: Nominee, nominee: Claim): boolean {
-    const running = this.#allRunning();
-    if (this.#lowestPriority === null) return false;
-    if (running.length > 0 && (!this.#isPlain(job.spec.queue) || this.#lowestPriority < nominee.priority)) return true;
+    const lowest = lowestDisplaceable(this.#turn.state);
+    if (lowest === null || lowest > nominee.priority) return lowest !== null && !this.#isPlain(job.spec.queue);
+    if (lowest < nominee.priority || !this.#isPlain(job.spec.queue)) return true;
     const { count, gpuMilli } = this.#allSlices().chances(nominee);
     return count > 0 && gpuMilli + this.#freeMilli() >= nominee.gpuMilli;
   }
@@ -286,8 +285,6 @@ export class Preemption {
       return [{ victim, claim, evictable }];
     });
     this.#running = running.sort((left, right) => (left.victim.uid < right.victim.uid ? -1 : 1));
-    const preemptible = running.filter(({ claim }) => claim.preemptible);
-    this.#lowestPriority = preemptible.reduce<number | null>((least, { claim }) => Math.min(least ?? claim.priority, claim.priority), null);
     return this.#running;
   }
 

@@ -22,9 +22,9 @@ export class TurnOrder {
   /** `waiting` is sorted: put first, priority, age. `models`: all that the cluster has. */
   constructor(state: StateView, waiting: readonly JobView[], models: readonly string[], standings: Standings) {
     this.#models = models;
-    // A walk over all GPUs, only where there are two to be fair to.
+    // Only where there are two to be fair to.
     let made: FairOrderInput | null = null;
-    const input = (): FairOrderInput => (made ??= { state, capacityMilli: capacityMilliOf(state.nodes), nowMs: standings.nowMs });
+    const input = (): FairOrderInput => (made ??= { state, capacityMilli: capacityMilliOf(state), nowMs: standings.nowMs });
     this.#first = waiting.filter((job) => job.next !== null);
     for (const [queue, jobs] of Map.groupBy(
       waiting.filter((job) => job.next === null),
@@ -103,6 +103,8 @@ class Line {
   /** All users who wait here. */
   readonly #named: ReadonlySet<UserName>;
   readonly #shares: UserShares | null;
+  /** Whose turn it is, as long as nothing was taken or given since; undefined: to be found. */
+  #turn: UserName | null | undefined;
 
   constructor(input: () => FairOrderInput, queue: QueueName, jobs: readonly InLine[]) {
     this.#named = new Set(jobs.map(({ job }) => job.user));
@@ -124,6 +126,7 @@ class Line {
     const user = this.#user();
     const jobs = user === null ? undefined : this.#users.get(user);
     const job = jobs?.shift() ?? null;
+    this.#turn = undefined;
     if (user !== null && jobs?.length === 0) this.#users.delete(user);
     if (this.#users.size === 0) this.#fill();
     return job;
@@ -131,18 +134,24 @@ class Line {
 
   gave(user: UserName, model: string, gpuMilli: number): void {
     // Somebody else's job of this queue, put first by an operator, changes nobody's turn here.
-    if (this.#named.has(user)) this.#shares?.gave(user, model, gpuMilli);
+    if (!this.#named.has(user)) return;
+    this.#shares?.gave(user, model, gpuMilli);
+    this.#turn = undefined;
   }
 
-  /** Whose turn it is: the least share; of equal ones, who has waited longest. */
   #user(): UserName | null {
+    this.#turn ??= this.#findUser();
+    return this.#turn;
+  }
+
+  /** The least share; of equal ones, who has waited longest. */
+  #findUser(): UserName | null {
     let best: UserName | null = null;
+    let least = 0;
     for (const [user, jobs] of this.#users) {
-      if (best === null) best = user;
-      else {
-        const [share, least] = [this.#shares?.shareOf(user) ?? 0, this.#shares?.shareOf(best) ?? 0];
-        if (share < least || (share === least && isOlder(jobs[0], this.#users.get(best)?.[0]))) best = user;
-      }
+      const share = this.#shares?.shareOf(user) ?? 0;
+      if (best !== null && share > least) continue;
+      if (best === null || share < least || isOlder(jobs[0], this.#users.get(best)?.[0])) [best, least] = [user, share];
     }
     return best;
   }

@@ -1,6 +1,7 @@
 import { occupy } from '../jobs/applyAttempt.ts';
 import { countArray } from '../jobs/arrays.ts';
 import { countAwaited, waitsForOthers } from '../jobs/dependencies.ts';
+import { countDisplaceable } from '../jobs/displaceable.ts';
 import { noteEnding } from '../jobs/endings.ts';
 import { liftSpec } from '../jobs/liftSpec.ts';
 import { insertPending } from '../jobs/pending.ts';
@@ -101,7 +102,7 @@ export function printSnapshot(state: StateView): string {
       ledger: { amounts: job.ledger.amounts, unsaved: job.ledger.unsaved, settledAtMs: job.ledger.settledAtMs },
       attempts: job.attempts.map((attempt) => ({
         ...attempt,
-        parts: [...attempt.parts],
+        parts: [...(attempt.parts ?? [])],
         stage: attempt.stage.kind === 'suspending' ? { ...attempt.stage, answers: [...attempt.stage.answers] } : attempt.stage,
       })),
     })),
@@ -148,6 +149,7 @@ export function restoreSnapshot(snapshot: StateSnapshot): State {
     if (job.phase.kind === 'pending') insertPending(state, job);
     if (job.move?.kind === 'asked') state.moving.add(job.uid);
     if (waitsForOthers(job)) countAwaited(state, job, 1);
+    countDisplaceable(state, job, 1);
     const attempt = currentAttempt(job);
     if (attempt !== undefined) countArray(state, job, 1);
     if (attempt !== undefined) restoreHold(state, job, attempt);
@@ -179,7 +181,13 @@ function restoreAttempt(stored: AttemptSnapshot): AttemptRecord {
     stored.stage.kind === 'suspending'
       ? { ...stored.stage, message: stored.stage.message ?? '', answers: new Map(stored.stage.answers) }
       : stored.stage;
-  return { ...stored, roundsBefore: stored.roundsBefore ?? 0, waitedMs: stored.waitedMs ?? 0, parts: new Map(stored.parts), stage };
+  return {
+    ...stored,
+    roundsBefore: stored.roundsBefore ?? 0,
+    waitedMs: stored.waitedMs ?? 0,
+    parts: stored.parts.length === 0 ? null : new Map(stored.parts),
+    stage,
+  };
 }
 
 function restoreHold(state: State, job: JobRecord, attempt: AttemptRecord): void {

@@ -10,12 +10,13 @@ import type { ArrayTask, ExitCodes, JobWanted, Labels, LeaveReason } from '../ev
 import type { RecordedProgress, StopCause, TokenFacts, WorkerRecordState } from '../events.ts';
 import type { Amounts, FreeCategory, Totals } from '../ledger/amounts.ts';
 import { noAmounts, noTotals } from '../ledger/amounts.ts';
+import { ChangeList } from './changeList.ts';
 import type { Promised } from '../nodes/promises.ts';
 import type { Hold } from '../nodes/holds.ts';
 
 /**
  * All that the controller knows, as the fold of the log. Changed in place by `apply` alone, handed out as `StateView`.
- * Indices (`jobsByName`, `pending`, `moving`, `usage`, `ports`, `awaited`, `arrays`, `endings`, a node's `jobs`, `holds` and
+ * Indices (`jobsByName`, `pending`, `moving`, `usage`, `ports`, `awaited`, `arrays`, `displaceable`, `endings`, a node's `jobs`, `holds` and
  * `promises`, the ledger's rates) are kept by the same fold; a snapshot leaves them out and they are made again from the records.
  */
 export interface State {
@@ -43,6 +44,8 @@ export interface State {
   readonly awaited: Map<JobName, number>;
   /** How many jobs of an array hold GPUs. Index. */
   readonly arrays: Map<JobName, number>;
+  /** How many running jobs may be asked to leave, by their priority. Index. */
+  readonly displaceable: Map<number, number>;
   readonly endings: Endings;
   readonly recent: RecentEvent[];
   readonly ledger: ClusterLedger;
@@ -58,8 +61,12 @@ export interface State {
   awaitsSave: ReadonlySet<JobUid>;
   /** Revision at which a node last came or changed its inventory. Derived. */
   topologyAt: Revision;
+  /** Nodes whose `changedAt` moved, for readers that follow. Derived. */
+  readonly changedNodes: ChangeList<NodeName>;
 }
 
+/** Gangs touch thousands of nodes at once; beyond this many changes a reader looks at all nodes. */
+const changedNodesMax = 16_384;
 /** By when jobs under way leave their GPUs at the latest, of those for which something promises it (jobs/endings.ts). Index. */
 export interface Endings {
   readonly atMs: Map<JobUid, number>;
@@ -130,7 +137,7 @@ export interface JobRecord {
   /** The place that empties for it, whoever leaves when (schedule/reserve); null: none. Only while it waits. */
   target: Target | null;
   /** In order; the last one is under way when the phase is `active`. */
-  readonly attempts: AttemptRecord[];
+  attempts: AttemptRecord[];
   progress: (RecordedProgress & { atMs: number; attempt: number }) | null;
   /** The newest complete checkpoint. */
   checkpoint: { step: number; path: string; atMs: number; attempt: number } | null;
@@ -201,8 +208,8 @@ export interface AttemptRecord {
   roundsBefore: number;
   readonly workers: WorkerRecord[];
   readonly causes: StopCause[];
-  /** Newest part of a checkpoint by rank, until the whole is complete. */
-  parts: Map<number, CheckpointPart>;
+  /** Newest part of a checkpoint by rank, until the whole is complete; null: none yet. */
+  parts: Map<number, CheckpointPart> | null;
   lastStep: number;
   lastCheckpointStep: number;
   end: { reasons: readonly StopReason[]; message: string; charged: boolean } | null;
@@ -309,6 +316,7 @@ export function emptyState(): State {
     ports: new Map(),
     awaited: new Map(),
     arrays: new Map(),
+    displaceable: new Map(),
     endings: { atMs: new Map(), order: [] },
     recent: [],
     ledger: noClusterLedger(),
@@ -318,7 +326,15 @@ export function emptyState(): State {
     popular: noPopularShapes(),
     awaitsSave: new Set(),
     topologyAt: revision(0),
+    changedNodes: new ChangeList(changedNodesMax),
   };
+}
+
+/** Something of the node changes with the event that is being folded. */
+export function markChanged(state: State, node: NodeState): void {
+  if (node.changedAt === state.revision) return;
+  node.changedAt = state.revision;
+  state.changedNodes.note(node.name);
 }
 
 /** The attempt under way; undefined when the job holds nothing. */

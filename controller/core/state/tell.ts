@@ -221,6 +221,8 @@ const isFailure = (reason: string): boolean => reason.endsWith('Failure') || rea
 
 /** `n1[0,1] n2[0,1]`; long gangs are cut. */
 function describePlacement(placement: Placement): string {
+  const [first] = placement;
+  if (placement.length === 1 && first !== undefined) return `${first.node}[${first.gpus.join(',')}]`;
   const gpus = new Map<NodeName, number[]>();
   for (const place of placement) gpus.set(place.node, [...(gpus.get(place.node) ?? []), ...place.gpus]);
   const parts = [...gpus].map(([node, indices]) => `${node}[${indices.join(',')}]`);

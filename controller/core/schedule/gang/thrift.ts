@@ -15,11 +15,11 @@ import type { GangRequest, Spot } from './gangRequest.ts';
  *
  * null: it fits nowhere. undefined: the request is of another kind, or nothing is known of what others ask.
  */
-export function findThrift(room: Room, request: GangRequest, counts: Int32Array): Thrift | null | undefined {
+export function findThrift(room: Room, request: GangRequest, counts: () => Int32Array): Thrift | null | undefined {
   const [group] = request.groups;
   if (request.groups.length !== 1 || group?.workers !== 1) return undefined;
   const leftover = room.leftover(group.shape);
-  return leftover === null ? undefined : leftover.best(counts);
+  return leftover === null ? undefined : leftover.best(counts());
 }
 
 export function thriftySpot(room: Room, { groups }: GangRequest, { node }: Thrift): Spot {
