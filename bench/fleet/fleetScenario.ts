@@ -24,7 +24,7 @@ import type { BatchClass, BatchJob, FleetSize, FleetTrace, ServiceUnit } from '.
 /** From SIGTERM, or the wish to suspend, until who was asked is gone. */
 export const graceMs = 60_000;
 const launchMs = 5_000;
-const model = 'H800';
+export const fleetModel = 'H800';
 const nodeGpus = 8;
 
 const guaranteedShare = { serving: 0.2, flagship: 0.41, pretrain: 0.24, research: 0.08, evaluation: 0.02 } as const;
@@ -79,14 +79,14 @@ function frameOf({ nodes, days }: FleetSize, policy: Readonly<Record<string, unk
     metadata: { name: `fleet-${nodes * nodeGpus}` },
     // The trace's repairs hold the reboot.
     cluster: {
-      pools: [{ name: 'fleet', count: nodes, gpus: nodeGpus, model, shape }],
+      pools: [{ name: 'fleet', count: nodes, gpus: nodeGpus, model: fleetModel, shape }],
       timings: { launch: `${launchMs / 1_000}s`, reboot: '0s' },
     },
     queues: Object.entries(guaranteedShare).map(([name, share]) => ({
       name,
       class: name === 'serving' ? 'serving' : 'batch',
       // Whole nodes.
-      guaranteed: { [model]: Math.floor(share * nodes) * nodeGpus },
+      guaranteed: { [fleetModel]: Math.floor(share * nodes) * nodeGpus },
       weight: weights[name as FleetQueue],
     })),
     policy,
@@ -116,7 +116,10 @@ function jobDeed(job: BatchJob): Deed {
   const { queue, priority, preemptible, checkpointMs, stepMs } = classPlans[job.class];
   const { workers, gpusPerWorker, runMs } = job;
   const spec = specOf({ queue, priority, preemptible, workers, gpusPerWorker, checkpointMs });
-  const loadTakesMs = Math.min(loadMs(workers * gpusPerWorker), runMs === null ? Infinity : Math.max(0, Math.floor((runMs - launchMs) / 2)));
+  const loadTakesMs = Math.min(
+    loadMs(workers * gpusPerWorker),
+    runMs === null ? Infinity : Math.max(0, Math.floor((runMs - launchMs) / 2)),
+  );
   const program: ProgramPlan = {
     workMs: runMs === null ? null : workMs(runMs - launchMs - loadTakesMs, checkpointMs),
     stepMs,
@@ -150,7 +153,8 @@ function specOf({ checkpointMs, ...wanted }: SpecWanted): JobSpec {
   const key = JSON.stringify([wanted, checkpointMs]);
   const known = specs.get(key);
   if (known !== undefined) return known;
-  const checkpoint = checkpointMs === null ? {} : { checkpoint: { directory: 'checkpoints', interval: `${checkpointMs}ms`, grace: `${graceMs}ms` } };
+  const checkpoint =
+    checkpointMs === null ? {} : { checkpoint: { directory: 'checkpoints', interval: `${checkpointMs}ms`, grace: `${graceMs}ms` } };
   const spec = { ...wanted, ...checkpoint, template: { command: ['simulated'] } };
   const compiled = compileManifest({ apiVersion: 'shoal.dev/v1', kind: 'TrainingJob', metadata: { name: 'job' }, spec });
   assert(compiled.ok && compiled.kind === 'TrainingJob', `the codec takes ${key}: ${JSON.stringify(compiled)}`);

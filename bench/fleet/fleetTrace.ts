@@ -22,6 +22,8 @@ export type BatchClass = (typeof batchClasses)[number];
 export interface FleetSize {
   readonly nodes: number;
   readonly days: number;
+  /** So many times the trace's work beside services and Flagship; 1: about 90 % of the nodes in the first week. */
+  readonly load: number;
 }
 
 export interface BatchJob {
@@ -78,26 +80,30 @@ async function read(name: string): Promise<string> {
 
 function parseJobs(text: string, size: FleetSize, week: number): readonly BatchJob[] {
   const random = createRandom(week + 1);
-  return readRows(text, 'fleet-10k.csv', ['id', 'submit_s', 'duration_s', 'nodes', 'gpus_per_node', 'user', 'vc', 'est_s']).flatMap((row) => {
-    const [nodes, draw] = [row.whole('nodes'), random.next()];
-    const known = batchClasses.find((name) => name === row.text('vc'));
-    // Units of services follow the curve (below); a run that takes the whole week goes on in the next.
-    if (known === undefined || (known === 'Flagship' && week > 0)) return [];
-    if (nodes === 1 && draw >= size.nodes / traceNodes) return [];
-    return {
-      id: `${known.toLowerCase()}-${week + 1}-${row.text('id')}`,
-      class: known,
-      user: row.text('user'),
-      atMs: week * weekMs + row.whole('submit_s') * 1_000,
-      runMs: known === 'Flagship' ? null : row.whole('duration_s') * 1_000,
-      workers: partOf(nodes, size),
-      gpusPerWorker: row.whole('gpus_per_node'),
-      estimateMs: row.whole('est_s') * 1_000,
-    };
-  });
+  return readRows(text, 'fleet-10k.csv', ['id', 'submit_s', 'duration_s', 'nodes', 'gpus_per_node', 'user', 'vc', 'est_s']).flatMap(
+    (row) => {
+      const [nodes, draw] = [row.whole('nodes'), random.next()];
+      const known = batchClasses.find((name) => name === row.text('vc'));
+      // Units of services follow the curve (below); a run that takes the whole week goes on in the next.
+      if (known === undefined || (known === 'Flagship' && week > 0)) return [];
+      if (nodes === 1 && draw >= partOf(size) * size.load) return [];
+      return {
+        id: `${known.toLowerCase()}-${week + 1}-${row.text('id')}`,
+        class: known,
+        user: row.text('user'),
+        atMs: week * weekMs + row.whole('submit_s') * 1_000,
+        runMs: known === 'Flagship' ? null : row.whole('duration_s') * 1_000,
+        workers: nodesOf(nodes * (known === 'Flagship' ? 1 : size.load), size),
+        gpusPerWorker: row.whole('gpus_per_node'),
+        estimateMs: row.whole('est_s') * 1_000,
+      };
+    },
+  );
 }
 
-const partOf = (nodes: number, size: FleetSize): number => Math.max(1, Math.round((nodes * size.nodes) / traceNodes));
+const partOf = ({ nodes }: FleetSize): number => nodes / traceNodes;
+
+const nodesOf = (nodes: number, size: FleetSize): number => Math.max(1, Math.round(nodes * partOf(size)));
 
 interface Wanted {
   readonly atMs: number;
@@ -107,12 +113,17 @@ interface Wanted {
 }
 
 function parseCurve(text: string, size: FleetSize, week: number): readonly Wanted[] {
-  return readRows(text, 'fleet-10k.services.csv', ['t_s', 'service', 'units', 'nodes_per_unit']).map((row) => ({
-    atMs: week * weekMs + row.whole('t_s') * 1_000,
-    service: row.text('service'),
-    units: row.whole('units'),
-    workers: partOf(row.whole('nodes_per_unit'), size),
-  }));
+  return readRows(text, 'fleet-10k.services.csv', ['t_s', 'service', 'units', 'nodes_per_unit']).map((row) => {
+    const [units, nodes] = [row.whole('units'), row.whole('nodes_per_unit')];
+    const workers = nodesOf(nodes, size);
+    return {
+      atMs: week * weekMs + row.whole('t_s') * 1_000,
+      service: row.text('service'),
+      // Units that cannot get smaller get fewer.
+      units: Math.floor((units * nodes * partOf(size)) / workers),
+      workers,
+    };
+  });
 }
 
 /** The newest unit goes first. */

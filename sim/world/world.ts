@@ -188,7 +188,7 @@ export class World implements Clock {
     for (let more = true; more; inputs = []) {
       const startedMs = performance.now();
       const result = step(this.#state, inputs, this.context);
-      this.recorder.noteStep(this.#state, result, performance.now() - startedMs);
+      this.recorder.noteStep(this.#state, result, { nowMs: this.#nowMs, wallMs: performance.now() - startedMs });
       for (const [index, reply] of result.replies.entries()) batch[index]?.onReply(reply);
       if (result.events.some(movesAnything)) this.#movedAtMs = this.#nowMs;
       for (const event of result.events) this.#setAlarms(event);
