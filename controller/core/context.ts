@@ -22,6 +22,18 @@ export interface Policy {
   readonly restartCostMs: number;
   /** Searches for victims in one pass; a search walks the cluster. */
   readonly victimSearchesPerPassMax: number;
+  /** From the end that a job promised until its GPUs are free: to notice it, to kill, to be told. */
+  readonly stopSlackMs: number;
+  /** Waiting jobs of each queue that get a reservation in a pass: 0 none, 1 EASY backfill, many conservative backfill. */
+  readonly reservationsPerQueue: number;
+  /** Of all queues together. */
+  readonly reservationsMax: number;
+  /** A gang without a reservation that waited so long gets a place that is kept as it empties ... */
+  readonly targetAfterMs: number;
+  /** ... if it wants at least so many whole GPUs ... */
+  readonly targetGpusMin: number;
+  /** ... and fewer than so many others have one. 0: nobody gets one. */
+  readonly targetsMax: number;
   /** Gangs placed in one step; the rest waits for the next one, so that a commit stays bounded. */
   readonly placementsPerStepMax: number;
   readonly jobsMax: number;

@@ -76,6 +76,9 @@ export type JobEvent =
       readonly model: string | null;
     }
   | { readonly kind: 'NominationDropped'; readonly uid: JobUid; readonly message: string }
+  /** From now on what becomes free of this place is kept for the job until it fits. One that starts has none any more. */
+  | { readonly kind: 'TargetChosen'; readonly uid: JobUid; readonly placement: Placement; readonly model: string | null }
+  | { readonly kind: 'TargetDropped'; readonly uid: JobUid; readonly message: string }
   /** It is over without an attempt that could end: nothing of it ran, or what ran had left. */
   | { readonly kind: 'JobExpired'; readonly uid: JobUid; readonly reason: StopReason; readonly message: string }
   | { readonly kind: 'JobRemoved'; readonly uid: JobUid; readonly name: JobName };

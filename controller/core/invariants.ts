@@ -3,6 +3,7 @@ import { domainKey } from '#vocabulary/topology.ts';
 import { gpuMilliPerGpu } from '#vocabulary/units.ts';
 import { findLedgerErrors } from './ledger/findLedgerErrors.ts';
 import type { Policy } from './context.ts';
+import { latestEndMs } from './jobs/endings.ts';
 import { currentAttempt } from './state/state.ts';
 import type { AttemptView, JobView, StateView } from './state/view.ts';
 
@@ -16,6 +17,7 @@ export function findBrokenPromises(state: StateView, policy: Pick<Policy, 'level
     ...checkGangs(state, policy),
     ...checkExclusive(state, policy),
     ...checkPending(state),
+    ...checkEndings(state),
     ...findLedgerErrors(state),
   ];
 }
@@ -131,4 +133,15 @@ function* checkPending(state: StateView): Generator<string> {
   const listed = new Set(state.pending);
   if (listed.size !== state.pending.length || waiting.length !== listed.size || !waiting.every((uid) => listed.has(uid)))
     yield 'the list of waiting jobs differs from the jobs that wait';
+}
+
+function* checkEndings(state: StateView): Generator<string> {
+  const { atMs, order } = state.endings;
+  for (const job of state.jobs.values()) {
+    const want = latestEndMs(job);
+    if (want !== (atMs.get(job.uid) ?? null)) yield `job ${job.name} ends by ${want ?? 'nobody knows when'}, and the index says otherwise`;
+  }
+  const times = order.map((uid) => atMs.get(uid) ?? -1);
+  if (order.length !== atMs.size || times.some((time, at) => time < (times[at - 1] ?? 0)))
+    yield 'the list of jobs by their end is not in order';
 }

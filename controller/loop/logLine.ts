@@ -23,6 +23,8 @@ const kinds: Readonly<Record<StampedEvent['kind'], true>> = {
   JobParked: true,
   JobNominated: true,
   NominationDropped: true,
+  TargetChosen: true,
+  TargetDropped: true,
   JobPrioritized: true,
   JobHeld: true,
   JobReleased: true,

@@ -12,6 +12,8 @@ export type WaitReason =
       readonly free: number;
       readonly slots: number;
       readonly model: string | null;
+      /** Free GPUs that are kept for jobs ahead of it; absent: none. */
+      readonly kept?: number;
     }
   | { readonly kind: 'NoSuchGpuModel'; readonly wanted: readonly string[]; readonly present: readonly string[] }
   | { readonly kind: 'LevelTooSmall'; readonly wanted: GangShape; readonly level: string; readonly best: number }
@@ -34,6 +36,10 @@ export type WaitReason =
     }
   | { readonly kind: 'UserMaxRunning'; readonly queue: string; readonly user: string; readonly limit: number }
   | { readonly kind: 'WaitingForVictims'; readonly wanted: GangShape; readonly victims: readonly string[] }
+  /** Free by then for sure: all who are there have promised to be gone. */
+  | { readonly kind: 'Reserved'; readonly wanted: GangShape; readonly atMs: number; readonly nodes: readonly string[] }
+  /** A place that is kept as it empties; `free`: workers for which it is free already. */
+  | { readonly kind: 'WaitingForTarget'; readonly wanted: GangShape; readonly free: number; readonly nodes: readonly string[] }
   /** `queue` is the job's own or one above it. */
   | { readonly kind: 'QueueHeld'; readonly queue: string }
   | { readonly kind: 'PassLimit' }
@@ -64,7 +70,7 @@ export interface GangShape {
 export function describeWait(wait: WaitReason): string {
   switch (wait.kind) {
     case 'InsufficientGpus':
-      return `${gang(wait.wanted)} wanted${wait.model === null ? '' : ` on ${wait.model}`}; ${wait.slots} of ${wait.wanted.workers} workers fit now (${wait.free} GPUs free)`;
+      return `${gang(wait.wanted)} wanted${wait.model === null ? '' : ` on ${wait.model}`}; ${wait.slots} of ${wait.wanted.workers} workers fit now (${wait.free} GPUs free${wait.kept === undefined ? '' : `, ${wait.kept} more are kept for jobs ahead`})`;
     case 'NoSuchGpuModel':
       return `${wait.wanted.length === 0 ? 'GPUs' : `GPU model ${wait.wanted.join(' or ')}`} wanted; the cluster has ${wait.present.length === 0 ? 'no GPUs' : wait.present.join(', ')}`;
     case 'LevelTooSmall':
@@ -77,6 +83,10 @@ export function describeWait(wait: WaitReason): string {
       return `user ${wait.user} may run ${wait.limit} jobs at a time in queue ${wait.queue}`;
     case 'WaitingForVictims':
       return `${gang(wait.wanted)} will be free when ${listed(wait.victims)} ${wait.victims.length === 1 ? 'has' : 'have'} left`;
+    case 'Reserved':
+      return `${gang(wait.wanted)} reserved from ${formatTimestamp(wait.atMs)} on ${listed(wait.nodes)}, when those who are there have ended`;
+    case 'WaitingForTarget':
+      return `${gang(wait.wanted)} wanted; ${listed(wait.nodes)} ${wait.nodes.length === 1 ? 'is' : 'are'} kept for it and empt${wait.nodes.length === 1 ? 'ies' : 'y'}: room for ${wait.free} of ${wait.wanted.workers} workers now`;
     case 'QueueHeld':
       return `queue ${wait.queue} is held (hold: true): nothing of it starts until it is released`;
     case 'PassLimit':

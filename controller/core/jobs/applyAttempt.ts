@@ -10,6 +10,7 @@ import { countUsage } from '../queues/usage.ts';
 import type { AttemptRecord, JobRecord, State, WorkerRecord } from '../state/state.ts';
 import { movePhase } from './applyJob.ts';
 import { countAwaited, waitsForOthers } from './dependencies.ts';
+import { noteEnding } from './endings.ts';
 
 type Stamped<E> = E & { readonly atMs: number };
 type Of<K extends AttemptEvent['kind']> = Stamped<Extract<AttemptEvent, { kind: K }>>;
@@ -19,10 +20,14 @@ export function applyAttemptEvent(state: State, event: Stamped<AttemptEvent>): v
   const job = state.jobs.get(event.uid);
   assert(job !== undefined, `event ${event.kind} names job ${event.uid}, which is not there`);
   job.changedAt = state.revision;
-  if (event.kind === 'AttemptPlaced') {
-    place(state, job, event);
-    return;
-  }
+  if (event.kind === 'AttemptPlaced') place(state, job, event);
+  else change(state, job, event);
+  if (movesEnding.has(event.kind)) noteEnding(state, job);
+}
+
+const movesEnding: ReadonlySet<string> = new Set(['AttemptPlaced', 'SuspendStaged', 'SuspendCancelled', 'AttemptStopping', 'AttemptEnded']);
+
+function change(state: State, job: JobRecord, event: Exclude<Stamped<AttemptEvent>, { kind: 'AttemptPlaced' }>): void {
   const attempt = job.attempts.at(-1);
   assert(
     attempt !== undefined && attempt.number === event.attempt,

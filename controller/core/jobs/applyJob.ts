@@ -1,10 +1,12 @@
 import { assertNever } from '#vocabulary/assert.ts';
+import type { Revision } from '#vocabulary/ids.ts';
 import type { JobEvent } from '../events.ts';
 import { noAmounts } from '../ledger/amounts.ts';
 import { changeOwners } from '../ledger/settle.ts';
 import type { JobRecord, State } from '../state/state.ts';
 import { countArray } from './arrays.ts';
 import { countAwaited, waitsForOthers } from './dependencies.ts';
+import { noteEnding } from './endings.ts';
 import { liftSpec } from './liftSpec.ts';
 import { insertPending, removePending } from './pending.ts';
 
@@ -19,11 +21,7 @@ export function applyJobEvent(state: State, event: JobEvent & { readonly atMs: n
   job.changedAt = state.revision;
   switch (event.kind) {
     case 'JobChanged':
-      if (waitsForOthers(job)) countAwaited(state, job, -1);
-      reorder(state, job, () => {
-        changeOwners(state, job, () => Object.assign(job, changesOf(event)));
-      });
-      if (waitsForOthers(job)) countAwaited(state, job, 1);
+      changeJob(state, job, event);
       return;
     case 'JobPrioritized':
       reorder(state, job, () => {
@@ -63,6 +61,13 @@ export function applyJobEvent(state: State, event: JobEvent & { readonly atMs: n
       job.nomination = null;
       state.scheduleDirty = true;
       return;
+    case 'TargetChosen':
+      job.target = { placement: event.placement, model: event.model, atMs: event.atMs };
+      return;
+    case 'TargetDropped':
+      job.target = null;
+      state.scheduleDirty = true;
+      return;
     case 'JobRemoved':
       removePending(state, job);
       if (waitsForOthers(job)) countAwaited(state, job, -1);
@@ -73,6 +78,17 @@ export function applyJobEvent(state: State, event: JobEvent & { readonly atMs: n
     default:
       assertNever(event);
   }
+}
+
+function changeJob(state: State, job: JobRecord, event: Extract<JobEvent, { kind: 'JobChanged' }>): void {
+  if (waitsForOthers(job)) countAwaited(state, job, -1);
+  reorder(state, job, () => {
+    changeOwners(state, job, () => Object.assign(job, changesOf(event)));
+  });
+  // What it wants may be another gang now.
+  job.target = null;
+  noteEnding(state, job);
+  if (waitsForOthers(job)) countAwaited(state, job, 1);
 }
 
 type Changes = Pick<JobRecord, 'spec' | 'labels' | 'annotations'> & Partial<Pick<JobRecord, 'array'>>;
@@ -89,8 +105,20 @@ function reorder(state: State, job: JobRecord, change: () => void): void {
 }
 
 function createJob(state: State, event: Extract<JobEvent, { kind: 'JobCreated' }> & { readonly atMs: number }): void {
+  const job = newJob(event, state.revision);
+  state.jobs.set(job.uid, job);
+  state.jobsByName.set(job.name, job.uid);
+  countAwaited(state, job, 1);
+  insertPending(state, job);
+}
+
+/** A job that begins to wait. */
+export function newJob(
+  event: Omit<Extract<JobEvent, { kind: 'JobCreated' }>, 'kind'> & { readonly atMs: number },
+  changedAt: Revision,
+): JobRecord {
   const { uid, name, user, labels, annotations, spec, atMs } = event;
-  const job: JobRecord = {
+  return {
     uid,
     name,
     user,
@@ -98,23 +126,20 @@ function createJob(state: State, event: Extract<JobEvent, { kind: 'JobCreated' }
     annotations,
     spec: liftSpec(spec),
     createdAtMs: atMs,
-    changedAt: state.revision,
+    changedAt,
     wanted: 'run',
     array: event.array ?? null,
     held: null,
     next: null,
     phase: { kind: 'pending', sinceMs: atMs },
     nomination: null,
+    target: null,
     attempts: [],
     progress: null,
     checkpoint: null,
     restarts: { applicationAtMs: [], infrastructure: 0, preemption: 0 },
     ledger: { amounts: noAmounts(), unsaved: 0n, milli: 0, settledAtMs: atMs },
   };
-  state.jobs.set(uid, job);
-  state.jobsByName.set(name, uid);
-  countAwaited(state, job, 1);
-  insertPending(state, job);
 }
 
 /** Changes the phase and keeps in step the list of waiting jobs, what holds GPUs of an array, and who waits for this job. */
@@ -124,6 +149,6 @@ export function movePhase(state: State, job: JobRecord, phase: JobRecord['phase'
   if (phase.kind === 'active') countArray(state, job, 1);
   if (phase.kind === 'finished' && state.awaited.has(job.name)) state.scheduleDirty = true;
   job.phase = phase;
-  if (phase.kind !== 'pending') job.nomination = null;
+  if (phase.kind !== 'pending') job.nomination = job.target = null;
   if (phase.kind === 'pending') insertPending(state, job);
 }

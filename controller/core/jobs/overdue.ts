@@ -4,6 +4,7 @@ import type { StopCause } from '../events.ts';
 import { currentAttempt } from '../state/state.ts';
 import type { JobView } from '../state/view.ts';
 import type { Turn } from '../turn.ts';
+import { heldMs } from './endings.ts';
 import { dropNomination, failAttempt } from './stop.ts';
 
 /** Ends jobs that have run as long as they promised to, and those whose deadline has passed, run or not. */
@@ -28,9 +29,9 @@ function judgeDeadline({ spec: { deadlineMs } }: JobView, nowMs: number): StopCa
 function judgeRuntime(job: JobView, nowMs: number): StopCause | null {
   const { maxRuntimeMs } = job.spec;
   if (maxRuntimeMs === null || currentAttempt(job) === undefined) return null;
-  const ranMs = job.attempts.reduce((sum, one) => sum + (one.startedAtMs === null ? 0 : (one.endedAtMs ?? nowMs) - one.startedAtMs), 0);
+  const ranMs = heldMs(job, nowMs);
   if (ranMs < maxRuntimeMs) return null;
-  return { reason: 'MaxRuntime', message: `ran ${Math.round(ranMs / 1000)} s of at most ${Math.round(maxRuntimeMs / 1000)} s` };
+  return { reason: 'MaxRuntime', message: `held its place ${Math.round(ranMs / 1000)} s of at most ${Math.round(maxRuntimeMs / 1000)} s` };
 }
 
 /** Keeps the newest finished jobs, and those that another job still waits for. */

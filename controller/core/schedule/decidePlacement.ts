@@ -19,21 +19,25 @@ export type PlacementDecision =
 /** What the decision needs of a job: also one that does not exist yet (`shoal apply --dry-run=server`). */
 export type Candidate = Pick<JobView, 'user' | 'spec' | 'attempts'> & Wish;
 
-/** Shapes that found no place, with the reason; one pass, or until the room grows. */
-export type Failed = Map<string, WaitReason>;
-
+/** How the cluster looks to a job: what others were promised is out of its reach (reserve/backfill.ts). */
 export interface Look {
-  readonly failed: Failed;
   readonly nowMs: number;
+  /** Makes the room show it. */
+  show(): void;
+  /** Shapes that found no place in it, with the reason, by `wishesKey`. */
+  findFailed(key: string): WaitReason | undefined;
+  noteFailed(key: string, wait: WaitReason): void;
 }
 
 /** Where the job would go now, or why it waits. Pure: the same for the pass and for a plan. */
-export function decidePlacement(state: StateView, cluster: ClusterRoom, job: Candidate, { failed, nowMs }: Look): PlacementDecision {
+export function decidePlacement(state: StateView, cluster: ClusterRoom, job: Candidate, look: Look): PlacementDecision {
   const { spec } = job;
+  const { nowMs } = look;
   const keep = placesToKeep(job);
   const key = wishesKey(job, nowMs);
-  const remembered = keep.length === 0 ? failed.get(key) : undefined;
+  const remembered = keep.length === 0 ? look.findFailed(key) : undefined;
   if (remembered !== undefined) return { ok: false, wait: remembered };
+  look.show();
   const models = modelsFor(cluster.room, job, keep);
   let wait: WaitReason = { kind: 'NoSuchGpuModel', wanted: spec.gpuModels, present: cluster.room.capacity.models };
   let limited = false;
@@ -49,7 +53,7 @@ export function decidePlacement(state: StateView, cluster: ClusterRoom, job: Can
     wait = describeShortage(spec, cluster, request);
   }
   // A quota is this queue's and user's own; a shortage of GPUs holds for every job of the shape in this pass.
-  if (!limited && keep.length === 0) failed.set(key, wait);
+  if (!limited && keep.length === 0) look.noteFailed(key, wait);
   return { ok: false, wait };
 }
 

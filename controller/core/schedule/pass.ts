@@ -8,9 +8,9 @@ import { emitPlaced } from './emitPlaced.ts';
 import type { ClusterRoom } from './clusterRoom.ts';
 import { openRoom } from './clusterRoom.ts';
 import { isShortage, Preemption } from './preempt.ts';
-import type { Failed, PlacementDecision } from './decidePlacement.ts';
-import { decidePlacement } from './decidePlacement.ts';
+import type { PlacementDecision } from './decidePlacement.ts';
 import { widensAtMs } from './requestOf.ts';
+import { Backfill } from './reserve/backfill.ts';
 import { TurnOrder } from './turnOrder.ts';
 
 /**
@@ -28,47 +28,75 @@ export interface PassResult {
 }
 
 export function runPass(turn: Turn): PassResult {
-  const cluster = openRoom(turn.state, turn.context.policy.levels);
-  const pass: Pass = {
-    turn,
-    cluster,
-    preemption: new Preemption(turn, cluster),
-    failed: new Map(),
-    waits: new Map(),
-    placed: 0,
-    wakeAtMs: null,
-  };
+  const pass = beginPass(turn);
   for (const nominee of pass.preemption.nominees()) lookAtNominee(pass, nominee);
   lookAtOthers(pass);
-  pass.preemption.end();
+  pass.backfill.promises.end();
   noteWake(pass, pass.preemption.wakeAtMs);
-  cluster.settle();
+  noteWake(pass, pass.backfill.wakeAtMs);
+  pass.cluster.settle();
   const more = pass.placed >= turn.context.policy.placementsPerStepMax && pass.waits.size > 0;
   return { waits: pass.waits, more, wakeAtMs: pass.wakeAtMs };
+}
+
+/** What a pass would decide about one more waiting job, after those ahead of it. `dry` emits nothing; nothing changes. */
+export function planPass(dry: Turn, candidate: JobView): PlacementDecision {
+  const pass = beginPass(dry);
+  const { capacity } = pass.cluster.room;
+  const mark = capacity.mark();
+  for (const nominee of pass.preemption.nominees()) lookAtNominee(pass, nominee);
+  const order = orderOf(pass, [candidate]);
+  let decision: PlacementDecision | null = null;
+  for (let job = order.next(); job !== null && decision === null; job = order.next()) {
+    if (job === candidate) decision = decide(pass, job);
+    else {
+      const model = lookAt(pass, job);
+      if (model !== null) order.gave(job, model);
+    }
+  }
+  pass.backfill.promises.end();
+  capacity.rollback(mark);
+  return decision ?? { ok: false, wait: { kind: 'PassLimit' } };
 }
 
 interface Pass {
   readonly turn: Turn;
   readonly cluster: ClusterRoom;
+  readonly backfill: Backfill;
   readonly preemption: Preemption;
-  readonly failed: Failed;
   readonly waits: Map<JobUid, WaitReason>;
   placed: number;
   /** When time alone lets a waiting job become a candidate. */
   wakeAtMs: number | null;
 }
 
+function beginPass(turn: Turn): Pass {
+  const cluster = openRoom(turn.state, turn.context.policy.levels);
+  const backfill = new Backfill(turn, cluster);
+  const preemption = new Preemption(turn, cluster, backfill);
+  return { turn, cluster, backfill, preemption, waits: new Map(), placed: 0, wakeAtMs: null };
+}
+
 function lookAtOthers(pass: Pass): void {
+  const order = orderOf(pass, []);
+  for (let job = order.next(); job !== null; job = order.next()) {
+    const model = lookAt(pass, job);
+    if (model !== null) order.gave(job, model);
+  }
+}
+
+/** `more`: besides those that wait; they stand behind jobs of equal rank. */
+function orderOf(pass: Pass, more: readonly JobView[]): TurnOrder {
   const { state, context } = pass.turn;
   const waiting = state.pending.flatMap((uid) => {
     const job = state.jobs.get(uid);
     return job !== undefined && job.nomination === null ? [job] : [];
   });
-  const order = new TurnOrder(state, waiting, pass.cluster.room.capacity.models, context.nowMs);
-  for (let job = order.next(); job !== null; job = order.next()) {
-    const model = lookAt(pass, job);
-    if (model !== null) order.gave(job, model);
+  for (const job of more) {
+    const at = waiting.findIndex((other) => other.next === null && other.spec.priority < job.spec.priority);
+    waiting.splice(at === -1 ? waiting.length : at, 0, job);
   }
+  return new TurnOrder(state, waiting, pass.cluster.room.capacity.models, context.nowMs);
 }
 
 /** Victims that it did not need after all run on. */
@@ -79,7 +107,7 @@ function lookAtNominee(pass: Pass, job: JobView): void {
     return;
   }
   const victims = job.nomination?.victims ?? [];
-  const decision = decidePlacement(pass.turn.state, pass.cluster, job, { failed: pass.failed, nowMs: pass.turn.context.nowMs });
+  const decision = pass.backfill.decide(job);
   if (decision.ok) {
     place(pass, job, decision);
     pass.preemption.release(victims);
@@ -89,22 +117,37 @@ function lookAtNominee(pass: Pass, job: JobView): void {
   if (wait !== null) pass.waits.set(job.uid, wait);
 }
 
-/** The model that it was given, or promised; null: neither. */
+/** The model that it was given, or promised by others who leave; null: neither. */
 function lookAt(pass: Pass, job: JobView): string | null {
   if (pass.placed >= pass.turn.context.policy.placementsPerStepMax) {
     pass.waits.set(job.uid, { kind: 'PassLimit' });
     return null;
   }
-  if (!isReady(pass, job)) return null;
-  const decision = decidePlacement(pass.turn.state, pass.cluster, job, { failed: pass.failed, nowMs: pass.turn.context.nowMs });
+  const decision = decide(pass, job);
   if (decision.ok) {
     place(pass, job, decision);
     return decision.model;
   }
+  pass.waits.set(job.uid, decision.wait);
+  return job.nomination?.model ?? null;
+}
+
+/** Where it goes; else what it waits for, after all was done about that: others were asked to leave, or a place is kept. */
+function decide(pass: Pass, job: JobView): PlacementDecision {
+  const { preemption, backfill } = pass;
+  const notReady = judgeReadiness(pass.turn.state, job, pass.turn.context.nowMs);
+  if (notReady !== null) {
+    noteWake(pass, wakeAtMs(notReady));
+    backfill.dropTarget(job, 'it is not to start now');
+    return { ok: false, wait: notReady };
+  }
+  const decision = backfill.decide(job);
+  if (decision.ok) return decision;
   noteWake(pass, widensAtMs(job, pass.turn.context.nowMs));
-  const nominated = isShortage(decision.wait) ? pass.preemption.nominate(job) : null;
-  pass.waits.set(job.uid, nominated ?? decision.wait);
-  return nominated === null ? null : (job.nomination?.model ?? null);
+  const nominated = isShortage(decision.wait) ? preemption.nominate(job) : null;
+  if (nominated === null) return { ok: false, wait: backfill.promise(job, decision.wait) };
+  backfill.dropTarget(job, 'it is promised another place');
+  return { ok: false, wait: nominated };
 }
 
 function isReady(pass: Pass, job: JobView): boolean {

@@ -2,7 +2,6 @@ import type { JobUid } from '#vocabulary/ids.ts';
 import type { Placement } from '#vocabulary/job.ts';
 import { milliPerGpu } from '#vocabulary/job.ts';
 import type { WaitReason } from '#vocabulary/reasons.ts';
-import { gpuMilliPerGpu } from '#vocabulary/units.ts';
 import { askToLeave, cancelLeaving } from '../jobs/stop.ts';
 import type { Claim } from '../queues/entitlement.ts';
 import { EntitlementBook, mayDisplace } from '../queues/entitlement.ts';
@@ -15,6 +14,7 @@ import type { ClusterRoom } from './clusterRoom.ts';
 import { modelsFor } from './decidePlacement.ts';
 import type { Wish } from './requestOf.ts';
 import { requestOf, wishesKey } from './requestOf.ts';
+import type { Backfill } from './reserve/backfill.ts';
 import { fits } from './gang/findPlacement.ts';
 import type { Entitlement, Evictable, VictimPlan } from './victims/chooseVictims.ts';
 import { chooseVictims } from './victims/chooseVictims.ts';
@@ -37,7 +37,7 @@ export class Preemption {
   readonly #turn: Turn;
   readonly #cluster: ClusterRoom;
   readonly #book: EntitlementBook;
-  readonly #reserved: Hold[] = [];
+  readonly #backfill: Backfill;
   /** Leaving already, for another nominee. */
   readonly #claimed = new Set<JobUid>();
   #searches = 0;
@@ -46,8 +46,9 @@ export class Preemption {
   #wakeAtMs: number | null = null;
   #running: readonly Running[] | null = null;
 
-  constructor(turn: Turn, cluster: ClusterRoom) {
+  constructor(turn: Turn, cluster: ClusterRoom, backfill: Backfill) {
     this.#turn = turn;
+    this.#backfill = backfill;
     this.#cluster = cluster;
     this.#book = new EntitlementBook(turn.state);
   }
@@ -100,6 +101,7 @@ export class Preemption {
     for (const model of modelsFor(this.#cluster.room, job, [])) {
       if (model === null || !isQuotaToFree(findBrokenLimit(this.#turn.state, job, model))) continue;
       this.#searches += 1;
+      this.#backfill.showFor(job);
       const plan = this.#search(job, model);
       if (plan === null) continue;
       const placement = (plan.spots[0] ?? []).map((spot) => ({ node: this.#cluster.room.capacity.nameOf(spot.node), gpus: spot.gpus }));
@@ -116,11 +118,6 @@ export class Preemption {
     return null;
   }
 
-  /** Gives back what was kept for nominees: it is theirs by the log, not by the capacity. */
-  end(): void {
-    for (const hold of this.#reserved.splice(0)) this.#cluster.room.capacity.give(hold);
-  }
-
   #search(job: Nominee, model: string): VictimPlan | null {
     const nominee = claimOf(job, model);
     const mark = this.#book.mark();
@@ -128,6 +125,8 @@ export class Preemption {
     const deficits = findDeficits(this.#turn.state.queues, this.#book, nominee);
     const evictable = this.#allRunning().flatMap(({ victim, claim, evictable: each }) => {
       if (this.#claimed.has(victim.uid) || claim.model !== model || !countsFor(this.#book, claim, deficits)) return [];
+      // Somebody ahead in the order was promised its place.
+      if (this.#backfill.promises.touches(each.holds)) return [];
       // Who leaves anyway costs nothing and need not be asked.
       if (isLeaving(victim)) return [{ ...each, cost: 0 }];
       if (!mayDisplace(nominee, claim, this.#book)) return [];
@@ -196,6 +195,7 @@ export class Preemption {
   /** With these gone the nominee fits. */
   #comesTrue(job: JobView, leaving: readonly JobUid[], model: string | null): boolean {
     const { capacity } = this.#cluster.room;
+    this.#backfill.showFor(job);
     const mark = capacity.mark();
     const gone = new Set<JobUid>(leaving);
     for (let node = 0; node < capacity.nodes; node += 1) {
@@ -207,17 +207,7 @@ export class Preemption {
   }
 
   #reserve(job: Nominee, placement: Placement, model: string | null): void {
-    const { capacity } = this.#cluster.room;
-    const number = model === null ? -1 : capacity.modelNumber(model);
-    for (const { node: name, gpus } of placement) {
-      const node = capacity.topology.numberOf.get(name);
-      if (node === undefined) continue;
-      const free = gpus.filter((gpu) => capacity.freeMilli(node, gpu, number) === gpuMilliPerGpu);
-      if (free.length === 0) continue;
-      const hold: Hold = { owner: null, node, gpus: free, gpuMilli: gpuMilliPerGpu, cpuMilli: 0, memoryBytes: 0 };
-      capacity.take(hold);
-      this.#reserved.push(hold);
-    }
+    this.#backfill.keep(job, placement, model);
     this.#book.take(claimOf(job, model));
   }
 
@@ -229,7 +219,7 @@ export class Preemption {
 }
 
 /** Also one that does not exist yet (`shoal apply --dry-run=server`). */
-export type Nominee = Pick<JobView, 'uid' | 'user' | 'spec'> & Wish;
+export type Nominee = Pick<JobView, 'uid' | 'user' | 'spec' | 'attempts'> & Wish;
 
 /** Others could make room: on nodes, or under a limit. */
 export const isShortage = (wait: WaitReason): boolean =>

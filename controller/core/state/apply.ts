@@ -58,6 +58,8 @@ function applyKind(state: State, event: StampedEvent): void {
     case 'JobParked':
     case 'JobNominated':
     case 'NominationDropped':
+    case 'TargetChosen':
+    case 'TargetDropped':
     case 'JobRemoved':
       applyJobEvent(state, event);
       return;

@@ -1,6 +1,7 @@
 import { occupy } from '../jobs/applyAttempt.ts';
 import { countArray } from '../jobs/arrays.ts';
 import { countAwaited, waitsForOthers } from '../jobs/dependencies.ts';
+import { noteEnding } from '../jobs/endings.ts';
 import { liftSpec } from '../jobs/liftSpec.ts';
 import { insertPending } from '../jobs/pending.ts';
 import { completeQueueSpec } from '../queues/applyQueue.ts';
@@ -44,7 +45,7 @@ interface LedgerSnapshot {
 
 type AmountsSnapshot = Readonly<Partial<Record<LedgerCategory, string>>>;
 /** These came after version 0.1. */
-type LaterFields = 'array' | 'held' | 'next' | 'nomination';
+type LaterFields = 'array' | 'held' | 'next' | 'nomination' | 'target';
 type JobSnapshot = Omit<JobRecord, 'attempts' | 'ledger' | LaterFields> &
   Partial<Pick<JobRecord, LaterFields>> & {
     readonly attempts: readonly AttemptSnapshot[];
@@ -114,9 +115,9 @@ export function restoreSnapshot(snapshot: StateSnapshot): State {
   for (const stored of snapshot.jobs) {
     const { amounts, unsaved, settledAtMs = state.atMs } = stored.ledger;
     const ledger = { amounts: restoreAmounts(amounts), unsaved: BigInt(unsaved), milli: 0, settledAtMs };
-    const { array = null, held = null, next = null, nomination = null } = stored;
+    const { array = null, held = null, next = null, nomination = null, target = null } = stored;
     const attempts = stored.attempts.map(restoreAttempt);
-    const job: JobRecord = { ...stored, array, held, next, nomination, spec: liftSpec(stored.spec), attempts, ledger };
+    const job: JobRecord = { ...stored, array, held, next, nomination, target, spec: liftSpec(stored.spec), attempts, ledger };
     state.jobs.set(job.uid, job);
     state.jobsByName.set(job.name, job.uid);
     if (job.phase.kind === 'pending') insertPending(state, job);
@@ -124,6 +125,7 @@ export function restoreSnapshot(snapshot: StateSnapshot): State {
     const attempt = currentAttempt(job);
     if (attempt !== undefined) countArray(state, job, 1);
     if (attempt !== undefined) restoreHold(state, job, attempt);
+    noteEnding(state, job);
   }
   if (snapshot.version === 1) liftLedger(state, snapshot.nodes);
   for (const node of state.nodes.values()) countNode(state, node, 1);

@@ -12,7 +12,7 @@ import type { Hold } from '../nodes/holds.ts';
 
 /**
  * All that the controller knows, as the fold of the log. Changed in place by `apply` alone, handed out as `StateView`.
- * Indices (`jobsByName`, `pending`, `usage`, `ports`, `awaited`, `arrays`, a node's `jobs` and `holds`, the ledger's rates) are kept by
+ * Indices (`jobsByName`, `pending`, `usage`, `ports`, `awaited`, `arrays`, `endings`, a node's `jobs` and `holds`, the ledger's rates) are kept by
  * the same fold; a snapshot leaves them out and they are made again from the records.
  */
 export interface State {
@@ -38,6 +38,7 @@ export interface State {
   readonly awaited: Map<JobName, number>;
   /** How many jobs of an array hold GPUs. Index. */
   readonly arrays: Map<JobName, number>;
+  readonly endings: Endings;
   readonly recent: RecentEvent[];
   readonly ledger: ClusterLedger;
   /** Something changed that may let a waiting job start. Derived; true after recovery. */
@@ -46,6 +47,13 @@ export interface State {
   wakeAtMs: number | null;
   /** Revision at which a node last came or changed its inventory. Derived. */
   topologyAt: Revision;
+}
+
+/** By when jobs under way leave their GPUs at the latest, of those for which something promises it (jobs/endings.ts). Index. */
+export interface Endings {
+  readonly atMs: Map<JobUid, number>;
+  /** By that time, then uid. */
+  readonly order: JobUid[];
 }
 
 export interface QueueRecord {
@@ -104,6 +112,8 @@ export interface JobRecord {
   phase: JobPhase;
   /** Whose GPUs it waits for; null: it was promised none. Only while it waits. */
   nomination: Nomination | null;
+  /** The place that empties for it, whoever leaves when (schedule/reserve); null: none. Only while it waits. */
+  target: Target | null;
   /** In order; the last one is under way when the phase is `active`. */
   readonly attempts: AttemptRecord[];
   progress: (RecordedProgress & { atMs: number; attempt: number }) | null;
@@ -115,6 +125,12 @@ export interface JobRecord {
 
 export interface Nomination {
   readonly victims: readonly JobUid[];
+  readonly placement: Placement;
+  readonly model: string | null;
+  readonly atMs: number;
+}
+
+export interface Target {
   readonly placement: Placement;
   readonly model: string | null;
   readonly atMs: number;
@@ -247,6 +263,7 @@ export function emptyState(): State {
     ports: new Map(),
     awaited: new Map(),
     arrays: new Map(),
+    endings: { atMs: new Map(), order: [] },
     recent: [],
     ledger: noClusterLedger(),
     scheduleDirty: true,

@@ -39,6 +39,8 @@ export function tell(state: StateView, event: StampedEvent): Told | null {
     case 'JobParked':
     case 'JobNominated':
     case 'NominationDropped':
+    case 'TargetChosen':
+    case 'TargetDropped':
     case 'JobRemoved':
       return tellJob(state, event);
     case 'AttemptPlaced':
@@ -96,6 +98,10 @@ function tellJob(state: StateView, event: JobEvent): Told | null {
       return say('Nominated', `waits for ${event.victims.map((uid) => state.jobs.get(uid)?.name ?? uid).join(', ')} to leave`);
     case 'NominationDropped':
       return say('NominationDropped', event.message);
+    case 'TargetChosen':
+      return say('TargetChosen', `${[...new Set(event.placement.map(({ node }) => node))].join(', ')} empty for it from now on`);
+    case 'TargetDropped':
+      return say('TargetDropped', event.message);
     case 'JobRemoved':
       return say('Removed', 'job removed');
   }

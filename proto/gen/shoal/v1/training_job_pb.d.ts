@@ -149,7 +149,7 @@ export declare type TrainingJobSpec = Message<"shoal.v1.TrainingJobSpec"> & {
   restarts?: Restarts | undefined;
 
   /**
-   * A promise: the job is ended when it has run so long, over all attempts.
+   * A promise: the job is ended when it has held its place so long, over all attempts. Lets it start in gaps that others must leave.
    *
    * @generated from field: string max_runtime = 15;
    */

@@ -1,0 +1,52 @@
+import { currentAttempt } from '../../state/state.ts';
+import type { StateView } from '../../state/view.ts';
+import type { Capacity, Hold } from '../capacity/capacity.ts';
+
+export interface Moment {
+  readonly nowMs: number;
+  /** From the end that a job promised until its GPUs are really free: to notice it, to kill, to be told. */
+  readonly stopSlackMs: number;
+}
+
+/** What comes free when a job leaves. */
+export interface Leaving {
+  /** At the latest. */
+  readonly atMs: number;
+  readonly holds: readonly Hold[];
+}
+
+/** Running jobs that leave by a known time, the first one first; read only as far as somebody asks. */
+export class LeavingList {
+  readonly #known: Leaving[] = [];
+  readonly #rest: Iterator<Leaving>;
+
+  constructor(state: StateView, capacity: Capacity, moment: Moment) {
+    this.#rest = leavingInOrder(state, capacity, moment);
+  }
+
+  at(index: number): Leaving | undefined {
+    while (this.#known.length <= index) {
+      const next = this.#rest.next();
+      if (next.done === true) return undefined;
+      this.#known.push(next.value);
+    }
+    return this.#known[index];
+  }
+
+  /** `count`, or less when the list is shorter. */
+  reach(count: number): number {
+    return this.at(count - 1) === undefined ? this.#known.length : count;
+  }
+}
+
+function* leavingInOrder(state: StateView, capacity: Capacity, { nowMs, stopSlackMs }: Moment): Generator<Leaving, undefined> {
+  const { order, atMs } = state.endings;
+  for (const uid of order) {
+    const job = state.jobs.get(uid);
+    const attempt = job === undefined ? undefined : currentAttempt(job);
+    const nodes = new Set((attempt?.placement ?? []).map(({ node }) => capacity.topology.numberOf.get(node) ?? -1));
+    const holds = [...nodes].flatMap((node) => capacity.holdsOf(node).filter(({ owner }) => owner === uid));
+    // Who should be gone already is late by the same slack from now.
+    yield { atMs: Math.max(atMs.get(uid) ?? nowMs, nowMs) + stopSlackMs, holds };
+  }
+}
