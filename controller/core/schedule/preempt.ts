@@ -40,6 +40,8 @@ export class Preemption {
   readonly #backfill: Backfill;
   /** Leaving already, for another nominee. */
   readonly #claimed = new Set<JobUid>();
+  /** Of victims who have not left yet, in the book as gone: else several nominees would each take what the queue can spare once. */
+  readonly #gone = new Map<JobUid, Claim>();
   #searches = 0;
   /** Searches of this pass that found nobody: for the like of them the answer is the same. */
   readonly #inVain = new Set<string>();
@@ -58,15 +60,26 @@ export class Preemption {
     return this.#wakeAtMs;
   }
 
-  /** Waiting jobs that were promised a place, the oldest promise first. */
+  /**
+   * Waiting jobs that were promised a place: those whose victims are all gone, else another nominee would take the room
+   * that was made for them, and be thrown out for it; then the oldest promise first.
+   */
   nominees(): readonly JobView[] {
     const { state } = this.#turn;
     const nominees = state.pending.flatMap((uid) => {
       const job = state.jobs.get(uid);
       return job !== undefined && job.nomination !== null ? [job] : [];
     });
-    for (const { nomination } of nominees) for (const uid of nomination?.victims ?? []) this.#claimed.add(uid);
-    return nominees.sort((left, right) => (left.nomination?.atMs ?? 0) - (right.nomination?.atMs ?? 0) || (left.uid < right.uid ? -1 : 1));
+    for (const { nomination } of nominees) for (const uid of nomination?.victims ?? []) this.#claim(uid);
+    const stillHeld = new Map(
+      nominees.map(({ uid, nomination }) => [uid, Number(nomination?.victims.some((victim) => isLeaving(state.jobs.get(victim))))]),
+    );
+    return nominees.sort(
+      (left, right) =>
+        (stillHeld.get(left.uid) ?? 0) - (stillHeld.get(right.uid) ?? 0) ||
+        (left.nomination?.atMs ?? 0) - (right.nomination?.atMs ?? 0) ||
+        (left.uid < right.uid ? -1 : 1),
+    );
   }
 
   /** The nominee does not fit yet: keeps what is free of its place, or drops a promise that cannot come true any more. */
@@ -89,7 +102,22 @@ export class Preemption {
       const victim = this.#turn.state.jobs.get(uid);
       if (victim !== undefined) cancelLeaving(this.#turn, victim);
       this.#claimed.delete(uid);
+      const claim = this.#gone.get(uid);
+      if (claim === undefined || isLeaving(victim)) continue;
+      this.#book.take(claim);
+      this.#gone.delete(uid);
     }
+  }
+
+  /** For one nominee, and nobody else's. */
+  #claim(uid: JobUid): void {
+    this.#claimed.add(uid);
+    const victim = this.#turn.state.jobs.get(uid);
+    const attempt = victim === undefined ? undefined : currentAttempt(victim);
+    if (victim === undefined || attempt === undefined || !isLeaving(victim) || this.#gone.has(uid)) return;
+    const claim = claimOf(victim, attempt.model);
+    this.#book.give(claim);
+    this.#gone.set(uid, claim);
   }
 
   /** Finds victims for a job that does not fit, and asks them; null: nobody may be asked, or it would not help. */
@@ -109,7 +137,7 @@ export class Preemption {
       for (const uid of plan.victims) {
         const victim = this.#turn.state.jobs.get(uid);
         if (victim !== undefined) askToLeave(this.#turn, victim, 'Preempted');
-        this.#claimed.add(uid);
+        this.#claim(uid);
       }
       this.#reserve(job, placement, model);
       return this.#waits(job, plan.victims);
@@ -138,6 +166,7 @@ export class Preemption {
     const claims = new Map(this.#allRunning().map(({ victim, claim }) => [victim.uid, claim]));
     const entitlement: Entitlement = {
       give: (uid) => {
+        if (this.#gone.has(uid)) return true;
         const claim = claims.get(uid);
         const isAllowed = claim !== undefined && (isLeaving(this.#turn.state.jobs.get(uid)) || mayDisplace(nominee, claim, this.#book));
         if (!isAllowed) return false;
