@@ -27,8 +27,14 @@ const launchMs = 5_000;
 export const fleetModel = 'H800';
 const nodeGpus = 8;
 
-const guaranteedShare = { serving: 0.2, flagship: 0.41, pretrain: 0.24, research: 0.08, evaluation: 0.02 } as const;
-export type FleetQueue = keyof typeof guaranteedShare;
+const queuePlans = [
+  { name: 'serving', guaranteedShare: 0.2, weight: 1 },
+  { name: 'flagship', guaranteedShare: 0.41, weight: 1 },
+  { name: 'pretrain', guaranteedShare: 0.24, weight: 4 },
+  { name: 'research', guaranteedShare: 0.08, weight: 2 },
+  { name: 'evaluation', guaranteedShare: 0.02, weight: 1 },
+] as const;
+type FleetQueue = (typeof queuePlans)[number]['name'];
 
 interface ClassPlan {
   readonly queue: FleetQueue;
@@ -72,7 +78,6 @@ export function fleetScenario(trace: FleetTrace, size: FleetSize, policy: Readon
 
 function frameOf({ nodes, days }: FleetSize, policy: Readonly<Record<string, unknown>>): object {
   const shape = nodes >= 160 ? { zone: 2, block: 5, rack: 8 } : { block: 2, rack: 4 };
-  const weights = { serving: 1, flagship: 1, pretrain: 4, research: 2, evaluation: 1 };
   return {
     apiVersion: 'shoal.dev/v1',
     kind: 'Scenario',
@@ -82,12 +87,12 @@ function frameOf({ nodes, days }: FleetSize, policy: Readonly<Record<string, unk
       pools: [{ name: 'fleet', count: nodes, gpus: nodeGpus, model: fleetModel, shape }],
       timings: { launch: `${launchMs / 1_000}s`, reboot: '0s' },
     },
-    queues: Object.entries(guaranteedShare).map(([name, share]) => ({
+    queues: queuePlans.map(({ name, guaranteedShare, weight }) => ({
       name,
       class: name === 'serving' ? 'serving' : 'batch',
       // Whole nodes.
-      guaranteed: { [fleetModel]: Math.floor(share * nodes) * nodeGpus },
-      weight: weights[name as FleetQueue],
+      guaranteed: { [fleetModel]: Math.floor(guaranteedShare * nodes) * nodeGpus },
+      weight,
     })),
     policy,
     until: `${days * 24}h`,

@@ -13,7 +13,7 @@ import { readInput } from '#sim/readInput.ts';
 import { readRows } from '#sim/replay/input/csvRows.ts';
 
 /** Nodes of 8 GPUs that the trace is made for. */
-export const traceNodes = 1_250;
+const traceNodes = 1_250;
 const weekMs = 7 * 86_400_000;
 
 export const batchClasses = ['Flagship', 'Pretrain', 'RL', 'SFT', 'MLLM', 'Debug', 'Other', 'Eval'] as const;
