@@ -6,6 +6,7 @@
 import type { StampedEvent } from '#core/events.ts';
 import { desiredFor } from '#core/desired.ts';
 import type { Input, Reply } from '#core/inputs.ts';
+import { heldMs } from '#core/jobs/endings.ts';
 import type { State } from '#core/state/state.ts';
 import { emptyState } from '#core/state/state.ts';
 import type { StateView } from '#core/state/view.ts';
@@ -201,17 +202,12 @@ export class World implements Clock {
 
   /** Ticks are rare: what has to be looked at at a time is looked at then. */
   #setAlarms(event: StampedEvent): void {
-    if (event.kind !== 'AttemptStarted' && event.kind !== 'JobCreated' && event.kind !== 'JobChanged') return;
+    if (event.kind !== 'AttemptPlaced' && event.kind !== 'JobCreated' && event.kind !== 'JobChanged') return;
     const job = this.#state.jobs.get(event.uid);
     if (job === undefined) return;
     const { maxRuntimeMs, deadlineMs } = job.spec;
     if (deadlineMs !== null) this.#tickAt(deadlineMs, job.uid);
-    if (maxRuntimeMs === null || job.phase.kind !== 'active') return;
-    const ranMs = job.attempts.reduce(
-      (sum, { startedAtMs, endedAtMs }) => sum + (startedAtMs === null ? 0 : (endedAtMs ?? this.#nowMs) - startedAtMs),
-      0,
-    );
-    this.#tickAt(this.#nowMs + maxRuntimeMs - ranMs, job.uid);
+    if (maxRuntimeMs !== null && job.phase.kind === 'active') this.#tickAt(this.#nowMs + maxRuntimeMs - heldMs(job, this.#nowMs), job.uid);
   }
 
   #tickAt(atMs: number, uid: JobUid): void {

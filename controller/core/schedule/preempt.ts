@@ -42,6 +42,8 @@ export class Preemption {
   readonly #claimed = new Set<JobUid>();
   /** Of victims who have not left yet, in the book as gone: else several nominees would each take what the queue can spare once. */
   readonly #gone = new Map<JobUid, Claim>();
+  /** Free parts of the places of nominees whose turn has not come. */
+  readonly #kept = new Map<JobUid, readonly Hold[]>();
   #searches = 0;
   /** Searches of this pass that found nobody: for the like of them the answer is the same. */
   readonly #inVain = new Set<string>();
@@ -61,8 +63,8 @@ export class Preemption {
   }
 
   /**
-   * Waiting jobs that were promised a place: those whose victims are all gone, else another nominee would take the room
-   * that was made for them, and be thrown out for it; then the oldest promise first.
+   * Waiting jobs that were promised a place, the oldest promise first. What is free of each place is held until it is the
+   * nominee's turn (`lift`): else an older nominee would take the room that was made for a younger one, and be thrown out for it.
    */
   nominees(): readonly JobView[] {
     const { state } = this.#turn;
@@ -70,16 +72,19 @@ export class Preemption {
       const job = state.jobs.get(uid);
       return job !== undefined && job.nomination !== null ? [job] : [];
     });
-    for (const { nomination } of nominees) for (const uid of nomination?.victims ?? []) this.#claim(uid);
-    const stillHeld = new Map(
-      nominees.map(({ uid, nomination }) => [uid, Number(nomination?.victims.some((victim) => isLeaving(state.jobs.get(victim))))]),
-    );
-    return nominees.sort(
-      (left, right) =>
-        (stillHeld.get(left.uid) ?? 0) - (stillHeld.get(right.uid) ?? 0) ||
-        (left.nomination?.atMs ?? 0) - (right.nomination?.atMs ?? 0) ||
-        (left.uid < right.uid ? -1 : 1),
-    );
+    nominees.sort((left, right) => (left.nomination?.atMs ?? 0) - (right.nomination?.atMs ?? 0) || (left.uid < right.uid ? -1 : 1));
+    for (const job of nominees) {
+      if (job.nomination === null) continue;
+      for (const uid of job.nomination.victims) this.#claim(uid);
+      this.#kept.set(job.uid, this.#backfill.holdFree(job, job.nomination.placement, job.nomination.model));
+    }
+    return nominees;
+  }
+
+  /** It is the nominee's turn: its place is not held any more. */
+  lift(job: JobView): void {
+    for (const hold of this.#kept.get(job.uid) ?? []) this.#cluster.room.capacity.give(hold);
+    this.#kept.delete(job.uid);
   }
 
   /** The nominee does not fit yet: keeps what is free of its place, or drops a promise that cannot come true any more. */
