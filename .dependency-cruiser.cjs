@@ -8,6 +8,7 @@
 const vocabulary = '^proto/vocabulary/';
 const wire = ['^proto/gen/', '^proto/codec/'];
 const calls = ['^proto/rpc/'];
+const ownProcess = '^proto/process/';
 const protobuf = ['@bufbuild/protobuf'];
 const grpc = ['@grpc/grpc-js'];
 /** x509 wants reflect-metadata to be loaded before it. */
@@ -21,6 +22,9 @@ const rooms = [
   ['proto-vocabulary', vocabulary, { may: [vocabulary] }],
   ['proto-codec', '^proto/codec/', { may: [vocabulary, ...wire, '^proto/rpc/rpcError[.]ts$'], packages: [...protobuf, 'yaml'] }],
   ['proto-rpc', '^proto/rpc/', { may: [vocabulary, '^proto/gen/', ...calls], packages: [...protobuf, ...grpc], node: anyNodeModule }],
+
+  // What the programs that stay do about themselves, as processes of Node.
+  ['proto-process', ownProcess, { may: [], node: anyNodeModule }],
 
   ['controller-core', '^controller/core/', { may: [vocabulary, '^controller/core/'] }],
   ['controller-ports', '^controller/ports/', { may: [vocabulary, '^controller/core/', '^controller/ports/'] }],
@@ -55,7 +59,7 @@ const rooms = [
     'controller-main',
     '^controller/[^/]+[.]ts$',
     {
-      may: [vocabulary, ...wire, ...calls, '^controller/'],
+      may: [vocabulary, ...wire, ...calls, ownProcess, '^controller/'],
       packages: [...protobuf, ...grpc, 'pino'],
       node: anyNodeModule,
     },
@@ -89,7 +93,7 @@ const rooms = [
   [
     'agent-main',
     '^agent/[^/]+[.]ts$',
-    { may: [vocabulary, ...wire, ...calls, '^agent/'], packages: [...protobuf, 'pino'], node: anyNodeModule },
+    { may: [vocabulary, ...wire, ...calls, ownProcess, '^agent/'], packages: [...protobuf, 'pino'], node: anyNodeModule },
   ],
 
   [

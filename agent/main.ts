@@ -1,13 +1,13 @@
 /**
  * The agent's program: `run` and `join`; see `usage` in config.ts. Exit codes: 0 done, 1 failed, 2 wrong usage.
  *
- * Run from sources, Node's type stripper costs some 35 MiB and a second of start. Whoever starts agents sets
- * NODE_COMPILE_CACHE to a folder that only the agent's user can write, and passes --max-semi-space-size=1: from the
- * second start on the stripper is not loaded (measured 2026-11: 81 MiB resident instead of 120).
+ * Run from sources, Node's type stripper costs some 35 MiB. Whoever starts agents sets NODE_COMPILE_CACHE to a folder that only
+ * the agent's user can write: an agent that had to strip starts anew from the cache, and is without it.
  */
 import { readFile } from 'node:fs/promises';
 import { text } from 'node:stream/consumers';
 import { pino } from 'pino';
+import { restartCompiled } from '#process/restartCompiled.ts';
 import { compileCommand, ConfigProblem, usage, type JoinCommand, type RunOptions, type TokenSource } from './config.ts';
 
 process.exitCode = await main(process.argv.slice(2));
@@ -33,10 +33,11 @@ async function main(args: readonly string[]): Promise<number> {
 }
 
 async function run(options: RunOptions): Promise<number> {
+  const { runAgent } = await import('./runAgent.ts');
+  await restartCompiled(async () => undefined);
   const stopping = new AbortController();
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stopping.abort());
   const log = pino({ level: options.logLevel, base: { room: 'agent', node: options.node } }, pino.destination({ fd: 1, sync: true }));
-  const { runAgent } = await import('./runAgent.ts');
   await runAgent(options, log, stopping.signal);
   return 0;
 }

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { parseReady, readContextFile } from '#cli/cmd/up/ready.ts';
+import { controllerNodeFlags } from '#cli/rooms.ts';
 import { ControlService } from '#gen/shoal/v1/control_pb.js';
 import type { Client } from '#rpc/call.ts';
 import { connect } from '#rpc/connect.ts';
@@ -23,12 +24,12 @@ export interface BenchController {
   stop(): Promise<void>;
 }
 
-/** `nodeFlags`: of the controller's Node, e.g. for a profile. */
+/** As `shoal up` starts it. `nodeFlags`: more for the controller's Node, e.g. for a profile. */
 export async function startController(nodeFlags: readonly string[] = []): Promise<BenchController> {
   const folder = await mkdtemp(join(tmpdir(), 'shoal-bench-'));
   const main = new URL('../controller/main.ts', import.meta.url).pathname;
   const args = ['--data', join(folder, 'controller'), '--listen', '127.0.0.1:0', '--agent-listen', '127.0.0.1:0', '--log-level', 'warn'];
-  const child = spawn(process.execPath, [...nodeFlags, main, ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, [...controllerNodeFlags, ...nodeFlags, main, ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
   const lines = createInterface({ input: child.stdout });
   const ready = await readyLine(lines);
   const context = await readContextFile(ready.contextFile);

@@ -9,6 +9,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { agentNodeFlags } from '#cli/rooms.ts';
 import { quantile, startController } from './controllerProcess.ts';
 import type { BenchController, ControlClient } from './controllerProcess.ts';
 import { printMachine } from './machine.ts';
@@ -26,7 +27,7 @@ async function startAgent(controller: BenchController, client: ControlClient, fo
   await new Promise((resolve) => joining.once('exit', resolve));
   const agent = spawn(
     process.execPath,
-    ['--max-semi-space-size=1', agentProgram, 'run', '--data', folder, '--node', 'n1', '--gpus', '8', '--log-level', 'warn'],
+    [...agentNodeFlags, agentProgram, 'run', '--data', folder, '--node', 'n1', '--gpus', '8', '--log-level', 'warn'],
     { stdio: 'inherit' },
   );
   for (;;) {

@@ -1,10 +1,11 @@
 /**
  * The scheduling core beside the figures that others publish.
- *   node bench/schedule.ts [fill|gangs|verdict|reclaim|victims|decide]…
+ *   node bench/schedule.ts [fill|gangs|verdict|reclaim|victims|decide|backfill]…
  * Ours are of the core alone, in this process: no API, no store, no agents. Where a peer's figure includes an API server
  * the row says so; bench/submit.ts measures ours through the API and the durable store.
  */
 import { cpuLoopMs, printMachine } from './machine.ts';
+import { measureBackfill } from './schedule/backfill.ts';
 import { measureDecide } from './schedule/decide.ts';
 import { measureFill } from './schedule/fill.ts';
 import { measureGangs } from './schedule/gangs.ts';
@@ -18,6 +19,7 @@ const subjects: readonly (readonly [name: string, measure: () => void])[] = [
   ['reclaim', measureReclaim],
   ['victims', measureVictims],
   ['decide', measureDecide],
+  ['backfill', measureBackfill],
 ];
 
 function main(): void {

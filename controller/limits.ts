@@ -29,6 +29,10 @@ export const limits = {
   silencePeriodMs: 500,
   joinTokenSecondsDefault: 900,
   joinTokenSecondsMax: 86_400,
+  /** Nothing committed for so long is quiet; two looks apart, so garbage goes after 10 to 20 s. */
+  quietMs: 10_000,
+  /** A full collection stops the controller for some 2 ms a MiB that lives: none beyond this. */
+  quietHeapBytesMax: 64 * 2 ** 20,
   /** How long a controller waits for the one before it to end. */
   leaseWaitMs: 5_000,
 } as const;

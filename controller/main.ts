@@ -1,11 +1,13 @@
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { getHeapStatistics } from 'node:v8';
 import pino from 'pino';
 import type { Policy } from '#core/context.ts';
 import { AgentService } from '#gen/shoal/v1/agent_pb.js';
 import { ControlService, EnrollmentService } from '#gen/shoal/v1/control_pb.js';
 import { serverCredentials } from '#rpc/credentials.ts';
 import type { OnFault } from '#rpc/serve.ts';
+import { restartCompiled } from '#process/restartCompiled.ts';
 import { addService, createServer, listen } from '#rpc/serve.ts';
 import { queueName, userName } from '#vocabulary/ids.ts';
 import { defaultQueueSpec } from '#vocabulary/queue.ts';
@@ -23,6 +25,7 @@ import type { Config, Endpoint } from './config.ts';
 import { ConfigError, parseConfig, usage } from './config.ts';
 import { defaultPolicy, limits } from './limits.ts';
 import { Changes } from './loop/changes.ts';
+import { collectWhenQuiet } from './loop/collectWhenQuiet.ts';
 import { Loop } from './loop/loop.ts';
 import { Sessions } from './loop/sessions.ts';
 import { version } from './version.ts';
@@ -30,6 +33,7 @@ import { version } from './version.ts';
 /** Starts a controller: the only file that knows every room. Says on stdout, in one line of JSON, when it is ready. */
 async function main(args: readonly string[]): Promise<void> {
   const config = parseConfig(args);
+  await restartCompiled(() => import('./adapters/sqlite/storeThread.ts'));
   // Sockets, core files and whatever else is made are for this user only.
   process.umask(0o077);
   const log = pino({ level: config.logLevel, base: { service: 'controller', version } }, pino.destination(2));
@@ -41,7 +45,7 @@ async function main(args: readonly string[]): Promise<void> {
   await lease.acquire(stop.signal);
   const store = await openSqliteStore({ folder: config.dataFolder });
   const pki = await openPki({ folder: join(config.dataFolder, 'pki'), names: config.names });
-  const policy: Policy = { ...defaultPolicy, levels: config.levels };
+  const policy = await policyOf(config);
   const { inboxMax, batchMax, snapshotEvery, storeProbeMs: probeMs } = limits;
   const loop = await Loop.open({
     store,
@@ -71,6 +75,13 @@ async function main(args: readonly string[]): Promise<void> {
     await lease.release();
     log.info('stopped');
   }
+}
+
+/** Read before anything is opened: a wrong file changes nothing. */
+async function policyOf({ policyFile, levels }: Config): Promise<Policy> {
+  if (policyFile === null) return { ...defaultPolicy, levels };
+  const { readPolicyFile } = await import('./policyFile.ts');
+  return readPolicyFile(policyFile, levels);
 }
 
 interface Parts {
@@ -118,6 +129,11 @@ function createServers({ config, loop, pki, policy, log, stop }: Parts): Servers
 
   const onLoopError = (error: unknown): void => log.warn({ err: error }, 'the loop did not take a timer');
   sessions.watchSilence(limits.silencePeriodMs, stop, onLoopError);
+  collectWhenQuiet(
+    { revision: () => loop.revision, heapBytes: () => getHeapStatistics().used_heap_size, collect: globalThis.gc },
+    systemClock,
+    stop,
+  );
   systemClock.every(limits.tickMs, () => void loop.offer({ kind: 'tick' }).catch(onLoopError), stop);
   const tls = { certificatePem: pki.serverChainPem, keyPem: pki.serverKeyPem, caPem: pki.caCertificatePem };
   return {
@@ -186,7 +202,8 @@ main(process.argv.slice(2)).then(
   () => process.exit(0),
   (error: unknown) => {
     const message = error instanceof Error ? error.message : String(error);
-    process.stderr.write(error instanceof ConfigError ? `Error: ${message}\n\n${usage}\n` : `Error: ${message}\n`);
+    // The error last: whoever shows the end of a log shows it.
+    process.stderr.write(error instanceof ConfigError ? `${usage}\n\nError: ${message}\n` : `Error: ${message}\n`);
     process.exit(error instanceof ConfigError ? 2 : 1);
   },
 );

@@ -6,6 +6,9 @@ export interface Random {
   below(below: number): number;
   /** Exponentially distributed with this mean, at least 1, rounded to an integer. */
   exponential(mean: number): number;
+  chance(probability: number): boolean;
+  /** undefined: there are none. */
+  pick<T>(items: readonly T[]): T | undefined;
 }
 
 export function createRandom(seed: number): Random {
@@ -16,9 +19,12 @@ export function createRandom(seed: number): Random {
     mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
   };
+  const below = (limit: number): number => Math.floor(next() * limit);
   return {
     next,
-    below: (limit) => Math.floor(next() * limit),
+    below,
     exponential: (mean) => Math.max(1, Math.round(-mean * Math.log(1 - next()))),
+    chance: (probability) => next() < probability,
+    pick: (items) => items[below(items.length)],
   };
 }

@@ -3,10 +3,10 @@ import type { AssignedWorker, Assignment, Desire } from '#vocabulary/assignment.
 import { epoch, generation } from '#vocabulary/ids.ts';
 import { acceptAssignment, acceptEpoch } from './acceptAssignment.ts';
 import { converge, nextWakeMs } from './converge.ts';
-import { entriesOf, restoreState } from './journalEntry.ts';
+import { entriesOf, restoreState, type JournalEntry } from './journalEntry.ts';
 import { emptyNodeState, type NodeState } from './nodeState.ts';
 import { observe } from './observe.ts';
-import { onProgress, onReleased } from './onProgram.ts';
+import { onCheckpoint, onProgress, onReleased } from './onProgram.ts';
 import { onRankFate, onTreeSeen } from './onRuntime.ts';
 import { assign, brief, endAll, gone, settle, stateOf, worker } from './testing/coreSteps.ts';
 
@@ -202,6 +202,16 @@ describe('a suspension', () => {
     const back = settle(assign(asked, [a]), 5);
     expect(brief(back.actions)).toEqual(['unsuspend a']);
     expect(nextWakeMs(back.state)).toBe(null);
+  });
+
+  it('knows a checkpoint of a journal in which none said how long it took', () => {
+    const saved = onCheckpoint(started, a.id, 0, { step: 7, path: '/ck/7', scope: 'rank', tookMs: 5 });
+    const old: JournalEntry[] = JSON.parse(
+      JSON.stringify([...entriesOf(saved)], (key, value: unknown) => (key === 'tookMs' ? undefined : value)),
+    );
+    const checkpointOf = (state: NodeState) => [...state.workers.values()][0]?.ranks[0]?.checkpoint;
+    expect(checkpointOf(restoreState(entriesOf(saved)))).toEqual({ step: 7, path: '/ck/7', scope: 'rank', tookMs: 5 });
+    expect(checkpointOf(restoreState(old))).toEqual({ step: 7, path: '/ck/7', scope: 'rank', tookMs: null });
   });
 
   it('waits for the next post when an agent that died had answered posts', () => {

@@ -46,12 +46,15 @@ export interface KeptWorker {
 interface KeptRank {
   readonly rank: number;
   readonly life: RankLife;
-  readonly checkpoint: ObservedCheckpoint | null;
+  readonly checkpoint: KeptCheckpoint | null;
   readonly suspendAware: boolean;
   readonly answer: RankRecord['answer'];
   /** Some post was answered with "go on"; up to which step is told by the next post. */
   readonly wasReleased: boolean;
 }
+
+/** `tookMs` came after version 0.1. */
+type KeptCheckpoint = Omit<ObservedCheckpoint, 'tookMs'> & Partial<Pick<ObservedCheckpoint, 'tookMs'>>;
 
 /** What must be written so that the journal tells `next` where it told `before`. */
 export function entriesBetween(before: NodeState, next: NodeState): readonly JournalEntry[] {
@@ -126,6 +129,7 @@ function restoreWorker(
   return { id, gpus, launch, bootId, ...kept, ranks: kept.ranks.map(restoreRank) };
 }
 
-function restoreRank({ rank, life, checkpoint, suspendAware, answer, wasReleased }: KeptRank): RankRecord {
+function restoreRank({ rank, life, checkpoint: kept, suspendAware, answer, wasReleased }: KeptRank): RankRecord {
+  const checkpoint = kept === null ? null : { ...kept, tookMs: kept.tookMs ?? null };
   return { ...newRankRecord(rank), life, checkpoint, suspendAware, answer, released: { kind: wasReleased ? 'unknown' : 'none' } };
 }

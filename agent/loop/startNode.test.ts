@@ -32,6 +32,23 @@ describe('a node', () => {
     await node.until((workers) => workers.length === 0);
   });
 
+  it('starts a worker on its slot alone, others beside it, and tells of a slot that it does not have', async () => {
+    const { machine, restart } = await open({ slots: ['3g.40gb', '3g.40gb'] });
+    const node = await restart();
+    const slot = (name: string, uuid: string) => assignedWorker(name, { gpus: [1], gpuSlot: { profile: '3g.40gb', uuid } });
+    node.assign(1, [slot('a', 'MIG-n1-1-0'), slot('b', 'MIG-n1-1-1'), slot('c', 'MIG-n1-0-0')]);
+    await node.until((workers) => workers.filter(({ state }) => state.kind === 'running').length === 2);
+    expect(machine.starts.map(({ env }) => env['CUDA_VISIBLE_DEVICES']).sort()).toEqual(['MIG-n1-1-0', 'MIG-n1-1-1']);
+    node.assign(2, [slot('c', 'MIG-n1-0-0')]);
+    for (const name of ['a', 'b']) machine.endRank(assignedWorker(name).id, 0, { exitCode: 0, signal: null });
+    await node.until(ended);
+    await node.until((workers) => workers.some(({ id, state }) => id.job === 'c' && state.kind === 'ended'));
+    expect(node.observed().find(({ id }) => id.job === 'c')?.state).toMatchObject({
+      reason: 'launch-failed',
+      message: expect.stringContaining('this node has no slot MIG-n1-0-0 of GPU 1'),
+    });
+  });
+
   it('adopts ranks that outlived its last agent, without a signal and without a start', async () => {
     const { machine, restart } = await open();
     const first = await restart();
@@ -151,11 +168,11 @@ describe('the workload API', () => {
     node.assign(1, [a]);
     await node.until(running);
     const socketPath = node.sockets.pathOf(a.id);
-    const answer = callApi({ socketPath, path: '/v1/checkpoint', body: { step: 10, path: 'ck/10' } });
+    const answer = callApi({ socketPath, path: '/v1/checkpoint', body: { step: 10, path: 'ck/10', seconds: 1.2341 } });
     await node.until((workers) => workers[0]?.ranks[0]?.checkpoint?.step === 10);
     node.acknowledge();
     expect(await answer).toEqual({ status: 200, json: { accepted: true, committed: true } });
-    expect(node.observed()[0]?.ranks[0]?.checkpoint).toEqual({ step: 10, path: '/work-folder/ck/10', scope: 'rank' });
+    expect(node.observed()[0]?.ranks[0]?.checkpoint).toEqual({ step: 10, path: '/work-folder/ck/10', scope: 'rank', tookMs: 1_234 });
     const restarted = await restart();
     expect(restarted.observed()[0]?.ranks[0]?.checkpoint?.step).toBe(10);
   });
@@ -261,6 +278,7 @@ describe('the workload API', () => {
     ['/v1/progress', '{"step":2}', 400, 'step', /goes back/],
     ['/v1/checkpoint', '{"step":1}', 400, 'path', /nothing/],
     ['/v1/checkpoint', '{"step":1,"path":"x","scope":"all"}', 400, 'scope', /"all"/],
+    ['/v1/checkpoint', '{"step":1,"path":"x","seconds":-1}', 400, 'seconds', /-1/],
     ['/v1/progress', `{"step":1,"x":"${'y'.repeat(70_000)}"}`, 413, '', /longer than 65536/],
     ['/v1/nothing', '{}', 404, '', /does not exist/],
     ['/v1/self', '{}', 405, '', /takes GET/],

@@ -64,7 +64,7 @@ export class AllocationMeter {
     const waits = state.pending.length > 0;
     this.#now = {
       usable: (capacityMilli - out) / gpuMilliPerGpu,
-      held: (capacityMilli - out - freeMilli.idle - freeMilli.reserved) / gpuMilliPerGpu,
+      held: (capacityMilli - out - freeMilli.idle - reservedMilli(state)) / gpuMilliPerGpu,
       waits,
       waitsForOthers: waits && this.#isShort(),
     };
@@ -97,4 +97,9 @@ export class AllocationMeter {
     this.#count(nowMs);
     return { all: { ...this.#all }, whileAnythingWaits: { ...this.#anything }, whileOthersAreInTheWay: { ...this.#others } };
   }
+}
+
+/** What is kept free for those who wait. */
+function reservedMilli(state: StateView): number {
+  return state.pending.reduce((sum, uid) => sum + (state.jobs.get(uid)?.ledger.reservedMilli ?? 0), 0);
 }

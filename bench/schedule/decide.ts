@@ -1,7 +1,7 @@
 import type { Room } from '#core/schedule/capacity/room.ts';
 import { findPlacement } from '#core/schedule/gang/findPlacement.ts';
 import { anywhere } from '#core/schedule/gang/gangRequest.ts';
-import { createRandom } from '#test/simulation/random.ts';
+import { createRandom } from '#sim/random.ts';
 import { buildRoom, giveBack, gpusPerNode, holdOn, partOf, takeSpots } from './cluster.ts';
 import type { Samples } from './samples.ts';
 import { describeSamples, sample, timed } from './samples.ts';

@@ -1,6 +1,6 @@
 import { findPlacement } from '#core/schedule/gang/findPlacement.ts';
 import { anywhere } from '#core/schedule/gang/gangRequest.ts';
-import { createRandom } from '#test/simulation/random.ts';
+import { createRandom } from '#sim/random.ts';
 import { buildRoom, fillWithJobs, holdOn, partOf } from './cluster.ts';
 import { describeSamples, printRow, sample, timed } from './samples.ts';
 

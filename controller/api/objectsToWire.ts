@@ -99,7 +99,7 @@ function holdersToWire(
 ): Pick<MessageInitShape<typeof GpuSchema>, 'job' | 'ranks' | 'holders'> {
   const holders = holdersOf(node, gpu).flatMap(({ job: uid, milli }) => {
     const job = state.jobs.get(uid);
-    return job === undefined ? [] : [{ job: job.name, ranks: ranksOn(job, node, gpu), milli }];
+    return job === undefined ? [] : [{ job: job.name, ranks: ranksOn(job, node, gpu), milli, slots: slotsOn(job, node, gpu) }];
   });
   return { job: holders[0]?.job ?? '', ranks: holders[0]?.ranks ?? [], holders };
 }
@@ -111,6 +111,13 @@ function ranksOn(job: JobView, node: NodeView, gpu: number): number[] {
     if (place.node !== node.name || !place.gpus.includes(gpu)) return [];
     return [processes === 1 ? worker : worker * processes + place.gpus.indexOf(gpu)];
   });
+}
+
+/** UUIDs of the slots of this GPU that the job has. */
+function slotsOn(job: JobView, node: NodeView, gpu: number): string[] {
+  return (currentAttempt(job)?.placement ?? []).flatMap((place) =>
+    place.node === node.name && place.gpus.includes(gpu) ? (place.slot ?? []) : [],
+  );
 }
 
 export function queueToWire(state: StateView, queue: QueueView, nowMs: number): MessageInitShape<typeof QueueSchema> {

@@ -151,8 +151,16 @@ export type AttemptEvent =
       readonly ranks: readonly number[];
       readonly step: number;
       readonly path: string;
+      /** The longest that one of them stood still to save it. Absent: none said. */
+      readonly tookMs?: number;
     })
-  | (OfAttempt & { readonly kind: 'CheckpointCompleted'; readonly step: number; readonly path: string });
+  | (OfAttempt & {
+      readonly kind: 'CheckpointCompleted';
+      readonly step: number;
+      readonly path: string;
+      /** For how long the gang stood still to save it. Absent: nobody said. */
+      readonly tookMs?: number;
+    });
 
 /** Why an attempt is asked to leave with a checkpoint. */
 export type LeaveReason = 'Suspended' | 'Drained' | 'Preempted' | 'Deleted';

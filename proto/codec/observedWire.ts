@@ -5,6 +5,7 @@ import type {
   GpuSampleAt,
   GpuSampleAtSchema,
   ObservedCheckpoint as WireCheckpoint,
+  ObservedCheckpointSchema,
   ObservedRank as WireRank,
   ObservedRankSchema,
   ObservedWorker as WireWorker,
@@ -74,8 +75,17 @@ function rankStateFromWire({ state, pid, exitCode, signal }: WireRank, field: st
   }
 }
 
-function checkpointFromWire({ step, path, scope }: WireCheckpoint, field: string): ObservedCheckpoint {
-  return { step: safeInteger(step, `${field}.step`), path, scope: oneOf(scope, ['rank', 'job'], `${field}.scope`) };
+function checkpointFromWire({ step, path, scope, tookMs }: WireCheckpoint, field: string): ObservedCheckpoint {
+  return {
+    step: safeInteger(step, `${field}.step`),
+    path,
+    scope: oneOf(scope, ['rank', 'job'], `${field}.scope`),
+    tookMs: tookMs === undefined ? null : safeInteger(tookMs, `${field}.took_ms`),
+  };
+}
+
+function checkpointToWire({ step, path, scope, tookMs }: ObservedCheckpoint): MessageInitShape<typeof ObservedCheckpointSchema> {
+  return { step: BigInt(step), path, scope, ...(tookMs === null ? {} : { tookMs: BigInt(tookMs) }) };
 }
 
 export function observedWorkerToWire({ id, state, ranks }: ObservedWorker): MessageInitShape<typeof ObservedWorkerSchema> {
@@ -102,7 +112,7 @@ function rankToWire({
             ...withoutNull({ loss: progress.loss, tokens: progress.tokens, stepSeconds: progress.stepSeconds }),
           },
         }),
-    ...(checkpoint === null ? {} : { checkpoint: { ...checkpoint, step: BigInt(checkpoint.step) } }),
+    ...(checkpoint === null ? {} : { checkpoint: checkpointToWire(checkpoint) }),
     suspendAware,
     ...(suspendAnswer === null ? {} : { suspendRound: suspendAnswer.round, suspendAccepted: suspendAnswer.accepted }),
   };

@@ -51,6 +51,8 @@ export interface ObservedCheckpoint {
   readonly path: string;
   /** rank: a part, complete when every rank has reported the step. job: the whole. */
   readonly scope: 'rank' | 'job';
+  /** For how long the rank computed nothing to save it; null: it did not say. */
+  readonly tookMs: number | null;
 }
 
 export interface GpuHealth {

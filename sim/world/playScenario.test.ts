@@ -17,6 +17,11 @@ describe('programs', () => {
   test('a checkpoint that takes time delays the steps', () => {
     const report = playText(scenarioText({ timeline: [job('a', { spec: whole, run: `${run}, checkpointTakes: 5s` })] }));
     expect(attemptsOf(report, 'a')).toEqual(['1: 5000-660000 Succeeded on n1,n2 from 0']);
+    // Nine of them, while eight GPUs wait.
+    const spent = { starting: 15_000 * 8_000, productive: 600_000 * 8_000, checkpointing: 45_000 * 8_000 };
+    expect(report.ledger.categories).toMatchObject({ ...spent, suspending: 0, idle: 0 });
+    expect(report.ledger.byWorkload['job/a']).toMatchObject(spent);
+    expect(report.workloads['job/a']?.effective).toBe(0.90909);
   });
 
   test('an exit of its own is charged to the user, and ends the job when no restart is left', () => {
@@ -61,6 +66,25 @@ describe('leaving', () => {
       '1: 5000-225000 Suspended on n1,n2 from 0',
       '2: 365000-765000 Succeeded on n1,n2 from 21',
     ]);
+  });
+
+  test('for another: what is free of its place is reserved meanwhile, and is the other’s time', () => {
+    const timeline = [
+      job('low', { spec: 'gpusPerWorker: 4, priority: 10', run: 'work: 10m, step: 10s, checkpointTakes: 7s' }),
+      job('urgent', { at: '1m', spec: `${whole}, priority: 90`, run: 'work: 1m, step: 10s' }),
+    ];
+    const report = playText(scenarioText({ timeline }));
+    expect(attemptsOf(report, 'urgent')).toEqual(['1: 87000-147000 Succeeded on n1,n2 from 0']);
+    // Four GPUs of n2, from when it was promised both nodes until n1 was left 22 s later.
+    expect(report.ledger.categories).toMatchObject({ reserved: 22_000 * 4_000, suspending: 22_000 * 4_000 });
+    expect(report.ledger.byWorkload['job/urgent']).toMatchObject({ reserved: 22_000 * 4_000, suspending: 0 });
+  });
+
+  test('the checkpoint that it leaves with is part of leaving', () => {
+    const { categories } = suspended(', checkpointTakes: 5s').ledger;
+    // Nine at every sixth step. The tenth follows 17 s of work, from when it was asked to step 20, at which all stopped.
+    const wantMs = { checkpointing: 45_000, suspending: 17_000 + 5_000, productive: 600_000 - 17_000 };
+    expect(categories).toMatchObject(Object.fromEntries(Object.entries(wantMs).map(([category, ms]) => [category, ms * 8_000])));
   });
 
   test('save with one rank a GPU: the agreement is the same', () => {

@@ -1,6 +1,7 @@
 /** Small random scenarios: whatever comes, the promises hold (checked after each step), gangs are whole, and the ledger adds up. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { cases } from '#test/cases.ts';
 import { job, playText, scenarioText } from '../testing/playText.ts';
 
 const nodes = 4;
@@ -16,6 +17,7 @@ const jobEntry = fc
     memory: fc.boolean(),
     onSuspend: fc.constantFrom('save', 'exit', 'ignore'),
     perGpu: fc.boolean(),
+    priority: fc.constantFrom(10, 20, 90),
   })
   .map((one) => (name: string) => {
     const run = [
@@ -23,7 +25,7 @@ const jobEntry = fc
       ...(one.save > 0 ? [`checkpointEvery: ${one.save}m`] : []),
       ...(one.memory ? ['memoryCheckpointEvery: 20s'] : []),
     ].join(', ');
-    const spec = `workers: ${one.workers}, gpusPerWorker: ${one.gpus}, processesPerWorker: ${one.perGpu ? 'gpu' : 'worker'}, restarts: {max: 2}`;
+    const spec = `workers: ${one.workers}, gpusPerWorker: ${one.gpus}, processesPerWorker: ${one.perGpu ? 'gpu' : 'worker'}, restarts: {max: 2}, priority: ${one.priority}`;
     return job(name, { at: minute(one.at), spec, run });
   });
 
@@ -71,6 +73,8 @@ test('promises hold, gangs are whole, and the ledger sums to the capacity, in an
       const sum = Object.values(report.ledger.categories).reduce((total, amount) => total + BigInt(amount), 0n);
       expect(sum).toBe(BigInt(report.ledger.capacity));
       expect(sum).toBe(BigInt(nodes * 4 * 1000) * BigInt(report.endedAt));
+      for (const amounts of [report.ledger.categories, ...Object.values(report.ledger.byWorkload)])
+        expect(Object.entries(amounts).filter(([, amount]) => BigInt(amount) < 0n)).toEqual([]);
       for (const workload of Object.values(report.workloads)) {
         expect(new Set(workload.attempts.map(({ placement }) => placement.length)).size).toBeLessThanOrEqual(1);
         expect(workload.effective).toBeLessThanOrEqual(1);
@@ -78,6 +82,6 @@ test('promises hold, gangs are whole, and the ledger sums to the capacity, in an
       }
       expect(JSON.stringify(playText(text))).toBe(JSON.stringify(report));
     }),
-    { numRuns: 60, seed: 20_261_125 },
+    { numRuns: cases(60), seed: 20_261_125 },
   );
 });

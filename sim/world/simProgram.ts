@@ -111,7 +111,7 @@ export class SimProgram {
     if (first === undefined) return;
     const { agent, worker, rank } = first;
     const path = `memory/attempt-${worker.id.attempt}/step-${copy.step}`;
-    agent.change((state) => onCheckpoint(state, worker.id, rank.rank, { step: copy.step, path, scope: 'job' }));
+    agent.change((state) => onCheckpoint(state, worker.id, rank.rank, { step: copy.step, path, scope: 'job', tookMs: null }));
   }
 
   /** Stands still until then; a program that does not step now is not held up. */
@@ -252,9 +252,10 @@ export class SimProgram {
     this.#diskStep = step;
     this.#post(step);
     const folder = this.#launch.checkpoint?.directory ?? 'checkpoints';
+    const tookMs = this.plan.checkpointTakesMs;
     for (const { agent, worker, rank } of this.#livingRanks()) {
       const path = `${folder}/attempt-${worker.id.attempt}/step-${step}`;
-      agent.change((state) => onCheckpoint(state, worker.id, rank.rank, { step, path, scope: 'rank' }));
+      agent.change((state) => onCheckpoint(state, worker.id, rank.rank, { step, path, scope: 'rank', tookMs }));
     }
   }
 

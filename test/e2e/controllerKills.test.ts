@@ -5,7 +5,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'vitest';
 import { RpcError } from '#rpc/rpcError.ts';
-import { createRandom, type Random } from '../simulation/random.ts';
+import { createRandom, type Random } from '#sim/random.ts';
 import { fourNodes, withCluster, type Cluster } from './cluster.ts';
 import { readHistory, sumOfSteps } from './history.ts';
 import { training } from './jobs.ts';

@@ -15,7 +15,7 @@ test('a gang of four trains on four nodes, saves sharded checkpoints and succeed
       cluster,
       training({ name: 'gang', workers: 4, gpusPerWorker: 2, out: cluster.work, steps, spec: { mesh: { data: 4, tensor: 2 } } }),
     );
-    const { attempts, checkpoint, restarts, ranks } = await untilFinished(cluster, 'gang', 'Succeeded');
+    const { attempts, checkpoint, restarts, ranks, ledger } = await untilFinished(cluster, 'gang', 'Succeeded');
 
     expect(printAttempts(attempts)).toEqual(['1 Succeeded']);
     const [attempt] = attempts;
@@ -24,6 +24,7 @@ test('a gang of four trains on four nodes, saves sharded checkpoints and succeed
     expect(ranks.map(({ rank, exitCode, mesh }) => ({ rank, exitCode, mesh }))).toEqual(
       [0, 1, 2, 3].map((rank) => ({ rank, exitCode: 0, mesh: { data: rank, tensor: 0 } })),
     );
+    expect(Object.keys(ledger)).toEqual(expect.arrayContaining(['starting', 'productive', 'checkpointing']));
     expect(restarts).toMatchObject({ application: 0, infrastructure: 0, preemption: 0 });
     expect(checkpoint).toMatchObject({ step: 40n, path: join(cluster.work, 'gang', 'attempt-1', 'step-40') });
     expect((await readdir(join(cluster.work, 'gang', 'attempt-1', 'step-40'))).sort()).toEqual(

@@ -15,7 +15,12 @@ export interface NodeShape {
   readonly block?: string;
   readonly model?: string;
   readonly nvlink?: readonly (number | null)[];
+  /** By GPU: MIG profiles that it is divided into; none: it is whole. */
+  readonly slots?: readonly (readonly string[])[];
 }
+
+/** What a checkpoint takes, of the second of its step. */
+const saveMs = 400;
 
 interface Held {
   readonly assigned: AssignedWorker;
@@ -45,7 +50,7 @@ export class FakeAgent {
   #sequence = 0;
 
   constructor(shape: NodeShape) {
-    const { name, block = 'b1', rack, gpus, model = 'H100', nvlink } = shape;
+    const { name, block = 'b1', rack, gpus, model = 'H100', nvlink, slots } = shape;
     this.name = nodeName(name);
     this.#path = ['z1', block, rack];
     this.#gpus = Array.from({ length: gpus }, (_, index) => ({
@@ -56,6 +61,7 @@ export class FakeAgent {
       pciBusId: `0000:${index}`,
       numaNode: 0,
       nvlinkDomain: nvlink === undefined ? Math.floor(index / 2) : (nvlink[index] ?? null),
+      ...(slots?.[index]?.length ? { slots: slots[index].map((profile, at) => ({ profile, uuid: `MIG-${name}-${index}-${at}` })) } : {}),
     }));
     this.#health = this.#gpus.map(({ index }) => ({ index, healthy: true, code: '', message: '' }));
   }
@@ -205,7 +211,10 @@ export class FakeAgent {
             rank,
             state: isEnded ? { kind: 'ended' as const, exitCode: held.exitCode, signal: null } : { kind: 'running' as const, pid: 1 },
             progress: held.step === 0 ? null : { step: held.step, loss: 1 / held.step, tokens: held.step * 100, stepSeconds: 1 },
-            checkpoint: held.checkpoint === 0 ? null : { step: held.checkpoint, path: `/ckpt/${held.checkpoint}`, scope: 'rank' as const },
+            checkpoint:
+              held.checkpoint === 0
+                ? null
+                : { step: held.checkpoint, path: `/ckpt/${held.checkpoint}`, scope: 'rank' as const, tookMs: saveMs },
             suspendAware: true,
             suspendAnswer: held.answered,
           },

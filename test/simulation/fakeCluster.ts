@@ -19,7 +19,7 @@ import type { WaitReason } from '#vocabulary/reasons.ts';
 import { describeWait } from '#vocabulary/reasons.ts';
 import type { NodeShape } from './fakeAgent.ts';
 import { FakeAgent } from './fakeAgent.ts';
-import type { Random } from './random.ts';
+import type { Random } from '#sim/random.ts';
 
 export const policy = { ...defaultPolicy, progressRecordMs: 1_000 };
 

@@ -1,12 +1,14 @@
 import { describe, expect, test } from 'vitest';
+import { cases } from '#test/cases.ts';
 import { parseLine, parseSnapshot, printLine } from '#controller/loop/logLine.ts';
 import { findBrokenPromises } from '#core/invariants.ts';
+import { readLedger } from '#core/ledger/readLedger.ts';
 import { printSnapshot, restoreSnapshot } from '#core/state/snapshot.ts';
 import { policy } from './fakeCluster.ts';
 import { beginStory, liveSecond, liveStory } from './story.ts';
 
-/** SHOAL_SEEDS=5000 searches longer. The promises are checked after every step, by the cluster itself. */
-const seeds = Array.from({ length: Number(process.env['SHOAL_SEEDS'] ?? 40) }, (_, index) => index + 1);
+/** The promises are checked after every step, by the cluster itself. */
+const seeds = Array.from({ length: cases(40) }, (_, index) => index + 1);
 
 describe('jobs that want each other’s places, whatever goes wrong', () => {
   test.each(seeds)('seed %i: every job ends well, nothing starts twice, and no promise of a place is left over', (seed) => {
@@ -18,11 +20,14 @@ describe('jobs that want each other’s places, whatever goes wrong', () => {
     for (const agent of cluster.agents) expect(new Set(agent.started).size).toBe(agent.started.length);
   });
 
-  test('the stories are about it: nominees, victims that leave, and such that run on', () => {
+  test('the stories are about it: nominees, victims that leave, and such that run on; and GPUs that are kept', () => {
     const kinds = new Map<string, number>();
     let dropped = 0;
+    let withReserved = 0;
     for (const seed of seeds.slice(0, 15)) {
-      for (const event of liveStory(seed).cluster.log) {
+      const { cluster } = liveStory(seed);
+      if (readLedger(cluster.view, cluster.nowMs).amounts.reserved > 0n) withReserved += 1;
+      for (const event of cluster.log) {
         kinds.set(event.kind, (kinds.get(event.kind) ?? 0) + 1);
         if (event.kind === 'NominationDropped' && event.message.startsWith('the place')) dropped += 1;
       }
@@ -30,6 +35,7 @@ describe('jobs that want each other’s places, whatever goes wrong', () => {
     for (const kind of ['JobNominated', 'SuspendCancelled', 'NodeLost', 'GpuHealthChanged'])
       expect(kinds.get(kind), kind).toBeGreaterThan(5);
     expect(dropped).toBeGreaterThan(0);
+    expect(withReserved).toBeGreaterThan(5);
   });
 
   test('nobody is asked to leave who may not be', () => {

@@ -1,8 +1,8 @@
 import { jobName, queueName, userName } from '#vocabulary/ids.ts';
 import type { JobSpec } from '#vocabulary/job.ts';
 import { applyJob, applyQueue, disturb, FakeCluster } from './fakeCluster.ts';
-import type { Random } from './random.ts';
-import { createRandom } from './random.ts';
+import type { Random } from '#sim/random.ts';
+import { createRandom } from '#sim/random.ts';
 
 /** Seconds of trouble before the peace. */
 const troubleSeconds = 90;

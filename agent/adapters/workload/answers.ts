@@ -1,4 +1,5 @@
 /** The JSON of the workload API: snake_case, as programs of any language read it. */
+import type { ObservedCheckpoint } from '#vocabulary/observed.ts';
 import type { SelfView, SuspensionView } from '../../core/selfView.ts';
 import type { CheckpointReply, StepReply } from '../../ports/workload.ts';
 
@@ -18,10 +19,12 @@ export function selfJson(view: SelfView): object {
     peers: Object.fromEntries(view.peers),
     checkpoint_dir: view.checkpointFolder,
     resume: view.resume,
-    last_checkpoint: view.lastCheckpoint,
+    last_checkpoint: view.lastCheckpoint === null ? null : checkpointPlace(view.lastCheckpoint),
     last_step: view.lastProgress?.step ?? null,
   };
 }
+
+const checkpointPlace = ({ step, path, scope }: ObservedCheckpoint): object => ({ step, path, scope });
 
 export function stepJson({ stop, stopStep }: StepReply): object {
   return stopStep === null ? { stop } : { stop, stop_step: stopStep };

@@ -30,7 +30,7 @@ export function parseProgress(fields: Fields): Parsed<ObservedProgress> {
 }
 
 export function parseCheckpoint(fields: Fields): Parsed<ObservedCheckpoint> {
-  const unknown = unknownField(fields, ['step', 'path', 'scope']);
+  const unknown = unknownField(fields, ['step', 'path', 'scope', 'seconds']);
   if (unknown !== null) return unknown;
   const step = parseStep(fields['step']);
   if (!step.ok) return step;
@@ -39,15 +39,20 @@ export function parseCheckpoint(fields: Fields): Parsed<ObservedCheckpoint> {
     return problem('path', `${show(path)} is no path; wanted is a string of 1 to 4096 characters`);
   }
   if (scope !== 'rank' && scope !== 'job') return problem('scope', `${show(scope)} is neither "rank" nor "job"`);
-  return { ok: true, value: { step: step.value, path, scope } };
+  const seconds = parseNumber('seconds', fields['seconds'], 0);
+  if (!seconds.ok) return seconds;
+  return { ok: true, value: { step: step.value, path, scope, tookMs: seconds.value === null ? null : toMs(seconds.value) } };
 }
 
 /** Seconds of a long poll; absent: 0. */
 export function parseWaitMs(text: string | null): Parsed<number> {
   const seconds = text === null ? 0 : Number(text);
   if (text === '' || !Number.isFinite(seconds) || seconds < 0) return problem('wait_s', `${show(text)} is no number of seconds ≥ 0`);
-  return { ok: true, value: Math.round(Math.min(seconds, 1e6) * 1000) };
+  return { ok: true, value: toMs(Math.min(seconds, 1e6)) };
 }
+
+/** At most 30 years, so that it stays a whole number. */
+const toMs = (seconds: number): number => Math.round(Math.min(seconds, 1e9) * 1000);
 
 export function parseRound(text: string | null): Parsed<number> {
   const round = text === null ? 0 : Number(text);

@@ -32,15 +32,15 @@ test('by queue, user, project or job it is a line a name, with the categories th
     capacity: String(8n * hour),
     rows: [
       { name: '', amounts: { starting: String(hour / 100n) } },
-      { name: 'assistant', amounts: { productive: String(6n * hour), recomputed: String(hour / 2n) } },
+      { name: 'assistant', amounts: { productive: String(6n * hour), reserved: String(hour / 2n), checkpointing: String(hour / 4n) } },
     ],
   };
   const { stdout } = await bench.shoal(['ledger', '--by', 'project']);
   expect(stdout).toBe(
     [
-      'PROJECT     GPU-HOURS   PRODUCTIVE   RECOMPUTED   STARTING',
-      '<none>      0.01        0.00         0.00         0.01',
-      'assistant   6.50        6.00         0.50         0.00',
+      'PROJECT     GPU-HOURS   CHECKPOINTING   PRODUCTIVE   RESERVED   STARTING',
+      '<none>      0.01        0.00            0.00         0.00       0.01',
+      'assistant   6.75        0.25            6.00         0.50       0.00',
       '',
     ].join('\n'),
   );

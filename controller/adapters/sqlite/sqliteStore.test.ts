@@ -16,6 +16,10 @@ describe('the SQLite store', () => {
   });
   afterEach(() => rmSync(base, { recursive: true }));
 
+  it('loads the file of its thread elsewhere without effect, as a first start does to have it compiled', async () => {
+    await expect(import('./storeThread.ts')).resolves.toBeDefined();
+  });
+
   it('makes its folder and file for its owner only', async () => {
     const folder = join(base, 'deep', 'data');
     const store = await openSqliteStore({ folder });

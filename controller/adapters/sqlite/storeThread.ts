@@ -1,21 +1,39 @@
-import { parentPort, workerData } from 'node:worker_threads';
-import { assert, assertNever } from '#vocabulary/assert.ts';
+import { parentPort, workerData, type MessagePort } from 'node:worker_threads';
+import { assertNever } from '#vocabulary/assert.ts';
 import { LineLog } from './lineLog.ts';
 import { openDatabase, storeFileIn } from './openDatabase.ts';
 import { storeErrorFrom } from './sqliteFailure.ts';
-import { parseStoreWorkerData, type StoreAnswer, type StoreCall, type StoreReply, type StoreRequest } from './storeMessages.ts';
+import {
+  parseStoreWorkerData,
+  type StoreAnswer,
+  type StoreCall,
+  type StoreReply,
+  type StoreRequest,
+  type StoreWorkerData,
+} from './storeMessages.ts';
 
 /** Entry of the store's thread: an fsync takes milliseconds, in which the controller's own thread has other things to do. */
-const port = parentPort;
-assert(port !== null, 'the store runs in a thread of its own');
-const { folder, maxBytes } = parseStoreWorkerData(workerData);
-const file = storeFileIn(folder);
-
-function reply(message: StoreReply): void {
-  port?.postMessage(message);
+function serveStore(port: MessagePort, { folder, maxBytes }: StoreWorkerData): void {
+  const file = storeFileIn(folder);
+  const reply = (message: StoreReply): void => port.postMessage(message);
+  try {
+    const log = new LineLog(openDatabase(folder, maxBytes), file);
+    port.on('message', (request: StoreRequest) => {
+      try {
+        reply({ id: request.id, answer: answer(log, request.call) });
+      } catch (error) {
+        reply({ id: request.id, answer: failed(error, file) });
+      }
+      // Without its port the thread has nothing to wait for and ends.
+      if (request.call.kind === 'close') port.close();
+    });
+    reply({ id: 0, answer: { kind: 'done' } });
+  } catch (error) {
+    reply({ id: 0, answer: failed(error, file) });
+  }
 }
 
-function failed(error: unknown): StoreAnswer {
+function failed(error: unknown, file: string): StoreAnswer {
   const { code, message } = storeErrorFrom(error, file);
   return { kind: 'failed', code, message };
 }
@@ -42,18 +60,5 @@ function answer(log: LineLog, call: StoreCall): StoreAnswer {
   }
 }
 
-try {
-  const log = new LineLog(openDatabase(folder, maxBytes), file);
-  port.on('message', (request: StoreRequest) => {
-    try {
-      reply({ id: request.id, answer: answer(log, request.call) });
-    } catch (error) {
-      reply({ id: request.id, answer: failed(error) });
-    }
-    // Without its port the thread has nothing to wait for and ends.
-    if (request.call.kind === 'close') port?.close();
-  });
-  reply({ id: 0, answer: { kind: 'done' } });
-} catch (error) {
-  reply({ id: 0, answer: failed(error) });
-}
+// The main thread loads this file too, to have it in the compile cache before the thread starts, and has no port.
+if (parentPort !== null) serveStore(parentPort, parseStoreWorkerData(workerData));

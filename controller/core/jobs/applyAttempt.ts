@@ -4,10 +4,11 @@ import { milliPerGpu } from '#vocabulary/job.ts';
 import type { AttemptEvent } from '../events.ts';
 import { settlePast } from '../queues/pastUsage.ts';
 import { changeNode } from '../ledger/rates.ts';
-import { moveUnsaved, settleJob } from '../ledger/settle.ts';
+import { moveSaving, moveUnsaved, settleJob } from '../ledger/settle.ts';
 import { holdAll, releaseAll } from '../nodes/holds.ts';
 import { countUsage } from '../queues/usage.ts';
 import type { AttemptRecord, JobRecord, State, WorkerRecord } from '../state/state.ts';
+import { lookAtPopular } from '../schedule/popularShapes.ts';
 import { movePhase } from './applyJob.ts';
 import { countAwaited, waitsForOthers } from './dependencies.ts';
 import { noteEnding } from './endings.ts';
@@ -71,10 +72,11 @@ function change(state: State, job: JobRecord, event: Exclude<Stamped<AttemptEven
       recordProgress(state, job, attempt, event);
       return;
     case 'CheckpointPartRecorded':
-      for (const rank of event.ranks) attempt.parts.set(rank, { step: event.step, path: event.path });
+      recordParts(attempt, event);
       return;
     case 'CheckpointCompleted':
       settleJob(state, job);
+      moveSaving(state, job, Math.max(0, (event.tookMs ?? 0) - leavingMs(state, attempt)));
       job.ledger.unsaved = 0n;
       job.checkpoint = { step: event.step, path: event.path, atMs: event.atMs, attempt: event.attempt };
       attempt.lastCheckpointStep = event.step;
@@ -105,6 +107,7 @@ function place(state: State, job: JobRecord, event: Of<'AttemptPlaced'>): void {
     end: null,
   };
   settleJob(state, job);
+  lookAtPopular(state.popular);
   for (const place of event.placement) {
     const node = state.nodes.get(place.node);
     assert(node !== undefined, `attempt ${event.attempt} of ${job.name} is placed on node ${place.node}, which is not there`);
@@ -154,6 +157,15 @@ function recordProgress(state: State, job: JobRecord, attempt: AttemptRecord, ev
     atMs,
     attempt: event.attempt,
   };
+}
+
+function recordParts(attempt: AttemptRecord, { ranks, step, path, tookMs }: Of<'CheckpointPartRecorded'>): void {
+  for (const rank of ranks) attempt.parts.set(rank, { step, path, ...(tookMs === undefined ? {} : { tookMs }) });
+}
+
+/** Since when it is asked to leave or is stopped: time that is in the books as such, whatever the gang did in it. */
+function leavingMs(state: State, { stage }: AttemptRecord): number {
+  return stage.kind === 'suspending' || stage.kind === 'stopping' ? state.ledger.nowMs - stage.sinceMs : 0;
 }
 
 function workerOf(attempt: AttemptRecord, worker: number): WorkerRecord {

@@ -2,7 +2,9 @@ import { assertNever } from '#vocabulary/assert.ts';
 import type { Revision } from '#vocabulary/ids.ts';
 import type { JobEvent } from '../events.ts';
 import { noAmounts } from '../ledger/amounts.ts';
+import { changePromises } from '../ledger/promises.ts';
 import { changeOwners } from '../ledger/settle.ts';
+import { notePopular, requestedShape } from '../schedule/popularShapes.ts';
 import type { JobRecord, State } from '../state/state.ts';
 import { countArray } from './arrays.ts';
 import { countAwaited, waitsForOthers } from './dependencies.ts';
@@ -55,21 +57,17 @@ export function applyJobEvent(state: State, event: JobEvent & { readonly atMs: n
       movePhase(state, job, { kind: event.phase, sinceMs: event.atMs });
       return;
     case 'JobNominated':
-      job.nomination = { victims: event.victims, placement: event.placement, model: event.model, atMs: event.atMs };
-      return;
     case 'NominationDropped':
-      job.nomination = null;
-      state.scheduleDirty = true;
-      return;
     case 'TargetChosen':
-      job.target = { placement: event.placement, model: event.model, atMs: event.atMs };
-      return;
     case 'TargetDropped':
-      job.target = null;
-      state.scheduleDirty = true;
+      changePromises(state, job, () => {
+        promise(job, event);
+      });
+      if (event.kind === 'NominationDropped' || event.kind === 'TargetDropped') state.scheduleDirty = true;
       return;
     case 'JobRemoved':
       removePending(state, job);
+      dropPromises(state, job);
       if (waitsForOthers(job)) countAwaited(state, job, -1);
       if (state.awaited.has(job.name)) state.scheduleDirty = true;
       state.jobs.delete(job.uid);
@@ -86,7 +84,9 @@ function changeJob(state: State, job: JobRecord, event: Extract<JobEvent, { kind
     changeOwners(state, job, () => Object.assign(job, changesOf(event)));
   });
   // What it wants may be another gang now.
-  job.target = null;
+  changePromises(state, job, () => {
+    job.target = null;
+  });
   noteEnding(state, job);
   if (waitsForOthers(job)) countAwaited(state, job, 1);
 }
@@ -110,6 +110,8 @@ function createJob(state: State, event: Extract<JobEvent, { kind: 'JobCreated' }
   state.jobsByName.set(job.name, job.uid);
   countAwaited(state, job, 1);
   insertPending(state, job);
+  const shape = requestedShape(job.spec);
+  if (shape !== null) notePopular(state.popular, shape);
 }
 
 /** A job that begins to wait. */
@@ -138,8 +140,36 @@ export function newJob(
     progress: null,
     checkpoint: null,
     restarts: { applicationAtMs: [], infrastructure: 0, preemption: 0 },
-    ledger: { amounts: noAmounts(), unsaved: 0n, milli: 0, settledAtMs: atMs },
+    ledger: { amounts: noAmounts(), unsaved: 0n, milli: 0, reservedMilli: 0, settledAtMs: atMs },
   };
+}
+
+/** Nothing is kept for it any more. */
+function dropPromises(state: State, job: JobRecord): void {
+  changePromises(state, job, () => {
+    job.nomination = job.target = null;
+  });
+}
+
+type PromiseKind = 'JobNominated' | 'NominationDropped' | 'TargetChosen' | 'TargetDropped';
+
+function promise(job: JobRecord, event: Extract<JobEvent, { kind: PromiseKind }> & { readonly atMs: number }): void {
+  switch (event.kind) {
+    case 'JobNominated':
+      job.nomination = { victims: event.victims, placement: event.placement, model: event.model, atMs: event.atMs };
+      return;
+    case 'NominationDropped':
+      job.nomination = null;
+      return;
+    case 'TargetChosen':
+      job.target = { placement: event.placement, model: event.model, atMs: event.atMs };
+      return;
+    case 'TargetDropped':
+      job.target = null;
+      return;
+    default:
+      assertNever(event);
+  }
 }
 
 /** Changes the phase and keeps in step the list of waiting jobs, what holds GPUs of an array, and who waits for this job. */
@@ -149,6 +179,6 @@ export function movePhase(state: State, job: JobRecord, phase: JobRecord['phase'
   if (phase.kind === 'active') countArray(state, job, 1);
   if (phase.kind === 'finished' && state.awaited.has(job.name)) state.scheduleDirty = true;
   job.phase = phase;
-  if (phase.kind !== 'pending') job.nomination = job.target = null;
+  if (phase.kind !== 'pending') dropPromises(state, job);
   if (phase.kind === 'pending') insertPending(state, job);
 }

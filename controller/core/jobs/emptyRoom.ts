@@ -20,7 +20,7 @@ export interface EmptyRoom {
   readonly workers: number;
 }
 
-export type EmptyShape = Pick<JobSpec, 'gpusPerWorker' | 'gpuShareMilli' | 'spread'> & {
+export type EmptyShape = Pick<JobSpec, 'gpusPerWorker' | 'gpuShareMilli' | 'gpuProfile' | 'spread'> & {
   readonly model: string;
   readonly segments: readonly SegmentSpec[];
 };
@@ -28,6 +28,8 @@ export type EmptyShape = Pick<JobSpec, 'gpusPerWorker' | 'gpuShareMilli' | 'spre
 interface Cache {
   readonly topologyAt: number;
   readonly models: readonly string[];
+  /** Profiles of slots by GPU model. */
+  readonly profiles: ReadonlyMap<string, ReadonlySet<string>>;
   readonly rooms: Map<string, readonly EmptyRoom[]>;
 }
 
@@ -38,7 +40,7 @@ const shapesMax = 1_000;
 /** By depth: the first is the outermost level's, the last the best node's. */
 export function emptyRoom(state: StateView, levels: Levels, shape: EmptyShape): readonly EmptyRoom[] {
   const { rooms } = cacheOf(state);
-  const key = JSON.stringify([shape.model, shape.gpusPerWorker, shape.gpuShareMilli, shape.segments, shape.spread]);
+  const key = JSON.stringify([shape.model, shape.gpusPerWorker, shape.gpuShareMilli, shape.gpuProfile, shape.segments, shape.spread]);
   const known = rooms.get(key);
   if (known !== undefined) return known;
   if (rooms.size >= shapesMax) rooms.clear();
@@ -50,12 +52,26 @@ export function emptyRoom(state: StateView, levels: Levels, shape: EmptyShape): 
 /** GPU models that any node has, sorted. */
 export const modelsPresent = (state: StateView): readonly string[] => cacheOf(state).models;
 
+/** Profiles of the slots that any node has on GPUs of these models (none given: of all), sorted. */
+export function profilesPresent(state: StateView, models: readonly string[]): readonly string[] {
+  const found = [...cacheOf(state).profiles].flatMap(([model, profiles]) =>
+    models.length === 0 || models.includes(model) ? [...profiles] : [],
+  );
+  return [...new Set(found)].sort();
+}
+
 function cacheOf(state: StateView): Cache {
   const known = caches.get(state);
   if (known !== undefined && known.topologyAt === state.topologyAt) return known;
-  const models = new Set<string>();
-  for (const node of state.nodes.values()) for (const gpu of node.inventory.gpus) models.add(gpu.model);
-  const cache: Cache = { topologyAt: state.topologyAt, models: [...models].sort(), rooms: new Map() };
+  const profiles = new Map<string, Set<string>>();
+  for (const node of state.nodes.values()) {
+    for (const { model, slots } of node.inventory.gpus) {
+      const known = profiles.get(model) ?? new Set<string>();
+      for (const { profile } of slots ?? []) known.add(profile);
+      profiles.set(model, known);
+    }
+  }
+  const cache: Cache = { topologyAt: state.topologyAt, models: [...profiles.keys()].sort(), profiles, rooms: new Map() };
   caches.set(state, cache);
   return cache;
 }
@@ -83,9 +99,14 @@ function measure(state: StateView, levels: Levels, shape: EmptyShape): readonly 
   return rooms;
 }
 
-function workersOf(node: NodeView, { model, gpusPerWorker, gpuShareMilli }: EmptyShape): number {
-  let gpus = 0;
-  for (const gpu of node.inventory.gpus) if (gpu.model === model) gpus += 1;
+function workersOf(node: NodeView, { model, gpusPerWorker, gpuShareMilli, gpuProfile }: EmptyShape): number {
+  let [gpus, slots] = [0, 0];
+  for (const gpu of node.inventory.gpus) {
+    if (gpu.model !== model) continue;
+    if (gpu.slots === undefined) gpus += 1;
+    else for (const { profile } of gpu.slots) if (profile === gpuProfile) slots += 1;
+  }
+  if (gpuProfile !== null) return slots;
   return gpuShareMilli === null ? Math.floor(gpus / gpusPerWorker) : gpus * Math.floor(gpuMilliPerGpu / gpuShareMilli);
 }
 

@@ -73,6 +73,7 @@ const fixedFields: readonly (readonly [field: keyof JobSpec, path: string])[] = 
   ['workers', 'workers'],
   ['gpusPerWorker', 'gpusPerWorker'],
   ['gpuShareMilli', 'gpuShare'],
+  ['gpuProfile', 'gpuProfile'],
   ['processesPerWorker', 'processesPerWorker'],
   ['mesh', 'mesh'],
   ['segments', 'placement.segments'],

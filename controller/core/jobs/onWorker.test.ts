@@ -21,7 +21,12 @@ const rank = (number: number, changes: Partial<ObservedRank> = {}): ObservedRank
   ...changes,
 });
 const step = (value: number, loss: number | null = null) => ({ step: value, loss, tokens: null, stepSeconds: null });
-const part = (value: number, scope: 'rank' | 'job' = 'rank') => ({ step: value, path: `/ckpt/${value}`, scope });
+const part = (value: number, scope: 'rank' | 'job' = 'rank', tookMs: number | null = null) => ({
+  step: value,
+  path: `/ckpt/${value}`,
+  scope,
+  tookMs,
+});
 
 /** Job `a` of these workers runs, one GPU each, all on n1; what its agent says is written by hand. */
 function gang(workers = 1, changes: Parameters<typeof applyJob>[1] = {}) {
@@ -203,6 +208,8 @@ describe('progress', () => {
 
 describe('a checkpoint', () => {
   const complete = (cluster: FakeCluster): number | null => cluster.job('a').checkpoint?.step ?? null;
+  const times = (cluster: FakeCluster): readonly (number | undefined)[] =>
+    cluster.log.flatMap((event) => (event.kind === 'CheckpointCompleted' ? [event.tookMs] : []));
 
   test('is complete when the slowest rank has saved it', () => {
     const { say, cluster } = gang(3);
@@ -232,6 +239,26 @@ describe('a checkpoint', () => {
       [2, running],
     ]);
     expect(complete(cluster)).toBe(10);
+  });
+
+  test('takes the gang as long as its slowest rank says', () => {
+    const { say, cluster } = gang(3);
+    say([
+      [0, running, [rank(0, { checkpoint: part(10, 'rank', 700) })]],
+      [1, running, [rank(1, { checkpoint: part(10, 'rank', 900) })]],
+    ]);
+    say([[2, running, [rank(2, { checkpoint: part(10) })]]]);
+    expect(times(cluster)).toEqual([900]);
+    say([[0, running, [rank(0, { checkpoint: part(20, 'job', 80) })]]]);
+    expect(times(cluster)).toEqual([900, 80]);
+  });
+
+  test('of several processes takes as long as the slowest one, and no time when none says', () => {
+    const { say, cluster } = gang(1, { gpusPerWorker: 2, processesPerWorker: 'gpu' });
+    say([[0, running, [rank(0, { checkpoint: part(10, 'rank', 70) }), rank(1, { checkpoint: part(10, 'rank', 30) })]]]);
+    expect(times(cluster)).toEqual([70]);
+    say([[0, running, [rank(0, { checkpoint: part(20) }), rank(1, { checkpoint: part(20) })]]]);
+    expect(times(cluster)).toEqual([70, undefined]);
   });
 
   test('that is older than the newest complete one is not taken', () => {

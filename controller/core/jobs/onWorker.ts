@@ -3,6 +3,7 @@ import { processesOf } from '#vocabulary/job.ts';
 import type { ObservedRank, ObservedWorker } from '#vocabulary/observed.ts';
 import type { ExitCodes, StopCause, WorkerRecordState } from '../events.ts';
 import { currentAttempt } from '../state/state.ts';
+import type { CheckpointPart } from '../state/state.ts';
 import type { AttemptView, JobView } from '../state/view.ts';
 import type { Turn } from '../turn.ts';
 import { endIfDone, exitedWithZero, failAttempt } from './stop.ts';
@@ -120,18 +121,18 @@ const finite = (value: number | null): number | null => (value !== null && Numbe
 /** A part that is newer than the last complete checkpoint; complete when the slowest rank has reported one. */
 function noteCheckpoints(turn: Turn, job: JobView, attempt: AttemptView, observed: ObservedWorker): void {
   const ofAttempt = { uid: job.uid, attempt: attempt.number };
-  const parts = new Map<string, { step: number; path: string; ranks: number[] }>();
+  const parts = new Map<string, CheckpointPart & { ranks: number[] }>();
   for (const one of observed.ranks) {
     const { rank, checkpoint } = one;
     if (checkpoint === null || !hasNewPart(attempt, one)) continue;
-    const { step, path, scope } = checkpoint;
+    const { step, path, scope, tookMs } = checkpoint;
     if (scope === 'job') {
-      turn.emit({ kind: 'CheckpointCompleted', ...ofAttempt, step, path });
+      turn.emit({ kind: 'CheckpointCompleted', ...ofAttempt, step, path, ...longer(undefined, tookMs) });
       continue;
     }
-    const part = parts.get(`${step} ${path}`) ?? { step, path, ranks: [] };
-    part.ranks.push(rank);
-    parts.set(`${step} ${path}`, part);
+    const key = `${step} ${path}`;
+    const known = parts.get(key);
+    parts.set(key, { step, path, ...longer(known?.tookMs, tookMs), ranks: [...(known?.ranks ?? []), rank] });
   }
   for (const part of parts.values()) turn.emit({ kind: 'CheckpointPartRecorded', ...ofAttempt, ...part });
   const complete = findComplete(attempt, job.spec.workers * processesOf(job.spec));
@@ -142,10 +143,25 @@ function hasNewPart(attempt: AttemptView, { rank, checkpoint }: ObservedRank): b
   return checkpoint !== null && checkpoint.step > Math.max(attempt.lastCheckpointStep, attempt.parts.get(rank)?.step ?? 0);
 }
 
-/** Every rank saves at the same steps, so the slowest rank's newest part is whole. */
-function findComplete(attempt: AttemptView, worldSize: number): { step: number; path: string } | null {
+/**
+ * Every rank saves at the same steps, so the slowest rank's newest part is whole. No rank steps on before the last one has
+ * saved, so the longest time is the gang's.
+ */
+function findComplete(attempt: AttemptView, worldSize: number): CheckpointPart | null {
   if (attempt.parts.size < worldSize) return null;
-  let slowest: { step: number; path: string } | null = null;
+  let slowest: CheckpointPart | null = null;
   for (const part of attempt.parts.values()) if (slowest === null || part.step < slowest.step) slowest = part;
-  return slowest;
+  if (slowest === null) return null;
+  const { step, path } = slowest;
+  let longest: Took = {};
+  for (const part of attempt.parts.values()) if (part.step === step) longest = longer(longest.tookMs, part.tookMs);
+  return { step, path, ...longest };
+}
+
+type Took = Pick<CheckpointPart, 'tookMs'>;
+
+/** Of two times, of which either may not have been told. */
+function longer(left: number | undefined, right: number | null | undefined): Took {
+  const told = [left, right].filter((tookMs) => typeof tookMs === 'number');
+  return told.length === 0 ? {} : { tookMs: Math.max(...told) };
 }

@@ -17,12 +17,12 @@ export const ledgerCategories = [
 export type LedgerCategory = (typeof ledgerCategories)[number];
 export type Amounts = Record<LedgerCategory, bigint>;
 
-/** Time that no job is charged for. */
-export const freeCategories = ['reserved', 'unhealthy', 'cordoned', 'idle'] as const satisfies readonly LedgerCategory[];
+/** Time that is nobody's. */
+export const freeCategories = ['unhealthy', 'cordoned', 'idle'] as const satisfies readonly LedgerCategory[];
 export type FreeCategory = (typeof freeCategories)[number];
 
-/** Time that some job is charged for: what the totals by user, queue and project are made of. */
-export const heldCategories = [
+/** Time in which some job holds the GPU. */
+const heldCategories = [
   'productive',
   'starting',
   'checkpointing',
@@ -31,6 +31,9 @@ export const heldCategories = [
   'suspending',
 ] as const satisfies readonly LedgerCategory[];
 export type HeldCategory = (typeof heldCategories)[number];
+
+/** Time that is some job's, as it holds the GPU or as it is kept for it: what the totals by user, queue and project are made of. */
+export const jobCategories = [...heldCategories, 'reserved'] as const satisfies readonly LedgerCategory[];
 
 export function noAmounts(): Amounts {
   return {

@@ -1,13 +1,15 @@
+import type { JobUid } from '#vocabulary/ids.ts';
 import { gpuMilliPerGpu } from '#vocabulary/units.ts';
 import type { StateView } from '../state/view.ts';
 import type { FreeCategory } from './amounts.ts';
-import { freeCategories, heldCategories, ledgerCategories, totalKinds } from './amounts.ts';
+import { freeCategories, jobCategories, ledgerCategories, totalKinds } from './amounts.ts';
+import { promisedPlaces } from './promises.ts';
 import { freeCategoryOf, isOut } from './rates.ts';
 import { readLedger, readTotals } from './readLedger.ts';
 
 /**
  * Proves the ledger at the time of its last event: categories sum to the capacity; users, queues and projects each have
- * all the time that jobs were charged for; and the rates are those that the nodes give when they are counted anew.
+ * all the time that was some job's; and the rates are those that nodes and promises give when they are counted anew.
  * One sentence for each broken promise; empty when all hold. O(state).
  */
 export function findLedgerErrors(state: StateView): readonly string[] {
@@ -24,27 +26,16 @@ function* checkTotals(state: StateView): Generator<string> {
   const { amounts } = readLedger(state, state.ledger.nowMs);
   for (const kind of totalKinds) {
     const rows = [...readTotals(state, kind, state.ledger.nowMs).values()];
-    for (const category of heldCategories) {
+    for (const category of jobCategories) {
       const sum = rows.reduce((total, row) => total + row[category], 0n);
       if (sum !== amounts[category]) yield `ledger: ${category} of all by ${kind} sums to ${sum}, the cluster has ${amounts[category]}`;
     }
-    if (rows.some((row) => freeCategories.some((category) => row[category] !== 0n)))
-      yield `ledger: a ${kind} has time that no job is charged for`;
+    if (rows.some((row) => freeCategories.some((category) => row[category] !== 0n))) yield `ledger: a ${kind} has time that is nobody's`;
   }
 }
 
 function* checkRates(state: StateView): Generator<string> {
-  const free: Record<FreeCategory, number> = { reserved: 0, unhealthy: 0, cordoned: 0, idle: 0 };
-  const held = new Map<string, number>();
-  let gpus = 0;
-  for (const node of state.nodes.values()) {
-    for (const [gpu, holds] of node.holds.entries()) {
-      gpus += 1;
-      const charged = isOut(node, gpu) ? [] : holds;
-      for (const { job, milli } of charged) held.set(job, (held.get(job) ?? 0) + milli);
-      free[freeCategoryOf(node, gpu)] += gpuMilliPerGpu - charged.reduce((sum, { milli }) => sum + milli, 0);
-    }
-  }
+  const { free, held, reserved, gpus } = countRates(state);
   if (state.ledger.capacityMilli !== gpus * gpuMilliPerGpu)
     yield `ledger: rate of capacity is ${state.ledger.capacityMilli}, there are ${gpus} GPUs`;
   for (const category of freeCategories) {
@@ -54,5 +45,44 @@ function* checkRates(state: StateView): Generator<string> {
   for (const { name, uid, ledger } of state.jobs.values()) {
     if (ledger.milli !== (held.get(uid) ?? 0))
       yield `ledger: job ${name} is charged for ${ledger.milli}, the nodes give ${held.get(uid) ?? 0}`;
+    if (ledger.reservedMilli !== (reserved.get(uid) ?? 0))
+      yield `ledger: ${ledger.reservedMilli} are kept for job ${name}, nodes and promises give ${reserved.get(uid) ?? 0}`;
   }
+}
+
+/** GPU by GPU, from the records alone. */
+function countRates(state: StateView) {
+  const free: Record<FreeCategory, number> = { unhealthy: 0, cordoned: 0, idle: 0 };
+  const held = new Map<JobUid, number>();
+  const reserved = new Map<JobUid, number>();
+  const keepers = findKeepers(state);
+  let gpus = 0;
+  for (const node of state.nodes.values()) {
+    for (const [gpu, holds] of node.holds.entries()) {
+      gpus += 1;
+      const charged = isOut(node, gpu) ? [] : holds;
+      for (const { job, milli } of charged) held.set(job, (held.get(job) ?? 0) + milli);
+      const milli = gpuMilliPerGpu - charged.reduce((sum, hold) => sum + hold.milli, 0);
+      const category = freeCategoryOf(node, gpu);
+      const keeper = keepers.size > 0 && category === 'idle' && milli === gpuMilliPerGpu ? keepers.get(`${node.name}/${gpu}`) : undefined;
+      if (keeper === undefined) free[category] += milli;
+      else reserved.set(keeper, (reserved.get(keeper) ?? 0) + milli);
+    }
+  }
+  return { free, held, reserved, gpus };
+}
+
+/** By node and GPU, the first job by uid that was promised it. */
+function findKeepers(state: StateView): ReadonlyMap<string, JobUid> {
+  const keepers = new Map<string, JobUid>();
+  for (const job of state.jobs.values()) {
+    for (const { node, gpus } of promisedPlaces(job)) {
+      for (const gpu of gpus) {
+        const key = `${node}/${gpu}`;
+        const other = keepers.get(key);
+        if (other === undefined || job.uid < other) keepers.set(key, job.uid);
+      }
+    }
+  }
+  return keepers;
 }

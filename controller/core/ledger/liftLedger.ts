@@ -1,6 +1,6 @@
 import type { NodeName } from '#vocabulary/ids.ts';
 import type { State } from '../state/state.ts';
-import { addAmounts, freeCategories, heldCategories, noAmounts, totalKinds } from './amounts.ts';
+import { addAmounts, freeCategories, jobCategories, noAmounts, totalKinds } from './amounts.ts';
 import { countNode } from './rates.ts';
 import { settleFree, settleJob } from './settle.ts';
 import { rowOf, totalNameOf } from './totals.ts';
@@ -17,9 +17,9 @@ export function liftLedger(state: State, nodes: readonly { readonly name: NodeNa
     for (const category of freeCategories) unnamed[category] = 0n;
     for (const job of state.jobs.values()) {
       addAmounts(rowOf(ledger.totals[kind], totalNameOf(job, kind)), job.ledger.amounts);
-      for (const category of heldCategories) unnamed[category] -= job.ledger.amounts[category];
+      for (const category of jobCategories) unnamed[category] -= job.ledger.amounts[category];
     }
-    if (heldCategories.some((category) => unnamed[category] !== 0n))
+    if (jobCategories.some((category) => unnamed[category] !== 0n))
       addAmounts(rowOf(ledger.totals[kind], ''), { ...noAmounts(), ...unnamed });
   }
   for (const { name, settledAtMs = state.atMs } of nodes) settleOld(state, name, settledAtMs);

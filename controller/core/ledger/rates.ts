@@ -1,8 +1,11 @@
+import { assert } from '#vocabulary/assert.ts';
+import type { JobUid } from '#vocabulary/ids.ts';
 import { gpuMilliPerGpu } from '#vocabulary/units.ts';
 import { noHolds } from '../nodes/holds.ts';
 import type { JobRecord, NodeState, State } from '../state/state.ts';
 import type { NodeView } from '../state/view.ts';
 import type { FreeCategory } from './amounts.ts';
+import { keeperOf } from '../nodes/promises.ts';
 import { settleFree, settleJob } from './settle.ts';
 
 /**
@@ -12,13 +15,16 @@ import { settleFree, settleJob } from './settle.ts';
  */
 export function changeNode(state: State, node: NodeState, change: () => void): void {
   settleFree(state);
-  for (const uid of node.jobs) {
-    const job = state.jobs.get(uid);
-    if (job !== undefined) settleJob(state, job);
-  }
+  for (const uid of node.jobs) settle(state, uid);
+  for (const { job } of node.promises) settle(state, job);
   countNode(state, node, -1);
   change();
   countNode(state, node, 1);
+}
+
+function settle(state: State, uid: JobUid): void {
+  const job = state.jobs.get(uid);
+  if (job !== undefined) settleJob(state, job);
 }
 
 /** Adds (`sign` 1) or takes back (-1) the node's GPUs. Plain numbers: a cluster of a million GPUs is 10^9 of them. */
@@ -41,6 +47,13 @@ export function countNode(state: State, node: NodeState, sign: 1 | -1): void {
     }
     if (free === 0) continue;
     const next = freeCategoryOf(node, gpu);
+    if (next === 'idle' && free === gpuMilliPerGpu) {
+      const keeper = keeperOf(node, gpu);
+      if (keeper !== undefined) {
+        countReserved(jobs.get(keeper), sign * free);
+        continue;
+      }
+    }
     if (next !== category) {
       ledger.freeMilli[category] += sign * sum;
       [category, sum] = [next, 0];
@@ -50,14 +63,20 @@ export function countNode(state: State, node: NodeState, sign: 1 | -1): void {
   ledger.freeMilli[category] += sign * sum;
 }
 
+function countReserved(keeper: JobRecord | undefined, milli: number): void {
+  assert(keeper !== undefined, 'a GPU is kept for a job that is there');
+  keeper.ledger.reservedMilli += milli;
+}
+
 /** Nobody is charged for a GPU that is sick or whose node is away, also when a job holds it. */
 export function isOut(node: NodeView, gpu: number): boolean {
   return node.availability.kind !== 'ready' || node.health[gpu]?.healthy === false;
 }
 
 /**
- * What the part of a GPU is spent on that no job is charged for. The one place that says so: a reason to keep a GPU free
- * becomes a line here, and whatever moves it goes through `changeNode`.
+ * What the part of a GPU is spent on that no job holds, unless a whole `idle` one is kept for somebody (ledger/promises.ts).
+ * The one place that says so: another reason for a GPU to be free becomes a line here, and whatever moves it goes through
+ * `changeNode`.
  */
 export function freeCategoryOf(node: NodeView, gpu: number): FreeCategory {
   if (isOut(node, gpu)) return 'unhealthy';

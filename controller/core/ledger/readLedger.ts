@@ -24,13 +24,16 @@ export function readJobLedger(state: StateView, job: JobView, nowMs: number): Am
 /** Amounts up to `nowMs` by user, by queue (its own jobs, not those of queues below it) or by project, in name order. */
 export function readTotals(state: StateView, kind: TotalKind, nowMs: number): ReadonlyMap<string, Amounts> {
   const rows = new Map([...state.ledger.totals[kind]].map(([name, amounts]): [string, Amounts] => [name, { ...amounts }]));
-  for (const job of state.jobs.values()) if (job.ledger.milli > 0) addOpenTime(state, job, nowMs, rowOf(rows, totalNameOf(job, kind)));
+  for (const job of state.jobs.values()) if (hasRate(job)) addOpenTime(state, job, nowMs, rowOf(rows, totalNameOf(job, kind)));
   return new Map([...rows].sort(([left], [right]) => (left < right ? -1 : 1)));
 }
 
+const hasRate = ({ ledger }: JobView): boolean => ledger.milli > 0 || ledger.reservedMilli > 0;
+
 /** What the job will be charged for at its next settling. */
 function addOpenTime(state: StateView, job: JobView, nowMs: number, amounts: Amounts): void {
-  if (job.ledger.milli === 0) return;
+  if (!hasRate(job)) return;
   const elapsedMs = Math.max(state.ledger.nowMs, nowMs) - job.ledger.settledAtMs;
   amounts[categoryOf(job)] += milliTime(elapsedMs, job.ledger.milli);
+  amounts.reserved += milliTime(elapsedMs, job.ledger.reservedMilli);
 }

@@ -1,25 +1,11 @@
 import { describe, expect, test } from 'vitest';
 import { applyJob, FakeCluster } from '#test/simulation/fakeCluster.ts';
 import { jobName, nodeName, userName } from '#vocabulary/ids.ts';
-import type { LedgerCategory } from './amounts.ts';
-import { ledgerCategories } from './amounts.ts';
 import { readJobLedger, readLedger } from './readLedger.ts';
+import { meter } from './testing/meter.ts';
 
 const bob = userName('bob');
 const slow = { total: 1_000, saveEvery: 1_000 };
-
-/** GPU-seconds by category since the last look, of the whole cluster; what is nothing is left out. */
-function meter(cluster: FakeCluster): () => Partial<Record<LedgerCategory, number>> {
-  let before = readLedger(cluster.view, cluster.nowMs).amounts;
-  return () => {
-    const now = readLedger(cluster.view, cluster.nowMs).amounts;
-    const spent: Partial<Record<LedgerCategory, number>> = Object.fromEntries(
-      ledgerCategories.map((category) => [category, Number(now[category] - before[category]) / 1e6]).filter(([, seconds]) => seconds !== 0),
-    );
-    before = now;
-    return spent;
-  };
-}
 
 const oneNode = (gpus = 2): FakeCluster => new FakeCluster([{ name: 'n1', rack: 'r1', gpus }]);
 
@@ -95,6 +81,48 @@ describe('a second of a GPU', () => {
     expect(after.productive).toBe(before.productive - 3_000_000n);
   });
 
+  test('in which a gang saved is checkpointing, as far as it was taken for productive', () => {
+    const cluster = oneNode(1);
+    cluster.step([applyJob('a')]);
+    const say = (step: number, saved: Saved | null = null): void => {
+      cluster.step([{ kind: 'report', node: nodeName('n1'), report: observedAt(cluster, step, saved) }]);
+    };
+    say(1);
+    const spent = meter(cluster);
+    cluster.nowMs += 30_000;
+    say(10, { step: 10, tookMs: 4_321 });
+    expect(spent()).toEqual({ productive: 25.679, checkpointing: 4.321 });
+    // The same report again is no other checkpoint.
+    cluster.nowMs += 10_000;
+    say(11, { step: 10, tookMs: 4_321 });
+    expect(spent()).toEqual({ productive: 10 });
+    // A program that says more than there was since the last one.
+    say(20, { step: 20, tookMs: 99_000_000 });
+    expect(spent()).toEqual({ productive: -10, checkpointing: 10 });
+    // One that says nothing.
+    cluster.nowMs += 10_000;
+    say(30, { step: 30, tookMs: null });
+    expect(spent()).toEqual({ productive: 10 });
+  });
+
+  test('in which a job saves because it was asked to leave stays suspending', () => {
+    const cluster = oneNode(1);
+    cluster.step([applyJob('a')]);
+    const report = (step: number, saved: Saved | null = null) =>
+      cluster.step([{ kind: 'report', node: nodeName('n1'), report: observedAt(cluster, step, saved) }]);
+    report(1);
+    cluster.nowMs += 10_000;
+    const spent = meter(cluster);
+    cluster.step([{ kind: 'suspendJob', name: jobName('a'), user: bob }]);
+    cluster.nowMs += 6_000;
+    // It had begun four seconds before it was asked.
+    report(10, { step: 10, tookMs: 10_000 });
+    expect(spent()).toEqual({ productive: -4, checkpointing: 4, suspending: 6 });
+    cluster.nowMs += 5_000;
+    report(12, { step: 12, tookMs: 5_000 });
+    expect(spent()).toEqual({ suspending: 5 });
+  });
+
   test('of work that ended well is productive, saved or not', () => {
     const cluster = oneNode(1);
     cluster.step([applyJob('a')]);
@@ -142,15 +170,17 @@ test('reading changes nothing', () => {
   expect(cluster.view.ledger.capacity).toBe(0n);
 });
 
-/** The only worker of `a` runs, and has made so many steps. */
-function observedAt(cluster: FakeCluster, step: number | null) {
+type Saved = { readonly step: number; readonly tookMs: number | null };
+
+/** The only worker of `a` runs, has made so many steps, and has saved. */
+function observedAt(cluster: FakeCluster, step: number | null, saved: Saved | null = null) {
   const report = cluster.agent('n1').report();
   const progress = step === null ? null : { step, loss: null, tokens: null, stepSeconds: null };
   const rank = {
     rank: 0,
     state: { kind: 'running' as const, pid: 1 },
     progress,
-    checkpoint: null,
+    checkpoint: saved === null ? null : { ...saved, path: '/ckpt', scope: 'rank' as const },
     suspendAware: true,
     suspendAnswer: null,
   };

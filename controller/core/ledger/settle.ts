@@ -9,12 +9,12 @@ import { accountsOf, rowOf, totalNameOf } from './totals.ts';
  * The ledger: every milli-GPU-millisecond of every GPU goes to exactly one category.
  *
  * Time is not counted GPU by GPU. A job is charged at a rate (the thousandths that it holds on GPUs that are well) for
- * one category at a time, which its stage names; what no job is charged for has a rate by category for the whole
- * cluster. An account is settled (rate x time since the last settling) just before its rate or category moves, so a gang
+ * one category at a time, which its stage names, and at another rate for free GPUs that are kept for it; what is nobody's
+ * has a rate by category for the whole cluster. An account is settled (rate x time since the last settling) just before its rate or category moves, so a gang
  * of 256 nodes that starts costs as much as a job of one GPU. Rates move in ledger/rates.ts; capacity has a rate of its
  * own, so that `findLedgerErrors` proves the sums instead of repeating them.
  *
- * Running time is `unsaved` until a checkpoint or the end makes it productive, or a loss makes it recomputed.
+ * Running time is `unsaved` until a checkpoint or the end makes it productive, less what saving took, or a loss makes it recomputed.
  */
 export function settleFree(state: State): void {
   const { ledger } = state;
@@ -30,7 +30,12 @@ export function settleJob(state: State, job: JobRecord): void {
   const { ledger } = job;
   const elapsedMs = state.ledger.nowMs - ledger.settledAtMs;
   ledger.settledAtMs = state.ledger.nowMs;
-  if (elapsedMs === 0 || ledger.milli === 0) return;
+  if (elapsedMs === 0) return;
+  if (ledger.reservedMilli !== 0) {
+    const amount = milliTime(elapsedMs, ledger.reservedMilli);
+    for (const amounts of accountsOf(state, job)) amounts.reserved += amount;
+  }
+  if (ledger.milli === 0) return;
   const amount = milliTime(elapsedMs, ledger.milli);
   const category = categoryOf(job);
   for (const amounts of accountsOf(state, job)) amounts[category] += amount;
@@ -42,12 +47,26 @@ export function settleJob(state: State, job: JobRecord): void {
  * `starting` when the program's first progress tells how long it loaded. A program that tells nothing is productive throughout.
  */
 export function moveUnsaved(state: State, job: JobRecord, category: 'recomputed' | 'starting'): void {
-  const { unsaved } = job.ledger;
+  move(state, job, category, job.ledger.unsaved);
+}
+
+/**
+ * So much of the time up to now the gang stood still to save, as its ranks say: at most what it was productive since its
+ * last checkpoint. To be called when it is settled.
+ */
+export function moveSaving(state: State, job: JobRecord, savedMs: number): void {
+  if (savedMs === 0) return;
+  const { milli, unsaved } = job.ledger;
+  const saved = milliTime(savedMs, milli);
+  move(state, job, 'checkpointing', saved < unsaved ? saved : unsaved);
+}
+
+function move(state: State, job: JobRecord, category: Exclude<HeldCategory, 'productive'>, amount: bigint): void {
   for (const amounts of accountsOf(state, job)) {
-    amounts.productive -= unsaved;
-    amounts[category] += unsaved;
+    amounts.productive -= amount;
+    amounts[category] += amount;
   }
-  job.ledger.unsaved = 0n;
+  job.ledger.unsaved -= amount;
 }
 
 /**

@@ -1,6 +1,7 @@
 import { assert, assertNever } from '#vocabulary/assert.ts';
 import { generation } from '#vocabulary/ids.ts';
 import type { NodeEvent } from '../events.ts';
+import { noPromises } from './promises.ts';
 import { changeNode } from '../ledger/rates.ts';
 import type { NodeState, State } from '../state/state.ts';
 import { holdersOf } from './holds.ts';
@@ -71,6 +72,7 @@ function register(state: State, event: Extract<NodeEvent, { kind: 'NodeRegistere
     health: [],
     holds: [],
     jobs: new Set(),
+    promises: noPromises,
   };
   changeNode(state, node, () => resizeGpus(node));
   state.nodes.set(name, node);

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { cases } from '#test/cases.ts';
 import type { State } from '#core/state/state.ts';
 import { emptyState } from '#core/state/state.ts';
 import { applyQueue } from '#test/simulation/fakeCluster.ts';
@@ -263,7 +264,7 @@ test('what was displaced cannot displace what came in its place, and no guarante
         return;
       }
     }),
-    { numRuns: 3000 },
+    { numRuns: cases(3000) },
   );
   expect(swaps).toBeGreaterThan(300);
 });
@@ -291,6 +292,6 @@ test('displacing comes to an end: no sequence of it ever comes back to where it 
         swap(world, chosen.nominee, chosen.victims);
       }
     }),
-    { numRuns: 2000 },
+    { numRuns: cases(2000) },
   );
 });

@@ -2,6 +2,7 @@ import type { JobUid } from '#vocabulary/ids.ts';
 import type { WaitReason } from '#vocabulary/reasons.ts';
 import type { JobView } from '../state/view.ts';
 import type { Turn } from '../turn.ts';
+import { modelsPresent } from '../jobs/emptyRoom.ts';
 import { judgeReadiness, wakeAtMs } from '../jobs/readiness.ts';
 import { dropNomination } from '../jobs/stop.ts';
 import { emitPlaced } from './emitPlaced.ts';
@@ -96,7 +97,7 @@ function orderOf(pass: Pass, more: readonly JobView[]): TurnOrder {
     const at = waiting.findIndex((other) => other.next === null && other.spec.priority < job.spec.priority);
     waiting.splice(at === -1 ? waiting.length : at, 0, job);
   }
-  return new TurnOrder(state, waiting, pass.cluster.room.capacity.models, context.nowMs);
+  return new TurnOrder(state, waiting, modelsPresent(state), context.nowMs);
 }
 
 /** Victims that it did not need after all run on. */

@@ -10,6 +10,7 @@ import { currentAttempt } from '../state/state.ts';
 import type { JobView } from '../state/view.ts';
 import type { Turn } from '../turn.ts';
 import type { Hold } from './capacity/capacity.ts';
+import { placeAt } from './capacity/devices.ts';
 import type { ClusterRoom } from './clusterRoom.ts';
 import { modelsFor } from './decidePlacement.ts';
 import type { Wish } from './requestOf.ts';
@@ -137,7 +138,7 @@ export class Preemption {
       this.#backfill.showFor(job);
       const plan = this.#search(job, model);
       if (plan === null) continue;
-      const placement = (plan.spots[0] ?? []).map((spot) => ({ node: this.#cluster.room.capacity.nameOf(spot.node), gpus: spot.gpus }));
+      const placement = (plan.spots[0] ?? []).map((spot) => placeAt(this.#cluster.room.capacity, spot));
       this.#turn.emit({ kind: 'JobNominated', uid: job.uid, victims: plan.victims, placement, model });
       for (const uid of plan.victims) {
         const victim = this.#turn.state.jobs.get(uid);

@@ -25,7 +25,6 @@ export function requestOf({ room, levels }: ClusterRoom, job: Wish, model: strin
     exclusiveDepth: spec.exclusive === null ? null : depthOf(spec.exclusive),
     packing: spec.packing,
     allowed: allowedNodes(room, spec),
-    owner: null,
   };
 }
 
@@ -51,10 +50,11 @@ export function widensAtMs({ spec, phase }: Wish, nowMs: number): number | null 
 /** Jobs with the same key have a place, or none, at the same time. */
 export function wishesKey(job: Wish, nowMs: number): string {
   const { spec } = job;
-  const { workers, gpusPerWorker, gpuShareMilli, gpuModels, segments, spread, exclusive, nodeSelector, avoidNodes, template } = spec;
+  const { workers, gpusPerWorker, gpuShareMilli, gpuProfile, gpuModels, segments, spread, exclusive } = spec;
+  const { nodeSelector, avoidNodes, template } = spec;
   const { cpuMilli, memoryBytes } = template;
   const wishes = [insistedLevels(job, nowMs), segments, spread, exclusive, nodeSelector, avoidNodes, cpuMilli, memoryBytes];
-  return JSON.stringify([workers, gpusPerWorker, gpuShareMilli, gpuModels, ...wishes]);
+  return JSON.stringify([workers, gpusPerWorker, gpuShareMilli, gpuProfile, gpuModels, ...wishes]);
 }
 
 function allowedNodes(room: Room, spec: Pick<JobSpec, 'nodeSelector' | 'avoidNodes'>): AllowedNodes | null {

@@ -8,9 +8,22 @@ import { completeQueueSpec } from '../queues/applyQueue.ts';
 import type { Amounts, LedgerCategory, TotalKind } from '../ledger/amounts.ts';
 import { ledgerCategories, noAmounts, totalKinds } from '../ledger/amounts.ts';
 import { liftLedger } from '../ledger/liftLedger.ts';
+import { promisedPlaces, restorePromises } from '../ledger/promises.ts';
+import { noPromises } from '../nodes/promises.ts';
 import { countNode } from '../ledger/rates.ts';
 import { holdAll, noHolds } from '../nodes/holds.ts';
-import type { AttemptRecord, AttemptStage, JobRecord, NodeState, PastAmount, QueueRecord, RecentEvent, State } from './state.ts';
+import type { PopularRecord } from '../schedule/popularShapes.ts';
+import type {
+  AttemptRecord,
+  AttemptStage,
+  CheckpointPart,
+  JobRecord,
+  NodeState,
+  PastAmount,
+  QueueRecord,
+  RecentEvent,
+  State,
+} from './state.ts';
 import { currentAttempt, emptyState } from './state.ts';
 import type { StateView } from './view.ts';
 
@@ -18,17 +31,22 @@ import type { StateView } from './view.ts';
  * A state as plain JSON values, and back. Records only: indices are made again, so that a snapshot cannot disagree with
  * itself. Maps become lists of pairs, bigints strings of digits.
  */
-export const snapshotVersion = 2;
-/** Versions that `restoreSnapshot` reads. 1 had no totals, no shares, and settled the ledger node by node. */
-export const readableSnapshots: readonly unknown[] = [1, snapshotVersion];
+export const snapshotVersion = 3;
+/**
+ * Versions that `restoreSnapshot` reads. 1 had no totals, no shares, and settled the ledger node by node; 2 counted what is
+ * kept for a job as idle.
+ */
+export const readableSnapshots: readonly unknown[] = [1, 2, snapshotVersion];
 
 export interface StateSnapshot {
-  readonly version: 1 | typeof snapshotVersion;
+  readonly version: 1 | 2 | typeof snapshotVersion;
   readonly head: Pick<State, 'revision' | 'epoch' | 'clusterId' | 'atMs'>;
   readonly queues: readonly QueueRecord[];
   /** Snapshots of versions before fair shares have none. */
   readonly past?: readonly [string, PastAmount][];
-  readonly nodes: readonly (Omit<NodeState, 'jobs' | 'holds'> & { readonly settledAtMs?: number })[];
+  /** Came after version 0.1. */
+  readonly popular?: Omit<PopularRecord, 'weights'> & { readonly weights: readonly [string, number][] };
+  readonly nodes: readonly (Omit<NodeState, 'jobs' | 'holds' | 'promises'> & { readonly settledAtMs?: number })[];
   readonly jobs: readonly JobSnapshot[];
   readonly tokens: readonly TokenSnapshot[];
   readonly recent: readonly RecentEvent[];
@@ -61,7 +79,7 @@ type StageSnapshot =
 /** `roundsBefore` came after version 0.1. */
 type AttemptSnapshot = Omit<AttemptRecord, 'parts' | 'stage' | 'roundsBefore'> & {
   readonly roundsBefore?: number;
-  readonly parts: readonly [number, { step: number; path: string }][];
+  readonly parts: readonly [number, CheckpointPart][];
   readonly stage: StageSnapshot;
 };
 
@@ -73,7 +91,8 @@ export function printSnapshot(state: StateView): string {
     head: { revision, epoch, clusterId, atMs },
     queues: [...state.queues.values()],
     past: [...state.past],
-    nodes: [...state.nodes.values()].map(({ jobs: _jobs, holds: _holds, ...rest }) => rest),
+    popular: { ...state.popular, weights: [...state.popular.weights] },
+    nodes: [...state.nodes.values()].map(({ jobs: _jobs, holds: _holds, promises: _promises, ...rest }) => rest),
     jobs: [...state.jobs.values()].map((job) => ({
       ...job,
       ledger: { amounts: job.ledger.amounts, unsaved: job.ledger.unsaved, settledAtMs: job.ledger.settledAtMs },
@@ -107,14 +126,15 @@ export function restoreSnapshot(snapshot: StateSnapshot): State {
   Object.assign(state, snapshot.head);
   for (const queue of snapshot.queues) state.queues.set(queue.name, { ...queue, spec: completeQueueSpec(queue.spec) });
   for (const [key, past] of snapshot.past ?? []) state.past.set(key, past);
+  if (snapshot.popular !== undefined) state.popular = { ...snapshot.popular, weights: new Map(snapshot.popular.weights) };
   for (const { settledAtMs: _old, ...node } of snapshot.nodes)
-    state.nodes.set(node.name, { ...node, jobs: new Set(), holds: node.health.map(() => noHolds) });
+    state.nodes.set(node.name, { ...node, jobs: new Set(), holds: node.health.map(() => noHolds), promises: noPromises });
   for (const token of snapshot.tokens) state.tokens.set(token.id, token);
   state.recent.push(...snapshot.recent);
   restoreLedger(state, snapshot.ledger);
   for (const stored of snapshot.jobs) {
     const { amounts, unsaved, settledAtMs = state.atMs } = stored.ledger;
-    const ledger = { amounts: restoreAmounts(amounts), unsaved: BigInt(unsaved), milli: 0, settledAtMs };
+    const ledger = { amounts: restoreAmounts(amounts), unsaved: BigInt(unsaved), milli: 0, reservedMilli: 0, settledAtMs };
     const { array = null, held = null, next = null, nomination = null, target = null } = stored;
     const attempts = stored.attempts.map(restoreAttempt);
     const job: JobRecord = { ...stored, array, held, next, nomination, target, spec: liftSpec(stored.spec), attempts, ledger };
@@ -126,6 +146,9 @@ export function restoreSnapshot(snapshot: StateSnapshot): State {
     if (attempt !== undefined) countArray(state, job, 1);
     if (attempt !== undefined) restoreHold(state, job, attempt);
     noteEnding(state, job);
+    restorePromises(state.nodes, job);
+    // All that was kept for it so far is in the books as idle.
+    if (snapshot.version !== snapshotVersion && promisedPlaces(job).length > 0) ledger.settledAtMs = state.ledger.settledAtMs;
   }
   if (snapshot.version === 1) liftLedger(state, snapshot.nodes);
   for (const node of state.nodes.values()) countNode(state, node, 1);

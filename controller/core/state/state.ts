@@ -1,3 +1,5 @@
+import type { PopularRecord } from '../schedule/popularShapes.ts';
+import { noPopularShapes } from '../schedule/popularShapes.ts';
 import type { SuspendStage } from '#vocabulary/assignment.ts';
 import type { Epoch, Generation, JobName, JobUid, NodeName, QueueName, Revision, UserName } from '#vocabulary/ids.ts';
 import { epoch, revision } from '#vocabulary/ids.ts';
@@ -8,12 +10,13 @@ import type { ArrayTask, ExitCodes, JobWanted, Labels, LeaveReason } from '../ev
 import type { RecordedProgress, StopCause, TokenFacts, WorkerRecordState } from '../events.ts';
 import type { Amounts, FreeCategory, Totals } from '../ledger/amounts.ts';
 import { noAmounts, noTotals } from '../ledger/amounts.ts';
+import type { Promised } from '../nodes/promises.ts';
 import type { Hold } from '../nodes/holds.ts';
 
 /**
  * All that the controller knows, as the fold of the log. Changed in place by `apply` alone, handed out as `StateView`.
- * Indices (`jobsByName`, `pending`, `usage`, `ports`, `awaited`, `arrays`, `endings`, a node's `jobs` and `holds`, the ledger's rates) are kept by
- * the same fold; a snapshot leaves them out and they are made again from the records.
+ * Indices (`jobsByName`, `pending`, `usage`, `ports`, `awaited`, `arrays`, `endings`, a node's `jobs`, `holds` and
+ * `promises`, the ledger's rates) are kept by the same fold; a snapshot leaves them out and they are made again from the records.
  */
 export interface State {
   revision: Revision;
@@ -45,6 +48,8 @@ export interface State {
   scheduleDirty: boolean;
   /** A pass is due at this time though nothing else happens (jobs/readiness.ts); null: time alone changes nothing. Derived. */
   wakeAtMs: number | null;
+  /** What jobs ask of late (schedule/popularShapes.ts): it decides between places that hold a worker. No index. */
+  popular: PopularRecord;
   /** Revision at which a node last came or changed its inventory. Derived. */
   topologyAt: Revision;
 }
@@ -86,6 +91,8 @@ export interface NodeState {
   holds: (readonly Hold[])[];
   /** Jobs whose current attempt has a worker here, with or without GPUs. Index. */
   readonly jobs: Set<JobUid>;
+  /** What is kept here for waiting jobs, by job uid; see ledger/promises.ts. Index. */
+  promises: readonly Promised[];
 }
 
 export type Availability =
@@ -168,10 +175,17 @@ export interface AttemptRecord {
   readonly workers: WorkerRecord[];
   readonly causes: StopCause[];
   /** Newest part of a checkpoint by rank, until the whole is complete. */
-  parts: Map<number, { step: number; path: string }>;
+  parts: Map<number, CheckpointPart>;
   lastStep: number;
   lastCheckpointStep: number;
   end: { reasons: readonly StopReason[]; message: string; charged: boolean } | null;
+}
+
+export interface CheckpointPart {
+  readonly step: number;
+  readonly path: string;
+  /** How long it took one of the ranks that were reported together; absent: none said. */
+  readonly tookMs?: number;
 }
 
 export type AttemptStage =
@@ -204,6 +218,8 @@ export interface JobLedger {
   unsaved: bigint;
   /** Thousandths of GPUs that the job is charged for now: what it holds, less what is sick or away. Index. */
   milli: number;
+  /** Thousandths of free GPUs that are kept for the job now; see ledger/promises.ts. Index. */
+  reservedMilli: number;
   /** Up to when its time is in the amounts. */
   settledAtMs: number;
 }
@@ -215,11 +231,11 @@ export interface ClusterLedger {
   readonly totals: Totals;
   /** Time of the last event, and never less than that of one before it: a clock set back costs no time and gives none. */
   nowMs: number;
-  /** Up to when the capacity and the time that no job is charged for are in the amounts. */
+  /** Up to when the capacity and the time that is nobody's are in the amounts. */
   settledAtMs: number;
   /** Thousandths of all GPUs. Index. */
   capacityMilli: number;
-  /** Thousandths of GPUs that no job is charged for now. Index. */
+  /** Thousandths of GPUs that are nobody's now. Index. */
   readonly freeMilli: Record<FreeCategory, number>;
 }
 
@@ -231,7 +247,7 @@ function noClusterLedger(): ClusterLedger {
     nowMs: 0,
     settledAtMs: 0,
     capacityMilli: 0,
-    freeMilli: { reserved: 0, unhealthy: 0, cordoned: 0, idle: 0 },
+    freeMilli: { unhealthy: 0, cordoned: 0, idle: 0 },
   };
 }
 
@@ -268,6 +284,7 @@ export function emptyState(): State {
     ledger: noClusterLedger(),
     scheduleDirty: true,
     wakeAtMs: null,
+    popular: noPopularShapes(),
     topologyAt: revision(0),
   };
 }

@@ -16,6 +16,7 @@ import json
 import os
 import re
 import shutil
+import time
 from dataclasses import dataclass
 from typing import Any, BinaryIO, Callable, Dict, List, Optional
 
@@ -46,9 +47,9 @@ class ShardedCheckpoints:
         root: Optional[str] = None,
         keep: Optional[int] = None,
         resumed_from: Optional[str] = None,
-        report: Optional[Callable[[int, str], CheckpointReply]] = None,
+        report: Optional[Callable[[int, str, float], CheckpointReply]] = None,
     ) -> None:
-        """`report(step, folder)`: tells the controller. None: there is none, a checkpoint counts as soon as it is complete."""
+        """`report(step, folder, seconds)`: tells the controller. None: there is none, a checkpoint counts as soon as it is complete."""
         self.directory = os.path.abspath(directory)
         self.root = os.path.abspath(root or directory)
         self._rank = rank
@@ -68,14 +69,15 @@ class ShardedCheckpoints:
             root=context.checkpoint_root,
             keep=context.keep,
             resumed_from=context.resume_path,
-            report=None if context.client is None else context.checkpoint,
+            report=None if context.client is None else lambda step, folder, seconds: context.checkpoint(step, folder, seconds=seconds),
         )
 
     def save(self, step: int, write: Callable[[BinaryIO], Any], description: Optional[Dict[str, Any]] = None) -> str:
-        """Writes this rank's shard through `write(file)`, reports it once it is durable, and prunes. Answers the checkpoint's folder.
+        """Writes this rank's shard through `write(file)`, reports it and how long it took once it is durable, and prunes. Answers the checkpoint's folder.
 
         `description` goes into the manifest (of rank 0).
         """
+        began_at = time.monotonic()
         folder = os.path.join(self.directory, f"step-{step:08d}")
         try:
             os.makedirs(folder, exist_ok=True)
@@ -86,7 +88,7 @@ class ShardedCheckpoints:
             _sync_folder(self.directory)
         except OSError as error:
             raise ShoalError(f"checkpoint of step {step}: {folder}: {error.strerror or error}") from error
-        if self._report is not None and self._report(step, folder).committed:
+        if self._report is not None and self._report(step, folder, time.monotonic() - began_at).committed:
             with open(_known_path(folder, self._rank), "wb"):
                 pass
         self.prune()

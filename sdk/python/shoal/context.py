@@ -57,6 +57,8 @@ class Context:
     stop_step: Optional[int] = None
     client: Optional[Client] = None
     _is_silent: bool = False
+    #: The agent does not know the field `seconds` of a checkpoint.
+    _is_told_no_seconds: bool = False
     _suspend_client: Optional[Client] = None
     #: Of the last answer: the agent holds the next call until it differs.
     _suspend_round: int = 0
@@ -83,20 +85,30 @@ class Context:
         self.stop_step = _optional_int(answer.get("stop_step"))
         return bool(answer.get("stop")) or (self.stop_step is not None and step >= self.stop_step)
 
-    def checkpoint(self, step: int, path: str, scope: str = "rank") -> CheckpointReply:
+    def checkpoint(self, step: int, path: str, scope: str = "rank", seconds: Optional[float] = None) -> CheckpointReply:
         """Says that this rank's part (`rank`) or the whole checkpoint (`job`) of `step` is durable under `path`.
 
+        `seconds`: for how long training stood still to save it; what was written beside training does not count. None: not known.
         Answers when the controller has it, or after some seconds without (`committed` False). `ShardedCheckpoints.save` calls this.
         """
         if scope not in ("rank", "job"):
             raise ShoalError(f"scope: {scope!r} is not 'rank' or 'job'")
         if self.client is None:
             return CheckpointReply(accepted=False, committed=False)
+        body: Dict[str, Any] = {"step": int(step), "path": str(path), "scope": scope}
+        if seconds is not None and math.isfinite(seconds) and not self._is_told_no_seconds:
+            body["seconds"] = max(0.0, float(seconds))
         try:
-            answer = self.client.post("/v1/checkpoint", {"step": int(step), "path": str(path), "scope": scope})
+            answer = self.client.post("/v1/checkpoint", body)
         except Unreachable as error:
             self._warn(error)
             return CheckpointReply(accepted=False, committed=False)
+        except ShoalError as error:
+            # An older agent: the checkpoint counts all the same.
+            if "seconds" not in body or "seconds: unknown field" not in str(error):
+                raise
+            self._is_told_no_seconds = True
+            return self.checkpoint(step, path, scope)
         return CheckpointReply(accepted=bool(answer.get("accepted", True)), committed=bool(answer.get("committed")))
 
     def suspend(self, wait_s: float = 30) -> SuspendReply:

@@ -1,6 +1,7 @@
 import json
 import os
 import tempfile
+import time
 import unittest
 from typing import Any, List, Optional
 
@@ -85,8 +86,8 @@ class CheckpointsTest(unittest.TestCase):
         self.assertEqual(self.left(), ["1/20", "1/40", "1/60"])
 
     def test_what_the_controller_does_not_know_yet_replaces_nothing(self) -> None:
-        known = lambda step, folder: CheckpointReply(accepted=True, committed=True)  # noqa: E731
-        unknown = lambda step, folder: CheckpointReply(accepted=True, committed=False)  # noqa: E731
+        known = lambda step, folder, seconds: CheckpointReply(accepted=True, committed=True)  # noqa: E731
+        unknown = lambda step, folder, seconds: CheckpointReply(accepted=True, committed=False)  # noqa: E731
         self.save(20, keep=1, report=known)
         for step in (40, 60):
             self.save(step, keep=1, report=unknown)
@@ -94,15 +95,20 @@ class CheckpointsTest(unittest.TestCase):
         self.save(80, keep=1, report=known)
         self.assertEqual(self.left(), ["1/80"])
 
-    def test_a_report_names_step_and_folder(self) -> None:
+    def test_a_report_names_step_and_folder_and_how_long_it_took(self) -> None:
         reports = []
+        took = []
 
-        def report(step: int, folder: str) -> CheckpointReply:
+        def report(step: int, folder: str, seconds: float) -> CheckpointReply:
             reports.append((step, folder, os.path.exists(shard_path(folder, 1))))
+            took.append(seconds)
             return CheckpointReply(accepted=True, committed=True)
 
-        folder = self.save(20, ranks=[1], report=report)
+        began_at = time.monotonic()
+        folder = self.store(1, report=report).save(20, lambda _: time.sleep(0.02))
         self.assertEqual(reports, [(20, folder, True)])
+        self.assertGreaterEqual(took[0], 0.02)
+        self.assertLessEqual(took[0], time.monotonic() - began_at)
 
     def test_a_folder_that_cannot_be_written_is_named_at_the_start(self) -> None:
         path = os.path.join(self.root, "file")

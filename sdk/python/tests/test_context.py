@@ -109,6 +109,26 @@ class CallTest(unittest.TestCase):
         self.assertTrue(self.context(agent.path).progress(3, loss=float("nan")))
         self.assertEqual(agent.calls[0][3], {"step": 3})
 
+    def test_a_checkpoint_tells_how_long_it_took_when_it_is_known(self) -> None:
+        agent = self.agent(always({"accepted": True, "committed": True}))
+        context = self.context(agent.path)
+        context.checkpoint(3, "/c", seconds=1.25)
+        context.checkpoint(4, "/c")
+        told = [body for _, _, _, body in agent.calls]
+        self.assertEqual(told, [{"step": 3, "path": "/c", "scope": "rank", "seconds": 1.25}, {"step": 4, "path": "/c", "scope": "rank"}])
+
+    def test_an_agent_that_knows_no_seconds_has_the_checkpoint_all_the_same_and_is_told_none_again(self) -> None:
+        def answer(_method: str, _path: str, _rank: str, body: Dict[str, Any]) -> Answer:
+            if "seconds" in body:
+                return 400, {"error": {"field": "seconds", "message": "unknown field; known are step, path, scope"}}
+            return 200, {"accepted": True, "committed": True}
+
+        agent = self.agent(answer)
+        context = self.context(agent.path)
+        self.assertTrue(context.checkpoint(3, "/c", seconds=1).committed)
+        self.assertTrue(context.checkpoint(4, "/c", seconds=1).committed)
+        self.assertEqual(["seconds" in body for _, _, _, body in agent.calls], [True, False, False])
+
     def test_a_missing_agent_does_not_stop_training_and_warns_once(self) -> None:
         context = self.context("/nowhere/socket")
         output = io.StringIO()

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { jobUid } from '#vocabulary/ids.ts';
+import { cases } from '#test/cases.ts';
 import type { Change } from '../testing/churn.ts';
 import { anyChange, anyNodes, fittingHold, naivePicture } from '../testing/churn.ts';
 import { buildSmallCluster, freeNode, holdOf, pictureOf } from '../testing/smallCluster.ts';
@@ -10,7 +10,6 @@ import { Capacity } from './capacity.ts';
 interface NaiveNode {
   readonly facts: NodeFacts;
   readonly holds: readonly Hold[];
-  readonly keptFor: string | null;
 }
 
 /** The same cluster as plain lists: a trial is a copy of all that is held, put back when it is undone. */
@@ -19,7 +18,7 @@ class Naive {
   trials: { readonly mark: number; readonly holds: readonly (readonly Hold[])[] }[] = [];
 
   constructor(capacity: Capacity) {
-    this.nodes = capacity.topology.names.map((_, node) => ({ facts: capacity.factsOf(node), holds: [], keptFor: null }));
+    this.nodes = capacity.topology.names.map((_, node) => ({ facts: capacity.factsOf(node), holds: [] }));
   }
 
   set(node: number, change: Partial<NaiveNode>): void {
@@ -61,11 +60,6 @@ function change(capacity: Capacity, naive: Naive, { kind, node: position, pick }
       return;
     case 'setNode':
       return setNode(capacity, naive, { node, pick });
-    case 'keepFor': {
-      const keptFor = pick % 2 === 0 ? null : jobUid(`j${pick % 3}`);
-      capacity.keepFor(node, keptFor);
-      return naive.set(node, { keptFor });
-    }
   }
 }
 
@@ -91,7 +85,7 @@ describe('a capacity', () => {
           expect(pictureOf(capacity)).toEqual(naivePicture(capacity, naive.nodes));
         }
       }),
-      { numRuns: 150 },
+      { numRuns: cases(150) },
     );
   });
 
@@ -112,7 +106,7 @@ describe('a capacity', () => {
         for (const each of after) change(capacity, naive, each);
         expect(pictureOf(other)).toEqual(naivePicture(other, otherNaive.nodes));
       }),
-      { numRuns: 100 },
+      { numRuns: cases(100) },
     );
   });
 
@@ -135,7 +129,7 @@ describe('a capacity', () => {
         for (const [node, now] of naive.nodes.entries())
           if (now.holds !== was[node]?.holds || now.facts !== was[node].facts) expect(named).toContain(node);
       }),
-      { numRuns: 100 },
+      { numRuns: cases(100) },
     );
   });
 });

@@ -25,6 +25,8 @@ export interface GpuFacts {
   /** GPUs of one node with the same number talk over NVLink. */
   readonly nvlinkDomain: number | null;
   readonly healthy: boolean;
+  /** The device is a slot of this GPU; its index is a number beyond those of GPUs. */
+  readonly slotOf?: { readonly gpu: number; readonly uuid: string };
 }
 
 /** What one worker holds of one node. */
@@ -66,8 +68,6 @@ export class Capacity {
   /** By node: usable GPUs that nobody holds a part of. */
   readonly #whole: Int16Array;
   readonly #holds: (readonly Hold[])[];
-  /** By node: the only job that may come here; null: any. */
-  readonly #keptFor: (JobUid | null)[];
   #changes: number[] = [];
   #changesBefore = 0;
   #journal: { readonly hold: Hold; readonly taken: boolean }[] = [];
@@ -91,7 +91,6 @@ export class Capacity {
     this.#oneModel = new Int16Array(nodes).fill(-1);
     this.#whole = new Int16Array(nodes);
     this.#holds = Array.from({ length: nodes }, () => []);
-    this.#keptFor = Array.from({ length: nodes }, () => null);
   }
 
   /** `depth`: the number of levels. */
@@ -171,17 +170,6 @@ export class Capacity {
     return Math.max(0, gpulessWorkersMax - (this.#gpuless[node] ?? 0));
   }
 
-  keptFor(node: number): JobUid | null {
-    return this.#keptFor[node] ?? null;
-  }
-
-  /** Only this job may come here from now on; null: any. */
-  keepFor(node: number, owner: JobUid | null): void {
-    if (this.#keptFor[node] === owner) return;
-    this.#keptFor[node] = owner;
-    this.#noteChange(node);
-  }
-
   /** What the node is and what is held there, from scratch. The number of its GPUs cannot grow: that is another topology. */
   setNode(node: number, facts: NodeFacts, holds: readonly Hold[]): void {
     assert(this.#marks === 0, 'a trial is under way');
@@ -220,7 +208,7 @@ export class Capacity {
     if (this.#marks > 0) this.#journal.push({ hold, taken: false });
   }
 
-  /** Begins a trial; `rollback` with the answer undoes all that was taken and given since, but not `keepFor`. Trials nest. */
+  /** Begins a trial; `rollback` with the answer undoes all that was taken and given since. Trials nest. */
   mark(): number {
     this.#marks += 1;
     return this.#journal.length;
@@ -258,7 +246,6 @@ export class Capacity {
     other.#oneModel.set(this.#oneModel);
     other.#whole.set(this.#whole);
     for (const [node, holds] of this.#holds.entries()) other.#holds[node] = holds;
-    for (const [node, owner] of this.#keptFor.entries()) other.#keptFor[node] = owner;
     return other;
   }
 

@@ -1,11 +1,12 @@
-import type { JobUid } from '#vocabulary/ids.ts';
+import type { Outlook } from '../leftover.ts';
+import { AddedLeftover } from './addedLeftover.ts';
 import type { Capacity } from './capacity.ts';
 import { FreeIndex } from './freeIndex.ts';
 import type { WorkerShape } from './shape.ts';
 import { isPlain, shapeKey, wholeGpus } from './shape.ts';
 import { SlotCounts } from './slotCounts.ts';
 
-/** Counters kept at once; the one that was asked least lately goes first. */
+/** Counters of a kind kept at once; the one that was asked least lately goes first. */
 const countersMax = 96;
 
 export interface AskedNodes {
@@ -21,21 +22,34 @@ export class Room {
   readonly capacity: Capacity;
   readonly #counters = new Map<string, SlotCounts>();
   readonly #indices = new Map<number, { readonly index: FreeIndex; asOf: number }>();
+  readonly #leftovers = new Map<string, AddedLeftover>();
+  #outlook: Outlook | null = null;
 
   constructor(capacity: Capacity) {
     this.capacity = capacity;
   }
 
   /** Workers of the shape that fit, by domain. Valid until the capacity changes. */
-  slots(shape: WorkerShape, allowed: AskedNodes | null = null, owner: JobUid | null = null): Int32Array {
-    const key = `${shapeKey(shape)}|${allowed?.key ?? ''}|${owner ?? ''}`;
-    const known = this.#counters.get(key);
-    const counts = known ?? new SlotCounts(this.capacity, { shape, allowed: allowed?.mask ?? null, owner });
-    if (known !== undefined) this.#counters.delete(key);
-    this.#counters.set(key, counts);
-    const oldest = this.#counters.keys().next();
-    if (this.#counters.size > countersMax && oldest.done !== true) this.#counters.delete(oldest.value);
-    return counts.read();
+  slots(shape: WorkerShape, allowed: AskedNodes | null = null): Int32Array {
+    const key = `${shapeKey(shape)}|${allowed?.key ?? ''}`;
+    return keep(this.#counters, key, () => new SlotCounts(this.capacity, { shape, allowed: allowed?.mask ?? null })).read();
+  }
+
+  /** What is asked of late; null: nothing that makes a difference between places of equal room. */
+  get outlook(): Outlook | null {
+    return this.#outlook;
+  }
+
+  set outlook(outlook: Outlook | null) {
+    if (outlook !== this.#outlook) this.#leftovers.clear();
+    this.#outlook = outlook;
+  }
+
+  /** How much each place of one such worker would leave idle for good; null: only its room matters. */
+  leftover(shape: WorkerShape): AddedLeftover | null {
+    const outlook = this.#outlook;
+    if (outlook === null || isPlain(shape)) return null;
+    return keep(this.#leftovers, shapeKey(shape), () => new AddedLeftover(this.capacity, shape, outlook));
   }
 
   /**
@@ -74,6 +88,16 @@ export class Room {
   }
 
   #freeOn(node: number, model: number): number {
-    return this.capacity.isOpen(node) && this.capacity.keptFor(node) === null ? this.capacity.wholeFree(node, model) : 0;
+    return this.capacity.isOpen(node) ? this.capacity.wholeFree(node, model) : 0;
   }
+}
+
+/** The known one, or a new one; the one that was asked least lately goes when there are too many. */
+function keep<T>(known: Map<string, T>, key: string, make: () => T): T {
+  const found = known.get(key) ?? make();
+  known.delete(key);
+  known.set(key, found);
+  const oldest = known.keys().next();
+  if (known.size > countersMax && oldest.done !== true) known.delete(oldest.value);
+  return found;
 }

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { jobUid } from '#vocabulary/ids.ts';
+import { cases } from '#test/cases.ts';
 import { chooseGpus } from '../gang/chooseGpus.ts';
 import { holdsOf } from '../gang/findPlacement.ts';
 import type { Change } from '../testing/churn.ts';
@@ -29,7 +29,6 @@ const anyRule: fc.Arbitrary<CountRule> = fc.record({
     fc.array(fc.nat(1), { minLength: 6, maxLength: 6 }).map((bits) => Uint8Array.from(bits)),
     { freq: 2 },
   ),
-  owner: fc.constantFrom(null, jobUid('j1')),
 });
 
 function churn(capacity: Capacity, { kind, node: position, pick }: Change): void {
@@ -37,7 +36,6 @@ function churn(capacity: Capacity, { kind, node: position, pick }: Change): void
   const [held] = capacity.holdsOf(node);
   if (kind === 'take') capacity.take(fittingHold(capacity, node, pick));
   else if (kind === 'give' && held !== undefined) capacity.give(held);
-  else if (kind === 'keepFor') capacity.keepFor(node, pick % 2 === 0 ? null : jobUid(`j${pick % 3}`));
   else if (kind === 'setNode') capacity.setNode(node, { ...capacity.factsOf(node), open: pick % 3 > 0 }, capacity.holdsOf(node));
   else if (kind === 'rollback') {
     const mark = capacity.mark();
@@ -47,12 +45,9 @@ function churn(capacity: Capacity, { kind, node: position, pick }: Change): void
 }
 
 /** Without any memory: node by node, then summed over the nodes of each domain. */
-function freshCount(capacity: Capacity, { shape, allowed, owner }: CountRule): readonly number[] {
+function freshCount(capacity: Capacity, { shape, allowed }: CountRule): readonly number[] {
   const { firstNode, endNode, parent } = capacity.topology;
-  const onNode = range(capacity.nodes).map((node) => {
-    const kept = capacity.keptFor(node);
-    return (allowed !== null && allowed[node] !== 1) || (kept !== null && kept !== owner) ? 0 : slotsOn(capacity, node, shape);
-  });
+  const onNode = range(capacity.nodes).map((node) => (allowed !== null && allowed[node] !== 1 ? 0 : slotsOn(capacity, node, shape)));
   return range(parent.length).map((domain) => onNode.slice(firstNode[domain], endNode[domain]).reduce((sum, slots) => sum + slots, 0));
 }
 
@@ -72,15 +67,15 @@ describe('kept counts', () => {
             for (const each of round) churn(capacity, each);
             expect([...counts.read()]).toEqual(freshCount(capacity, rule));
             const asked = rule.allowed === null ? null : { key: 'mask', mask: rule.allowed };
-            expect([...room.slots(rule.shape, asked, rule.owner)]).toEqual(freshCount(capacity, rule));
+            expect([...room.slots(rule.shape, asked)]).toEqual(freshCount(capacity, rule));
             const plain = wholeGpus('A100', 1);
-            const enough = freshCount(capacity, { shape: plain, allowed: null, owner: null }).slice(capacity.topology.levelStart[2]);
+            const enough = freshCount(capacity, { shape: plain, allowed: null }).slice(capacity.topology.levelStart[2]);
             const least = Math.min(...enough.filter((slots) => slots >= workers));
             expect(room.tightestNode(plain, workers)).toBe(capacity.modelNumber('A100') < 0 ? -1 : enough.indexOf(least));
           }
         },
       ),
-      { numRuns: 150 },
+      { numRuns: cases(150) },
     );
   });
 
@@ -96,7 +91,7 @@ describe('kept counts', () => {
           const counts = new SlotCounts(capacity, rule);
           const position = capacity.changes;
           for (let at = 0; at < many; at += 1) {
-            capacity.keepFor(0, jobUid(`j${at}`));
+            capacity.setNode(0, capacity.factsOf(0), capacity.holdsOf(0));
             const each = changes[at % changes.length];
             if (each !== undefined && at < 200) churn(capacity, each);
           }
@@ -106,7 +101,7 @@ describe('kept counts', () => {
           expect([...counts.read()]).toEqual(freshCount(capacity, rule));
         },
       ),
-      { numRuns: 50 },
+      { numRuns: cases(50) },
     );
   });
 });
@@ -135,7 +130,7 @@ describe('how many workers of a shape fit on a node', () => {
           }
         }
       }),
-      { numRuns: 150 },
+      { numRuns: cases(150) },
     );
   });
 });

@@ -1,4 +1,3 @@
-import type { JobUid } from '#vocabulary/ids.ts';
 import type { Capacity } from './capacity.ts';
 import type { WorkerShape } from './shape.ts';
 import { slotsOn } from './shape.ts';
@@ -12,8 +11,6 @@ export interface CountRule {
   readonly shape: WorkerShape;
   /** Nodes that may be used, 1 or 0 by number; null: all. */
   readonly allowed: Uint8Array | null;
-  /** Nodes that are kept for this job count for it alone. */
-  readonly owner: JobUid | null;
 }
 
 export class SlotCounts {
@@ -61,9 +58,7 @@ export class SlotCounts {
   }
 
   #countNode(node: number): number {
-    const { shape, allowed, owner } = this.rule;
-    if (allowed !== null && allowed[node] !== 1) return 0;
-    const kept = this.#capacity.keptFor(node);
-    return kept !== null && kept !== owner ? 0 : slotsOn(this.#capacity, node, shape);
+    const { shape, allowed } = this.rule;
+    return allowed !== null && allowed[node] !== 1 ? 0 : slotsOn(this.#capacity, node, shape);
   }
 }

@@ -7,6 +7,7 @@ import { chooseGpus } from './chooseGpus.ts';
 import { withEmptyDomains } from './exclusive.ts';
 import { fillDomain } from './fill.ts';
 import type { GangRequest, GangSpots, Spot, WorkerGroup } from './gangRequest.ts';
+import { findThrift, thriftySpot } from './thrift.ts';
 import type { Units } from './units.ts';
 import { countUnits } from './units.ts';
 
@@ -14,17 +15,19 @@ import { countUnits } from './units.ts';
  * A place for a whole gang, or none; "none" is exact for gangs of one group, and may be wrong for several (placed greedily).
  *
  * The tightest domain that holds the gang is taken: one node before several, one rack before two; among equals the one
- * with the least room left over, so that large holes live, then the first in path order. Inside it the same rule goes
+ * with the least room left over, so that large holes live, then the first in path order (thrift.ts for single workers). Inside it the same rule goes
  * down the tree (fill.ts). Groups of unlike workers are tried together in each domain that could hold each of them alone.
  */
 export function findPlacement(room: Room, request: GangRequest): GangSpots | null {
   const asked = withEmptyDomains(room.capacity, request);
   const [only] = request.groups;
   if (request.groups.length !== 1 || only === undefined) return placeTogether(room, asked);
-  const quick = request.spread === null && only.segments.length === 0 && asked.allowed === null && request.owner === null;
+  const quick = request.spread === null && only.segments.length === 0 && asked.allowed === null;
   const node = quick ? room.tightestNode(only.shape, only.workers) : undefined;
   if (node !== undefined && node >= 0) return [spotsOn(room.capacity, only.shape, [{ node, workers: only.workers }])];
   const units = unitsOf(room, asked, only);
+  const thrift = findThrift(room, asked, units.counts);
+  if (thrift !== undefined) return thrift === null ? null : [[thriftySpot(room, asked, thrift)]];
   const domain = tightestDomain(room.capacity, units, only.workers, {
     requiredDepth: asked.requiredDepth,
     aboveNodes: node === -1,
@@ -65,7 +68,7 @@ export interface DomainAt {
 
 /** Room for units of the group, by domain. Valid until the capacity changes. */
 export function unitsOf(room: Room, request: GangRequest, group: WorkerGroup, before: readonly Spot[] = []): Units {
-  const workers = room.slots(group.shape, request.allowed, request.owner);
+  const workers = room.slots(group.shape, request.allowed);
   return countUnits(room.capacity.topology, workers, group, request.spread, before);
 }
 

@@ -1,4 +1,3 @@
-import type { JobUid } from '#vocabulary/ids.ts';
 import type { WorkerShape } from '../capacity/shape.ts';
 
 /** What a gang asks of the cluster, compiled: levels are depths, names are numbers. */
@@ -14,8 +13,6 @@ export interface GangRequest {
   /** `tight` leaves large holes, `even` balances workers over as few domains as hold them (max-min). */
   readonly packing: 'tight' | 'even';
   readonly allowed: AllowedNodes | null;
-  /** Set when nodes are kept for this job; null: it has none. */
-  readonly owner: JobUid | null;
 }
 
 export interface WorkerGroup {
@@ -45,5 +42,5 @@ export type GangSpots = readonly (readonly Spot[])[];
 
 /** A gang that may stand anywhere. */
 export function anywhere(groups: readonly WorkerGroup[], requiredDepth = 0): GangRequest {
-  return { groups, requiredDepth, spread: null, exclusiveDepth: null, packing: 'tight', allowed: null, owner: null };
+  return { groups, requiredDepth, spread: null, exclusiveDepth: null, packing: 'tight', allowed: null };
 }

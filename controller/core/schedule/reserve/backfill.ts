@@ -8,6 +8,7 @@ import type { Turn } from '../../turn.ts';
 import type { Hold } from '../capacity/capacity.ts';
 import type { ClusterRoom } from '../clusterRoom.ts';
 import { shapeOf } from '../clusterRoom.ts';
+import { devicesAt } from '../capacity/devices.ts';
 import type { Candidate, PlacementDecision } from '../decidePlacement.ts';
 import { decidePlacement } from '../decidePlacement.ts';
 import type { Spot } from '../gang/gangRequest.ts';
@@ -96,9 +97,10 @@ export class Backfill {
   }
 
   #spotsOf(placement: Placement): readonly Spot[] {
-    return placement.flatMap(({ node: name, gpus }): readonly Spot[] => {
-      const node = this.#cluster.room.capacity.topology.numberOf.get(name);
-      return node === undefined ? [] : [{ node, gpus }];
+    const { capacity } = this.#cluster.room;
+    return placement.flatMap((place): readonly Spot[] => {
+      const node = capacity.topology.numberOf.get(place.node);
+      return node === undefined ? [] : [{ node, gpus: devicesAt(capacity, node, place) }];
     });
   }
 
@@ -172,8 +174,9 @@ export class Backfill {
 
   #aim(job: JobView): WaitReason | null {
     const { targetAfterMs, targetGpusMin, targetsMax } = this.#turn.context.policy;
-    const { workers, gpusPerWorker, gpuShareMilli } = job.spec;
-    if (gpuShareMilli !== null || workers * gpusPerWorker < targetGpusMin || this.#targets >= targetsMax) return null;
+    const { workers, gpusPerWorker, gpuShareMilli, gpuProfile } = job.spec;
+    if (gpuShareMilli !== null || gpuProfile !== null || workers * gpusPerWorker < targetGpusMin || this.#targets >= targetsMax)
+      return null;
     const sinceMs = job.phase.kind === 'pending' ? job.phase.sinceMs : this.#moment.nowMs;
     const fromMs = sinceMs + targetAfterMs;
     if (fromMs > this.#moment.nowMs) {

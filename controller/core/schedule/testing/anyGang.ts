@@ -55,5 +55,4 @@ export const anyRequest: fc.Arbitrary<GangRequest> = fc
     groups: [group],
     ...wishes,
     allowed: mask === null ? null : { key: mask.map((n) => (n > 0 ? 1 : 0)).join(''), mask: Uint8Array.from(mask, (n) => (n > 0 ? 1 : 0)) },
-    owner: null,
   }));

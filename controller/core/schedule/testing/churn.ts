@@ -29,13 +29,13 @@ export const anyNodes: fc.Arbitrary<readonly NodeFacts[]> = fc
 
 /** One change; the numbers are read modulo what there is to choose from. */
 export interface Change {
-  readonly kind: 'take' | 'give' | 'mark' | 'rollback' | 'keep' | 'setNode' | 'keepFor';
+  readonly kind: 'take' | 'give' | 'mark' | 'rollback' | 'keep' | 'setNode';
   readonly node: number;
   readonly pick: number;
 }
 
 export const anyChange: fc.Arbitrary<Change> = fc.record({
-  kind: fc.constantFrom('take', 'take', 'take', 'give', 'mark', 'rollback', 'keep', 'setNode', 'keepFor'),
+  kind: fc.constantFrom('take', 'take', 'take', 'give', 'mark', 'rollback', 'keep', 'setNode'),
   node: fc.nat(5),
   pick: fc.nat(1_000),
 });
@@ -54,9 +54,9 @@ export function fittingHold(capacity: Capacity, node: number, pick: number): Hol
 /** What a reader sees, reckoned anew from the facts and the holds; to compare with `pictureOf`. */
 export function naivePicture(
   capacity: Capacity,
-  nodes: readonly { readonly facts: NodeFacts; readonly holds: readonly Hold[]; readonly keptFor: string | null }[],
+  nodes: readonly { readonly facts: NodeFacts; readonly holds: readonly Hold[] }[],
 ): unknown {
-  return nodes.map(({ facts, holds, keptFor }, node) => {
+  return nodes.map(({ facts, holds }, node) => {
     const heldMilli = (gpu: number): number => holds.reduce((sum, hold) => sum + (hold.gpus.includes(gpu) ? hold.gpuMilli : 0), 0);
     const free = (gpu: number): number => (facts.gpus.some((each) => each.index === gpu && each.healthy) ? 1_000 - heldMilli(gpu) : 0);
     const sum = (of: (hold: Hold) => number): number => holds.reduce((total, hold) => total + of(hold), 0);
@@ -67,7 +67,6 @@ export function naivePicture(
       cpu: (facts.cpuMilli ?? Number.POSITIVE_INFINITY) - sum((hold) => hold.cpuMilli),
       memory: (facts.memoryBytes ?? Number.POSITIVE_INFINITY) - sum((hold) => hold.memoryBytes),
       gpuless: 64 - holds.filter((hold) => hold.gpus.length === 0).length,
-      keptFor,
       holds: holds.map((hold) => JSON.stringify(hold)).sort(),
     };
   });

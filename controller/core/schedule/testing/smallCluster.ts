@@ -82,7 +82,6 @@ export function pictureOf(capacity: Capacity): unknown {
     cpu: capacity.cpuFreeMilli(node),
     memory: capacity.memoryFreeBytes(node),
     gpuless: capacity.gpulessFree(node),
-    keptFor: capacity.keptFor(node),
     holds: capacity
       .holdsOf(node)
       .map((hold) => JSON.stringify(hold))

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { cases } from '#test/cases.ts';
 import { jobUid } from '#vocabulary/ids.ts';
 import { wholeGpus } from '../capacity/shape.ts';
 import { findPlacement, fits } from '../gang/findPlacement.ts';
@@ -150,7 +151,7 @@ describe('a gang of one group', () => {
         expectSound(full, request, plan);
         expectMinimal(full, request, plan);
       }),
-      { numRuns: 200 },
+      { numRuns: cases(200) },
     );
   });
 
@@ -166,7 +167,7 @@ describe('a gang of one group', () => {
         total.best += best?.cost ?? 0;
       }),
       // Greedy choice is not always the best one: the sum over always the same cases is bounded.
-      { numRuns: 300, seed: 1 },
+      { numRuns: cases(300), seed: 1 },
     );
     expect(total.best).toBeGreaterThan(300);
     expect(total.chosen).toBeLessThanOrEqual(1.05 * total.best);
@@ -187,7 +188,7 @@ describe('a gang of one group', () => {
         expectSound(full, request, plan);
         expectMinimal(full, request, plan);
       }),
-      { numRuns: 200 },
+      { numRuns: cases(200) },
     );
   });
 });
@@ -211,7 +212,7 @@ test('several groups: a plan is sound, nothing is changed, and nobody leaves twi
         else expect(without(full, full.evictable, () => fits(full.room, request))).toBe(false);
       },
     ),
-    { numRuns: 200 },
+    { numRuns: cases(200) },
   );
 });
 
@@ -229,17 +230,6 @@ test('a gang that wants a node of its own gets one whose only job leaves, althou
   const full = fill([freeNode(0, 2)], [{ at: [0], cost: 1, priority: 0 }]);
   const request = { ...anywhere([{ workers: 1, shape: wholeGpus(model, 1), segments: [] }]), exclusiveDepth: 3 };
   expect(chooseVictims(full.room, request, full.evictable, new Quota())?.victims).toEqual(['j0']);
-});
-
-test('nobody leaves a node that is kept for another job', () => {
-  const full = fill(
-    [freeNode(0, 1), freeNode(0, 1), freeNode(0, 1)],
-    [0, 1, 2].map((node) => ({ at: [node], cost: node + 1, priority: 0 })),
-  );
-  full.room.capacity.keepFor(0, jobUid('other'));
-  const request = anywhere([{ workers: 2, shape: wholeGpus(model, 1), segments: [] }]);
-  expect(chooseVictims(full.room, request, full.evictable, new Quota(2))?.victims).toEqual(['j1', 'j2']);
-  expect(chooseVictims(full.room, { ...request, owner: jobUid('other') }, full.evictable, new Quota(2))?.victims).toEqual(['j0', 'j1']);
 });
 
 test('the rack whose jobs lose least together is cleared for a large worker, and the job that loses least leaves for a small one', () => {

@@ -152,8 +152,6 @@ class UnitSearch {
     const node = domain - (capacity.topology.levelStart[capacity.topology.depth] ?? 0);
     const { group, request } = this.#search;
     if (request.allowed !== null && request.allowed.mask[node] !== 1) return null;
-    const kept = capacity.keptFor(node);
-    if (kept !== null && kept !== request.owner) return null;
     const mark = capacity.mark();
     const before = slotsOn(capacity, node, group.shape);
     const victims: Evictable[] = [];
