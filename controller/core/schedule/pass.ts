@@ -119,13 +119,14 @@ function orderOf(pass: Pass, more: readonly JobView[]): TurnOrder {
 
 /** Victims that it did not need after all run on. */
 function lookAtNominee(pass: Pass, job: JobView): void {
+  pass.preemption.lift(job);
   // Held, or told to wait for another job, since it was nominated.
   if (!isReady(pass, job)) {
     dropNomination(pass.turn, job);
     return;
   }
   const victims = job.nomination?.victims ?? [];
-  const decision = pass.backfill.decide(job);
+  const decision = pass.backfill.decideAlone(job);
   if (decision.ok) {
     place(pass, job, decision);
     pass.preemption.release(victims);

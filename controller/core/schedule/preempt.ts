@@ -47,6 +47,10 @@ export class Preemption {
   readonly #backfill: Backfill;
   /** Leaving already, for another nominee. */
   readonly #claimed = new Set<JobUid>();
+  /** Of victims who have not left yet, in the book as gone: else several nominees would each take what the queue can spare once. */
+  readonly #gone = new Map<JobUid, Omit<Claim, 'standing'>>();
+  /** Free parts of the places of nominees whose turn has not come. */
+  readonly #kept = new Map<JobUid, readonly Hold[]>();
   #searches = 0;
   /** Searches of this pass that found nobody: for the like of them the answer is the same. */
   readonly #inVain = new Set<string>();
@@ -78,15 +82,29 @@ export class Preemption {
     return this.#slices?.awaitsSave ?? new Set();
   }
 
-  /** Waiting jobs that were promised a place, the oldest promise first. */
+  /**
+   * Waiting jobs that were promised a place, the oldest promise first. What is free of each place is held until it is the
+   * nominee's turn (`lift`): else an older nominee would take the room that was made for a younger one, and be thrown out for it.
+   */
   nominees(): readonly JobView[] {
     const { state } = this.#turn;
     const nominees = state.pending.flatMap((uid) => {
       const job = state.jobs.get(uid);
       return job !== undefined && job.nomination !== null ? [job] : [];
     });
-    for (const { nomination } of nominees) for (const uid of nomination?.victims ?? []) this.#claimed.add(uid);
-    return nominees.sort((left, right) => (left.nomination?.atMs ?? 0) - (right.nomination?.atMs ?? 0) || (left.uid < right.uid ? -1 : 1));
+    nominees.sort((left, right) => (left.nomination?.atMs ?? 0) - (right.nomination?.atMs ?? 0) || (left.uid < right.uid ? -1 : 1));
+    for (const job of nominees) {
+      if (job.nomination === null) continue;
+      for (const uid of job.nomination.victims) this.#claim(uid);
+      this.#kept.set(job.uid, this.#backfill.holdFree(job, job.nomination.placement, job.nomination.model));
+    }
+    return nominees;
+  }
+
+  /** It is the nominee's turn: its place is not held any more. */
+  lift(job: JobView): void {
+    for (const hold of this.#kept.get(job.uid) ?? []) this.#cluster.room.capacity.give(hold);
+    this.#kept.delete(job.uid);
   }
 
   /** The nominee does not fit yet: keeps what is free of its place, or drops a promise that cannot come true any more. */
@@ -109,7 +127,24 @@ export class Preemption {
       const victim = this.#turn.state.jobs.get(uid);
       if (victim !== undefined) cancelLeaving(this.#turn, victim);
       this.#claimed.delete(uid);
+      const claim = this.#gone.get(uid);
+      if (claim === undefined || isLeaving(victim)) continue;
+      this.#book.take(claim);
+      this.#gone.delete(uid);
     }
+  }
+
+  /** For one nominee, and nobody else's. */
+  #claim(uid: JobUid): void {
+    this.#claimed.add(uid);
+    const victim = this.#turn.state.jobs.get(uid);
+    const attempt = victim === undefined ? undefined : currentAttempt(victim);
+    if (victim === undefined || attempt === undefined || !isLeaving(victim) || this.#gone.has(uid)) return;
+    // Who moves is back at once, with all that it held.
+    if (victim.move?.kind === 'asked') return;
+    const claim = claimOf(victim, attempt.model);
+    this.#book.give(claim);
+    this.#gone.set(uid, claim);
   }
 
   /** Finds victims for a job that does not fit, and asks them; null: nobody may be asked, or it would not help. */
@@ -152,7 +187,7 @@ export class Preemption {
     for (const uid of victims) {
       const victim = this.#turn.state.jobs.get(uid);
       if (victim !== undefined) askToLeave(this.#turn, victim, 'Preempted', this.#tellTurn(job, standing, victim));
-      this.#claimed.add(uid);
+      this.#claim(uid);
     }
   }
 
@@ -201,6 +236,7 @@ export class Preemption {
     const claims = new Map(this.#allRunning().map(({ victim, claim }) => [victim.uid, claim]));
     const entitlement: Entitlement = {
       give: (uid) => {
+        if (this.#gone.has(uid)) return true;
         const claim = claims.get(uid);
         const isAllowed = claim !== undefined && (isLeaving(this.#turn.state.jobs.get(uid)) || mayDisplace(nominee, claim, this.#book));
         if (!isAllowed) return false;

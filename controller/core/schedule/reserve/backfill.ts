@@ -5,6 +5,7 @@ import { gpuMilliPerGpu } from '#vocabulary/units.ts';
 import { endIfPlacedAt } from '../../jobs/endings.ts';
 import type { JobView } from '../../state/view.ts';
 import type { Turn } from '../../turn.ts';
+import type { Hold } from '../capacity/capacity.ts';
 import type { ClusterRoom } from '../clusterRoom.ts';
 import { shapeOf } from '../clusterRoom.ts';
 import { devicesAt } from '../capacity/devices.ts';
@@ -15,7 +16,7 @@ import { chooseTarget } from './chooseTarget.ts';
 import { findReservation } from './findReservation.ts';
 import type { Moment } from './leaving.ts';
 import type { Promised } from './promises.ts';
-import { Promises } from './promises.ts';
+import { Promises, takeFree } from './promises.ts';
 
 /**
  * What a waiting job that finds no room is promised, and how those behind it are kept from breaking that. One for a pass.
@@ -67,6 +68,24 @@ export class Backfill {
     });
   }
 
+  /** The same for a nominee, looked at while others' places are held: what is no place for it says nothing of others of its shape. */
+  decideAlone(job: Candidate): PlacementDecision {
+    const view = this.#viewOf(job);
+    return decidePlacement(this.#turn.state, this.#cluster, job, {
+      nowMs: this.#moment.nowMs,
+      show: () => {
+        this.promises.show(view);
+      },
+      findFailed: () => undefined,
+      noteFailed: () => undefined,
+    });
+  }
+
+  /** Takes what is free of a place; to be given back to the capacity. */
+  holdFree(job: Candidate & { readonly uid: JobUid }, placement: Placement, model: string | null): readonly Hold[] {
+    return takeFree(this.#cluster.room.capacity, this.#promised(job, { spots: this.#spotsOf(placement), model }));
+  }
+
   /** Makes the room show what the job may use. */
   showFor(job: Candidate): void {
     this.promises.show(this.#viewOf(job));
@@ -74,12 +93,15 @@ export class Backfill {
 
   /** Keeps a place for the job from now on. */
   keep(job: Candidate & { readonly uid: JobUid }, placement: Placement, model: string | null): void {
+    this.promises.add(this.#promised(job, { spots: this.#spotsOf(placement), model }));
+  }
+
+  #spotsOf(placement: Placement): readonly Spot[] {
     const { capacity } = this.#cluster.room;
-    const spots = placement.flatMap((place): readonly Spot[] => {
+    return placement.flatMap((place): readonly Spot[] => {
       const node = capacity.topology.numberOf.get(place.node);
       return node === undefined ? [] : [{ node, gpus: devicesAt(capacity, node, place) }];
     });
-    this.promises.add(this.#promised(job, { spots, model }));
   }
 
   /** The job found no room: it is promised what can be promised. The reason to wait, with that. */
