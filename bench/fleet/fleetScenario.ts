@@ -23,6 +23,8 @@ import type { BatchClass, BatchJob, FleetSize, FleetTrace, ServiceUnit } from '.
 
 /** From SIGTERM, or the wish to suspend, until who was asked is gone. */
 export const graceMs = 60_000;
+/** Services follow a curve that is known ahead: a unit is asked for so long before it is needed, so that whoever must leave for it has left. */
+const servingLeadMs = 60_000;
 const launchMs = 5_000;
 export const fleetModel = 'H800';
 const nodeGpus = 8;
@@ -113,7 +115,11 @@ function* unitDeeds({ id, service, atMs, untilMs, workers }: ServiceUnit): Gener
     onSuspend: 'exit',
     exit: null,
   };
-  yield { atMs, user: service, deed: { kind: 'applyJob', name, labels: {}, annotations: {}, spec, program, place: null } };
+  yield {
+    atMs: Math.max(0, atMs - servingLeadMs),
+    user: service,
+    deed: { kind: 'applyJob', name, labels: {}, annotations: {}, spec, program, place: null },
+  };
   if (untilMs !== null) yield { atMs: untilMs, user: service, deed: { kind: 'delete', job: name } };
 }
 

@@ -39,7 +39,11 @@ const dayMs = 86_400_000;
 /** Throws BrokenPromise when the core breaks one. */
 export async function playFleet(size: FleetSize, { policy = {}, onDay = () => undefined }: FleetOptions = {}): Promise<FleetRun> {
   const trace = await readFleetTrace(size);
-  const [allocation, waits, idle] = [new AllocationMeter(), new WaitMeter(fleetModel), new IdleProbe()];
+  const [allocation, waits, idle] = [
+    new AllocationMeter(),
+    new WaitMeter(fleetModel, new Map(trace.units.map(({ id, atMs }) => [id, atMs]))),
+    new IdleProbe(),
+  ];
   const ends = new Map<StopReason, number>();
   const finished = { succeeded: 0, failed: 0 };
   let days = 0;

@@ -1,7 +1,7 @@
 /**
  * How long who waits.
  *
- * start    From the submission to the first placement.
+ * start    From the submission to the first placement; of a unit of a service, from when it is needed: it is asked for a minute before.
  * return   From the end of an attempt to the next placement of the same job: after a failure or a preemption.
  * within its guarantee
  *          A waiting job that, with what its queue holds and with the waiting ones before it that count as guaranteed
@@ -41,9 +41,12 @@ export class WaitMeter {
   readonly #guaranteed: Wait[] = [];
   #open: OpenWaits = new Map();
 
-  /** The one GPU model of the cluster. */
-  constructor(model: string) {
+  readonly #neededAtMs: ReadonlyMap<string, number>;
+
+  /** `model`: the one of the cluster. `neededAtMs`: by job, of those that are asked for before. */
+  constructor(model: string, neededAtMs: ReadonlyMap<string, number> = new Map()) {
     this.#model = model;
+    this.#neededAtMs = neededAtMs;
   }
 
   onStep(state: StateView, result: StepResult, nowMs: number): void {
@@ -57,8 +60,12 @@ export class WaitMeter {
 
   #notePlaced(job: JobView, attempt: number, nowMs: number): void {
     const before = job.attempts[attempt - 2];
-    const fromMs = before === undefined ? job.createdAtMs : (before.endedAtMs ?? nowMs);
-    (before === undefined ? this.#starts : this.#returns).push(waitOf(job, fromMs, nowMs));
+    const fromMs = before === undefined ? this.#startFromMs(job) : (before.endedAtMs ?? nowMs);
+    (before === undefined ? this.#starts : this.#returns).push(waitOf(job, Math.min(fromMs, nowMs), nowMs));
+  }
+
+  #startFromMs({ name, createdAtMs }: JobView): number {
+    return this.#neededAtMs.get(name) ?? createdAtMs;
   }
 
   #noteGuaranteed(state: StateView, nowMs: number): void {
@@ -94,7 +101,7 @@ export class WaitMeter {
   read(state: StateView, nowMs: number): Waits {
     const still = state.pending.flatMap((uid) => {
       const job = state.jobs.get(uid);
-      return job === undefined || job.attempts.length > 0 ? [] : [waitOf(job, job.createdAtMs, nowMs)];
+      return job === undefined || job.attempts.length > 0 ? [] : [waitOf(job, Math.min(this.#startFromMs(job), nowMs), nowMs)];
     });
     const open = [...this.#open.values()].map(({ job, fromMs }) => waitOf(job, fromMs, nowMs));
     const guaranteed = [...this.#guaranteed, ...open].sort((left, right) => right.ms - left.ms || (left.job < right.job ? -1 : 1));

@@ -122,7 +122,8 @@ function keep<T>(known: Map<string, T>, most: number, key: string, make: () => T
   const found = known.get(key) ?? make();
   known.delete(key);
   known.set(key, found);
+  if (known.size <= most) return found;
   const oldest = known.keys().next();
-  if (known.size > most && oldest.done !== true) known.delete(oldest.value);
+  if (oldest.done !== true) known.delete(oldest.value);
   return found;
 }

@@ -118,11 +118,15 @@ export class Consolidation {
 
   #search(gang: JobView, model: string): Plan | null {
     const { nowMs, policy } = this.#turn.context;
+    // To look who may be moved at all is a walk over all who run, and counts.
+    if (this.#searches >= policy.moveSearchesPerPassMax) return null;
+    this.#searches += 1;
     const request = requestOf(this.#cluster, gang, model, nowMs);
     let candidates = this.#candidates(gang, model);
-    for (let tries = 0; tries < triesPerGang && this.#searches < policy.moveSearchesPerPassMax; tries += 1) {
+    for (let tries = 0; tries < triesPerGang; tries += 1) {
       if (!candidates.some(({ mover }) => mover !== null)) return null;
-      this.#searches += 1;
+      if (tries > 0 && this.#searches >= policy.moveSearchesPerPassMax) return null;
+      if (tries > 0) this.#searches += 1;
       const refused = new Set<JobUid>();
       const evictable = candidates.map((candidate) => candidate.evictable);
       for (const found of rankPlans(this.#cluster.room, request, evictable, nobodyLoses)) {
