@@ -37,6 +37,9 @@ interface CoreTime {
   longestMs: number;
 }
 
+/** Far more than any moment needs: who leaves and who comes settle in a few. */
+const stepsPerMomentMax = 1_000;
+
 /** The virtual clock's begin, milliseconds since 1970: any time will do. */
 const beginMs = 1_000_000;
 
@@ -61,6 +64,7 @@ class Play {
   #finished = 0;
   #tickMs = beginMs + 1_000;
   #more = false;
+  #stepsOfMoment = 0;
 
   constructor(setup: Setup, clock: Clock) {
     this.#setup = setup;
@@ -77,7 +81,7 @@ class Play {
   goOn(): boolean {
     const inputs = this.#due();
     if (inputs.length > 0 || this.#more) this.#step(inputs);
-    else this.#nowMs = Math.ceil(this.#nextMs());
+    else this.#wait();
     return this.#finished < this.#arrivals.length;
   }
 
@@ -86,6 +90,11 @@ class Play {
     const nominal = queuesPerCohort * cohorts * guaranteed;
     const makespanMs = this.#nowMs - beginMs;
     return { ...this.#recorder.end(nominal, makespanMs), workloads: this.#arrivals.length, makespanMs, core: this.#core };
+  }
+
+  #wait(): void {
+    this.#nowMs = Math.ceil(this.#nextMs());
+    this.#stepsOfMoment = 0;
   }
 
   /** All that came until now, in a fixed order. */
@@ -111,6 +120,9 @@ class Play {
   }
 
   #step(inputs: readonly Input[]): void {
+    this.#stepsOfMoment += 1;
+    if (this.#clock === 'free' && this.#stepsOfMoment > stepsPerMomentMax)
+      throw new Error(`jobs leave for each other without end at ${this.#nowMs - beginMs} ms`);
     const cpuBefore = process.threadCpuUsage();
     const startMs = performance.now();
     const result = step(this.#state, inputs, { nowMs: this.#nowMs, policy: defaultPolicy });
