@@ -21,7 +21,7 @@ describe('the command line', () => {
         address: '127.0.0.1',
         path: ['default', 'default', 'default'],
         labels: {},
-        gpus: { count: 0, model: 'H100' },
+        gpus: { count: 0, model: 'H100', slots: [] },
         workFolder: '/d/work',
         cgroups: 'auto',
         runAs: null,
@@ -32,7 +32,7 @@ describe('the command line', () => {
 
   it('takes every flag', () => {
     const line =
-      'run --data /d --node n1 --controller c:1 --address 10.0.0.1 --topology zone=z1,block=b1,rack=r1 --label a=b --label c=d=e --gpus 2 --gpu-model A100 --work-dir /w --cgroups off --run-as nobody --log-level debug';
+      'run --data /d --node n1 --controller c:1 --address 10.0.0.1 --topology zone=z1,block=b1,rack=r1 --label a=b --label c=d=e --gpus 2 --gpu-model A100 --gpu-slots 3g.40gb,1g.10gb=2 --work-dir /w --cgroups off --run-as nobody --log-level debug';
     expect(compile(line)).toEqual({
       kind: 'run',
       options: {
@@ -42,7 +42,7 @@ describe('the command line', () => {
         address: '10.0.0.1',
         path: ['z1', 'b1', 'r1'],
         labels: { a: 'b', c: 'd=e' },
-        gpus: { count: 2, model: 'A100' },
+        gpus: { count: 2, model: 'A100', slots: ['3g.40gb', '1g.10gb', '1g.10gb'] },
         workFolder: '/w',
         cgroups: 'off',
         runAs: 'nobody',

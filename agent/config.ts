@@ -5,6 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { parseArgs, type ParseArgsConfig } from 'node:util';
+import { findDivisionProblem } from '#vocabulary/gpuProfile.ts';
 import { namePattern, nodeName, type NodeName } from '#vocabulary/ids.ts';
 import { defaultLevels } from '#vocabulary/topology.ts';
 
@@ -24,7 +25,7 @@ export interface RunOptions {
   /** Domain names, outermost first, without the node. */
   readonly path: readonly string[];
   readonly labels: Readonly<Record<string, string>>;
-  readonly gpus: { readonly count: number; readonly model: string };
+  readonly gpus: { readonly count: number; readonly model: string; readonly slots: readonly string[] };
   /** Absolute. */
   readonly workFolder: string;
   readonly cgroups: 'auto' | 'off';
@@ -70,6 +71,7 @@ export const usage = `shoal agent: runs the ranks of one node
       --label KEY=VALUE       may be repeated
       --gpus N                simulated GPUs (default 0)
       --gpu-model MODEL       of the simulated GPUs (default H100)
+      --gpu-slots LIST        MIG slots of each simulated GPU, e.g. 1g.10gb=7 or 3g.40gb=1,1g.10gb=4 (default none)
       --work-dir DIR          where ranks run whose job names no folder (default DATA/work)
       --cgroups auto|off      (default auto)
       --run-as USER           user of the ranks, name or number; needs root (default: the agent's own)
@@ -86,6 +88,7 @@ const runFlags = {
   label: { type: 'string', multiple: true },
   gpus: { type: 'string' },
   'gpu-model': { type: 'string' },
+  'gpu-slots': { type: 'string' },
   'work-dir': { type: 'string' },
   cgroups: { type: 'string' },
   'run-as': { type: 'string' },
@@ -159,7 +162,11 @@ function compileRun(flags: Flags): RunOptions {
     address: single(flags, 'address') ?? '127.0.0.1',
     path: compileTopology(single(flags, 'topology')),
     labels: compileLabels(flags['label']),
-    gpus: { count: compileGpus(single(flags, 'gpus') ?? '0'), model: single(flags, 'gpu-model') ?? 'H100' },
+    gpus: {
+      count: compileGpus(single(flags, 'gpus') ?? '0'),
+      model: single(flags, 'gpu-model') ?? 'H100',
+      slots: compileSlots(single(flags, 'gpu-slots')),
+    },
     workFolder: resolve(single(flags, 'work-dir') ?? `${dataFolder}/work`),
     cgroups: oneOf(flags, 'cgroups', ['auto', 'off'] as const) ?? 'auto',
     runAs: single(flags, 'run-as') ?? null,
@@ -208,6 +215,19 @@ function compileGpus(text: string): number {
   const count = Number(text);
   if (!/^\d+$/.test(text) || count > 16) throw new ConfigProblem(`--gpus "${text}" is no whole number from 0 to 16`);
   return count;
+}
+
+/** Profiles, each as often as it is there. */
+function compileSlots(text: string | undefined): readonly string[] {
+  const slots = (text ?? '').split(',').flatMap((part) => {
+    const [profile = '', count = '1', ...more] = part.split('=');
+    if (text === undefined) return [];
+    if (!/^[1-7]$/.test(count) || more.length > 0) throw new ConfigProblem(`--gpu-slots "${part}" is not PROFILE=COUNT`);
+    return Array.from({ length: Number(count) }, () => profile);
+  });
+  const problem = findDivisionProblem(slots);
+  if (problem !== null) throw new ConfigProblem(`--gpu-slots: ${problem}`);
+  return slots;
 }
 
 function required(flags: Flags, name: string): string {

@@ -1,6 +1,6 @@
 /**
  * The scheduling core beside the figures that others publish.
- *   node bench/schedule.ts [fill|gangs|verdict|reclaim|victims|decide|backfill]…
+ *   node bench/schedule.ts [fill|gangs|verdict|reclaim|victims|decide|backfill|growth]…
  * Ours are of the core alone, in this process: no API, no store, no agents. Where a peer's figure includes an API server
  * the row says so; bench/submit.ts measures ours through the API and the durable store.
  */
@@ -9,6 +9,7 @@ import { measureBackfill } from './schedule/backfill.ts';
 import { measureDecide } from './schedule/decide.ts';
 import { measureFill } from './schedule/fill.ts';
 import { measureGangs } from './schedule/gangs.ts';
+import { measureGrowth } from './schedule/growth.ts';
 import { measureReclaim, measureVictims } from './schedule/reclaim.ts';
 import { measureVerdict } from './schedule/verdict.ts';
 
@@ -19,6 +20,7 @@ const subjects: readonly (readonly [name: string, measure: () => void])[] = [
   ['reclaim', measureReclaim],
   ['victims', measureVictims],
   ['decide', measureDecide],
+  ['growth', measureGrowth],
   ['backfill', measureBackfill],
 ];
 

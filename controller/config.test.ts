@@ -24,6 +24,8 @@ describe('what a controller is started with', () => {
       'a.example,10.0.0.1',
       '--levels',
       'row,node',
+      '--policy',
+      'policy.yaml',
       '--log-level',
       'debug',
     );
@@ -31,10 +33,11 @@ describe('what a controller is started with', () => {
       control: { host: '::1', port: 0 },
       agents: { host: '0.0.0.0', port: 65_535 },
       levels: ['row', 'node'],
+      policyFile: resolve('policy.yaml'),
       logLevel: 'debug',
     });
     expect(config.names.slice(1)).toEqual(['a.example', '10.0.0.1']);
-    for (const flag of ['--data', '--listen', '--agent-listen', '--names', '--levels', '--log-level'])
+    for (const flag of ['--data', '--listen', '--agent-listen', '--names', '--levels', '--policy', '--log-level'])
       expect(usage).toContain(`\n  ${flag} `);
   });
 });

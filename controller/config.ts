@@ -13,6 +13,8 @@ export interface Config {
   /** DNS names and addresses in the server's certificate, beside loopback. */
   readonly names: readonly string[];
   readonly levels: Levels;
+  /** A file of scheduling settings; null: the defaults. */
+  readonly policyFile: string | null;
   readonly logLevel: string;
 }
 
@@ -32,6 +34,7 @@ export const usage = `usage: node controller/main.ts --data FOLDER [flags]
   --agent-listen HOST:PORT agents, default 127.0.0.1:7071
   --names NAME,…           DNS names and addresses under which others reach this machine
   --levels zone,block,…    topology levels, outermost first, the last is the node; default ${defaultLevels.join(',')}
+  --policy FILE            settings of the scheduler, YAML; see docs/reference/limits.md
   --log-level LEVEL        ${logLevels.join(', ')}; default info`;
 
 /** Throws ConfigError. */
@@ -47,6 +50,7 @@ export function parseConfig(args: readonly string[]): Config {
     agents: parseEndpoint('--agent-listen', values['agent-listen'] ?? '127.0.0.1:7071'),
     names: [hostname(), ...splitList(values.names)],
     levels: parseLevels(values.levels),
+    policyFile: values.policy === undefined ? null : resolve(values.policy),
     logLevel,
   };
 }
@@ -54,7 +58,7 @@ export function parseConfig(args: readonly string[]): Config {
 function parseFlags(args: readonly string[]) {
   try {
     const text = { type: 'string' } as const;
-    const options = { data: text, listen: text, 'agent-listen': text, names: text, levels: text, 'log-level': text };
+    const options = { data: text, listen: text, 'agent-listen': text, names: text, levels: text, policy: text, 'log-level': text };
     return parseArgs({ args: [...args], options, strict: true }).values;
   } catch (error) {
     throw new ConfigError(error instanceof Error ? error.message : String(error));

@@ -45,7 +45,7 @@ async function main(args: readonly string[]): Promise<void> {
   await lease.acquire(stop.signal);
   const store = await openSqliteStore({ folder: config.dataFolder });
   const pki = await openPki({ folder: join(config.dataFolder, 'pki'), names: config.names });
-  const policy: Policy = { ...defaultPolicy, levels: config.levels };
+  const policy = await policyOf(config);
   const { inboxMax, batchMax, snapshotEvery, storeProbeMs: probeMs } = limits;
   const loop = await Loop.open({
     store,
@@ -75,6 +75,13 @@ async function main(args: readonly string[]): Promise<void> {
     await lease.release();
     log.info('stopped');
   }
+}
+
+/** Read before anything is opened: a wrong file changes nothing. */
+async function policyOf({ policyFile, levels }: Config): Promise<Policy> {
+  if (policyFile === null) return { ...defaultPolicy, levels };
+  const { readPolicyFile } = await import('./policyFile.ts');
+  return readPolicyFile(policyFile, levels);
 }
 
 interface Parts {
@@ -195,7 +202,8 @@ main(process.argv.slice(2)).then(
   () => process.exit(0),
   (error: unknown) => {
     const message = error instanceof Error ? error.message : String(error);
-    process.stderr.write(error instanceof ConfigError ? `Error: ${message}\n\n${usage}\n` : `Error: ${message}\n`);
+    // The error last: whoever shows the end of a log shows it.
+    process.stderr.write(error instanceof ConfigError ? `${usage}\n\nError: ${message}\n` : `Error: ${message}\n`);
     process.exit(error instanceof ConfigError ? 2 : 1);
   },
 );

@@ -4,7 +4,7 @@ import type { StampedEvent } from '#core/events.ts';
 import { makeReport } from './report/report.ts';
 import { printSummary } from './report/summary.ts';
 import { parseScenario } from './scenario/parseScenario.ts';
-import { BrokenPromise } from './world/world.ts';
+import { BrokenPromise } from './world/promiseWatch.ts';
 import { playScenario, ScenarioError } from './world/playScenario.ts';
 
 export const scenarioUsage = `usage: shoal sim run FILE.yaml [flags]

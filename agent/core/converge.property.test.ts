@@ -1,5 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { cases } from '#test/cases.ts';
 import { workerKey } from '#vocabulary/job.ts';
 import { applyAction } from './applyAction.ts';
 import { converge, type Action } from './converge.ts';
@@ -147,7 +148,7 @@ describe('whatever happens', () => {
         const restored = restoreState(model.journal);
         expect(restoreState(entriesOf(model.state))).toEqual(restored);
       }),
-      { numRuns: 500, seed: 1 },
+      { numRuns: cases(500), seed: 1 },
     );
   });
 

@@ -92,6 +92,13 @@ describe('the environment of a rank', () => {
     expect(environment({ gpuShareMilli: null })['SHOAL_GPU_SHARE']).toBe(undefined);
   });
 
+  it('shows a worker that has a slot that slot alone, and names its profile', () => {
+    const gpuSlot = { profile: '1g.10gb', uuid: 'MIG-a' };
+    const env = environmentOf({ ...base, rank: 1, launch: { ...launch, gpusPerWorker: 1, gpuSlot }, gpuUuids: ['MIG-a'] });
+    expect([env['CUDA_VISIBLE_DEVICES'], env['SHOAL_GPU_PROFILE'], env['SHOAL_GPU_SHARE']]).toEqual(['MIG-a', '1g.10gb', undefined]);
+    expect(environment()['SHOAL_GPU_PROFILE']).toBe(undefined);
+  });
+
   it('lets the program replace what it likes, but nothing that begins with SHOAL_', () => {
     const env = environment({ env: { MASTER_PORT: '1', MY: 'own', SHOAL_SOCKET: '/tmp/evil', SHOAL_EXTRA: 'x' } });
     expect([env['MASTER_PORT'], env['MY'], env['SHOAL_SOCKET'], env['SHOAL_EXTRA']]).toEqual(['1', 'own', '/s/x.sock', undefined]);

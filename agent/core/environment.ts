@@ -3,8 +3,7 @@
  * variables come last and may replace all but SHOAL_*, which the workload API and the SDK rely on.
  */
 import type { Launch } from '#vocabulary/assignment.ts';
-import { milliPerGpu, workerKey, type WorkerId } from '#vocabulary/job.ts';
-import { gpuMilliPerGpu } from '#vocabulary/units.ts';
+import { workerKey, type WorkerId } from '#vocabulary/job.ts';
 import { coordinatesOf } from './meshView.ts';
 import { absolutePath } from './paths.ts';
 
@@ -13,7 +12,7 @@ export interface EnvironmentContext {
   readonly rank: number;
   /** As resolved by `resolveLaunch`: folders absolute. */
   readonly launch: Launch;
-  /** UUIDs of the worker's GPUs, in the order of their assignment. */
+  /** UUIDs of the worker's GPUs, in the order of their assignment, or of its slot. */
   readonly gpuUuids: readonly string[];
   readonly socketPath: string;
   /** The agent's own; of it only PATH, HOME and LANG reach the program. */
@@ -113,7 +112,8 @@ function shoal(context: EnvironmentContext): Environment {
     SHOAL_MESH: JSON.stringify(Object.fromEntries(launch.mesh.map(({ axis, size }) => [axis, size]))),
     SHOAL_SOCKET: socketPath,
   };
-  if (milliPerGpu(launch) < gpuMilliPerGpu) env.SHOAL_GPU_SHARE = `${milliPerGpu(launch)}m`;
+  if (launch.gpuShareMilli !== null) env.SHOAL_GPU_SHARE = `${launch.gpuShareMilli}m`;
+  if (launch.gpuSlot !== undefined) env.SHOAL_GPU_PROFILE = launch.gpuSlot.profile;
   for (const [axis, coordinate] of coordinatesOf(launch, rank)) env[`SHOAL_MESH_${axis.toUpperCase()}`] = String(coordinate);
   return { ...env, ...checkpointOf(id, launch) };
 }

@@ -32,6 +32,23 @@ describe('a node', () => {
     await node.until((workers) => workers.length === 0);
   });
 
+  it('starts a worker on its slot alone, others beside it, and tells of a slot that it does not have', async () => {
+    const { machine, restart } = await open({ slots: ['3g.40gb', '3g.40gb'] });
+    const node = await restart();
+    const slot = (name: string, uuid: string) => assignedWorker(name, { gpus: [1], gpuSlot: { profile: '3g.40gb', uuid } });
+    node.assign(1, [slot('a', 'MIG-n1-1-0'), slot('b', 'MIG-n1-1-1'), slot('c', 'MIG-n1-0-0')]);
+    await node.until((workers) => workers.filter(({ state }) => state.kind === 'running').length === 2);
+    expect(machine.starts.map(({ env }) => env['CUDA_VISIBLE_DEVICES']).sort()).toEqual(['MIG-n1-1-0', 'MIG-n1-1-1']);
+    node.assign(2, [slot('c', 'MIG-n1-0-0')]);
+    for (const name of ['a', 'b']) machine.endRank(assignedWorker(name).id, 0, { exitCode: 0, signal: null });
+    await node.until(ended);
+    await node.until((workers) => workers.some(({ id, state }) => id.job === 'c' && state.kind === 'ended'));
+    expect(node.observed().find(({ id }) => id.job === 'c')?.state).toMatchObject({
+      reason: 'launch-failed',
+      message: expect.stringContaining('this node has no slot MIG-n1-0-0 of GPU 1'),
+    });
+  });
+
   it('adopts ranks that outlived its last agent, without a signal and without a start', async () => {
     const { machine, restart } = await open();
     const first = await restart();

@@ -25,7 +25,7 @@ export interface NodeParts {
   readonly clock: Clock;
   readonly folders: Folders;
   readonly sockets: (desk: WorkloadDesk) => WorkloadSockets;
-  readonly facts: Omit<LaunchFacts, 'gpuUuids'>;
+  readonly facts: Omit<LaunchFacts, 'gpus'>;
   readonly background: Background;
   readonly log: Logger;
 }
@@ -48,7 +48,7 @@ export async function startNode(parts: NodeParts): Promise<Node> {
   const loop = new NodeLoop({ journal, clock, bootId: inventory.bootId, background, log, perform: (action) => actions.perform(action) });
   const session = new ControllerSession({ loop, gpu, clock, inventory, labels: parts.labels, background, log });
   const desk = new RankDesk({ loop, clock, workFolder: parts.facts.workFolder, receipts: session.receipts() });
-  const facts: LaunchFacts = { ...parts.facts, gpuUuids: new Map(inventory.gpus.map(({ index, uuid }) => [index, uuid])) };
+  const facts: LaunchFacts = { ...parts.facts, gpus: new Map(inventory.gpus.map((gpu) => [gpu.index, gpu])) };
   const actions = new WorkerActions({ runtime, sockets: parts.sockets(desk), folders, clock, facts, background, log }, loop);
   runtime.onRankEnd(({ id, rank, exitCode, signal }) => {
     log.info({ job: id.job, attempt: id.attempt, worker: id.worker, rank, exitCode, signal }, 'rank ended');

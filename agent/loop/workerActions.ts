@@ -5,6 +5,7 @@
 import type { Logger } from 'pino';
 import { assertNever } from '#vocabulary/assert.ts';
 import { workerKey, type WorkerId } from '#vocabulary/job.ts';
+import type { GpuInfo } from '#vocabulary/topology.ts';
 import type { Action } from '../core/converge.ts';
 import { attemptFolder, environmentOf, resolveLaunch } from '../core/environment.ts';
 import type { WorkerRecord } from '../core/nodeState.ts';
@@ -19,12 +20,14 @@ import { WorkerQueues } from './workerQueues.ts';
 
 export interface LaunchFacts {
   /** By device index. */
-  readonly gpuUuids: ReadonlyMap<number, string>;
+  readonly gpus: ReadonlyMap<number, GpuInfo>;
   /** Absolute. */
   readonly workFolder: string;
   readonly networkInterface: string | null;
   readonly agentEnv: Readonly<Record<string, string | undefined>>;
 }
+
+type DeviceUuids = { readonly ok: true; readonly uuids: readonly string[] } | { readonly ok: false; readonly message: string };
 
 export interface ActionParts {
   readonly runtime: Runtime;
@@ -128,11 +131,9 @@ export class WorkerActions {
     const { runtime, facts, sockets } = this.#parts;
     const { id } = worker;
     const launch = resolveLaunch(worker.launch, facts.workFolder);
-    const gpuUuids = worker.gpus.map((gpu) => facts.gpuUuids.get(gpu));
-    const missing = worker.gpus.find((_, at) => gpuUuids[at] === undefined);
-    if (missing !== undefined) return { kind: 'failed', message: `this node has no GPU ${missing}` };
-    const known = gpuUuids.filter((uuid) => uuid !== undefined);
-    const env = environmentOf({ ...facts, id, rank, launch, gpuUuids: known, socketPath: sockets.pathOf(id) });
+    const found = this.#deviceUuids(worker);
+    if (!found.ok) return { kind: 'failed', message: found.message };
+    const env = environmentOf({ ...facts, id, rank, launch, gpuUuids: found.uuids, socketPath: sockets.pathOf(id) });
     try {
       const result = await runtime.startRank({ id, rank, launch, env });
       if (result.kind === 'started') return { kind: 'alive', pid: result.process.pid };
@@ -141,6 +142,17 @@ export class WorkerActions {
     } catch (error) {
       return { kind: 'failed', message: describeError(error) };
     }
+  }
+
+  /** What its ranks see. */
+  #deviceUuids({ gpus, launch }: WorkerRecord): DeviceUuids {
+    const { facts } = this.#parts;
+    const missing = gpus.find((gpu) => !facts.gpus.has(gpu));
+    if (missing !== undefined) return { ok: false, message: `this node has no GPU ${missing}` };
+    const slot = launch.gpuSlot?.uuid;
+    if (slot === undefined) return { ok: true, uuids: gpus.flatMap((gpu) => facts.gpus.get(gpu)?.uuid ?? []) };
+    if (gpus.some((gpu) => facts.gpus.get(gpu)?.slots?.some(({ uuid }) => uuid === slot) === true)) return { ok: true, uuids: [slot] };
+    return { ok: false, message: `this node has no slot ${slot} of GPU ${gpus.join(',')}` };
   }
 
   /** A signal must arrive: what follows in the worker's queue waits until it could be sent. */

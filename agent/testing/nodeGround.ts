@@ -6,6 +6,7 @@ import { pino } from 'pino';
 import type { AssignedWorker, Assignment, Desire } from '#vocabulary/assignment.ts';
 import { epoch, generation, jobName, jobUid } from '#vocabulary/ids.ts';
 import type { ObservedWorker } from '#vocabulary/observed.ts';
+import type { GpuSlot } from '#vocabulary/topology.ts';
 import { openFileJournal } from '../adapters/journal/fileJournal.ts';
 import { createMemoryGpus, type MemoryGpus } from '../adapters/memory/memoryGpus.ts';
 import { createMemoryMachine, type MemoryMachine, type MemoryMachineOptions } from '../adapters/memory/memoryMachine.ts';
@@ -26,6 +27,11 @@ export interface NodeGround {
   remove(): Promise<void>;
 }
 
+export interface NodeGroundOptions extends MemoryMachineOptions {
+  /** MIG profiles that each of its GPUs is divided into. */
+  readonly slots?: readonly string[];
+}
+
 export interface RunningNode extends Node {
   readonly sockets: WorkloadSockets;
   assign(at: number, workers: readonly AssignedWorker[], leader?: number): void;
@@ -35,10 +41,10 @@ export interface RunningNode extends Node {
   acknowledge(): void;
 }
 
-export async function openNodeGround(options: MemoryMachineOptions = {}): Promise<NodeGround> {
+export async function openNodeGround({ slots, ...options }: NodeGroundOptions = {}): Promise<NodeGround> {
   const folder = await mkdtemp(join(tmpdir(), 'shoal-node-'));
   const machine = createMemoryMachine(options);
-  const gpus = createMemoryGpus('n1', 4);
+  const gpus = createMemoryGpus('n1', 4, slots);
   const clock = createManualClock();
   let kill = async (): Promise<void> => undefined;
   return {
@@ -112,13 +118,14 @@ function withSteps(node: Node, sockets: WorkloadSockets): RunningNode {
 export interface WorkerShape {
   readonly gpus?: readonly number[];
   readonly processes?: number;
+  readonly gpuSlot?: GpuSlot;
   readonly desire?: Desire;
   readonly checkpoint?: string;
 }
 
 export function assignedWorker(
   name: string,
-  { gpus = [0], processes = 1, desire = { kind: 'run' }, checkpoint }: WorkerShape = {},
+  { gpus = [0], processes = 1, gpuSlot, desire = { kind: 'run' }, checkpoint }: WorkerShape = {},
 ): AssignedWorker {
   return {
     id: { job: jobUid(name), attempt: 1, worker: 0 },
@@ -133,6 +140,7 @@ export function assignedWorker(
       worldSize: processes,
       gpusPerWorker: gpus.length,
       gpuShareMilli: null,
+      ...(gpuSlot === undefined ? {} : { gpuSlot }),
       coordinatorAddress: '127.0.0.1',
       coordinatorPort: 4000,
       command: ['train'],

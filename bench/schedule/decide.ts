@@ -1,4 +1,5 @@
 import type { Room } from '#core/schedule/capacity/room.ts';
+import type { WorkerShape } from '#core/schedule/capacity/shape.ts';
 import { findPlacement } from '#core/schedule/gang/findPlacement.ts';
 import { anywhere } from '#core/schedule/gang/gangRequest.ts';
 import { createRandom } from '#sim/random.ts';
@@ -18,20 +19,19 @@ export function measureDecide(): void {
   for (const nodes of sizes) {
     const room = buildRoom(nodes);
     fillMost(room);
-    const one = measure(room, { workers: 1, gpus: 1, count: 20_000 });
-    const gang = measure(room, { workers: 256, gpus: 8, count: 2_000 });
+    const one = decideMany(room, { workers: 1, shape: partOf(1, 1000), count: 20_000 });
+    const gang = decideMany(room, { workers: 256, shape: partOf(8, 1000), count: 2_000 });
     const size = [nodes, nodes * gpusPerNode].map((value) => String(value).padStart(8)).join('');
     console.log(`  ${size}  one worker     ${describeSamples(one.samples)}`);
     console.log(`  ${size}  256 x 8 GPUs   ${describeSamples(gang.samples)} ${gang.note}`);
   }
 }
 
-function measure(
+export function decideMany(
   room: Room,
-  { workers, gpus, count }: { readonly workers: number; readonly gpus: number; readonly count: number },
+  { workers, shape, count }: { readonly workers: number; readonly shape: WorkerShape; readonly count: number },
 ): { readonly samples: Samples; readonly note: string } {
   const { capacity } = room;
-  const shape = partOf(gpus, 1000);
   const request = anywhere([{ workers, shape, segments: [] }]);
   const random = createRandom(7);
   let placed = 0;
@@ -54,7 +54,8 @@ function measure(
   return { samples, note: placed > 0 ? '' : 'exact no: fewer GPUs are free' };
 }
 
-function fillMost(room: Room): void {
+/** 6 % of the nodes stay empty, 8 % half full. */
+export function fillMost(room: Room): void {
   const random = createRandom(3);
   for (let node = 0; node < room.capacity.nodes; node += 1) {
     const fate = random.next();

@@ -12,6 +12,7 @@ import type { UserName } from '#vocabulary/ids.ts';
 import { describeWait } from '#vocabulary/reasons.ts';
 import { limits } from '../limits.ts';
 import type { Loop } from '../loop/loop.ts';
+import { placeToWire } from './jobToWire.ts';
 
 type ApplyResult = MessageInitShape<typeof ApplyResultSchema>;
 type PlanResult = MessageInitShape<typeof PlanResultSchema>;
@@ -46,7 +47,7 @@ async function planDocument(loop: Loop, user: UserName, document: Document, cont
   if (!decision.ok) return { apply, waitReason: decision.wait.kind, waitMessage: describeWait(decision.wait) };
   return {
     apply,
-    placement: decision.placement.map((place, worker) => ({ role: 'worker', worker, node: place.node, gpus: [...place.gpus] })),
+    placement: decision.placement.map(placeToWire),
   };
 }
 

@@ -12,7 +12,9 @@ import type {
   RankSchema,
   TrainingJobSchema,
   TrainingJobStatusSchema,
+  WorkerPlacementSchema,
 } from '#gen/shoal/v1/training_job_pb.js';
+import type { WorkerPlace } from '#vocabulary/job.ts';
 import { meshCoordinates, processesOf } from '#vocabulary/job.ts';
 import { describeWait } from '#vocabulary/reasons.ts';
 import type { WaitReason } from '#vocabulary/reasons.ts';
@@ -106,7 +108,7 @@ function attemptToWire(attempt: AttemptView): MessageInitShape<typeof AttemptSch
     resumedFromStep: BigInt(attempt.resume?.step ?? 0),
     lastCheckpointStep: BigInt(attempt.lastCheckpointStep),
     lastStep: BigInt(attempt.lastStep),
-    placement: attempt.placement.map((place, worker) => ({ role: 'worker', worker, node: place.node, gpus: [...place.gpus] })),
+    placement: attempt.placement.map(placeToWire),
   };
 }
 
@@ -162,4 +164,8 @@ function progressToWire(progress: NonNullable<JobView['progress']>): MessageInit
 function tokensPerSecond(progress: NonNullable<JobView['progress']>): number | null {
   const { tokens, stepSeconds, step } = progress;
   return tokens === null || stepSeconds === null || stepSeconds <= 0 || step === 0 ? null : tokens / step / stepSeconds;
+}
+
+export function placeToWire({ node, gpus, slot = '' }: WorkerPlace, worker: number): MessageInitShape<typeof WorkerPlacementSchema> {
+  return { role: 'worker', worker, node, gpus: [...gpus], slot };
 }

@@ -99,7 +99,7 @@ function holdersToWire(
 ): Pick<MessageInitShape<typeof GpuSchema>, 'job' | 'ranks' | 'holders'> {
   const holders = holdersOf(node, gpu).flatMap(({ job: uid, milli }) => {
     const job = state.jobs.get(uid);
-    return job === undefined ? [] : [{ job: job.name, ranks: ranksOn(job, node, gpu), milli }];
+    return job === undefined ? [] : [{ job: job.name, ranks: ranksOn(job, node, gpu), milli, slots: slotsOn(job, node, gpu) }];
   });
   return { job: holders[0]?.job ?? '', ranks: holders[0]?.ranks ?? [], holders };
 }
@@ -113,6 +113,13 @@ function ranksOn(job: JobView, node: NodeView, gpu: number): number[] {
   });
 }
 
+/** UUIDs of the slots of this GPU that the job has. */
+function slotsOn(job: JobView, node: NodeView, gpu: number): string[] {
+  return (currentAttempt(job)?.placement ?? []).flatMap((place) =>
+    place.node === node.name && place.gpus.includes(gpu) ? (place.slot ?? []) : [],
+  );
+}
+
 export function queueToWire(state: StateView, queue: QueueView, nowMs: number): MessageInitShape<typeof QueueSchema> {
   let pending = 0;
   let running = 0;
@@ -121,7 +128,7 @@ export function queueToWire(state: StateView, queue: QueueView, nowMs: number): 
     if (job.phase.kind === 'pending') pending += 1;
     else if (job.phase.kind === 'active') running += 1;
   }
-  const capacity = capacityMilliOf(state.nodes);
+  const capacity = capacityMilliOf(state);
   const used = [...capacity.keys()].flatMap((model) => {
     const gpuMilli = queueGpuMilli(state, queue.name, model);
     return gpuMilli > 0 ? [[model, gpuMilli] as const] : [];

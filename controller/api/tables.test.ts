@@ -156,6 +156,9 @@ test('a GPU’s readings are shown while there are any', () => {
       { job: 'b', ranks: [0, 1], milli: 700 },
     ],
   });
+  const slots = ['1g.10gb', '1g.10gb', '3g.40gb'].map((profile, at) => ({ profile, uuid: `MIG-${at}` }));
+  const divided = create(GpuSchema, { info: { model: 'H100', slots }, holders: [{ job: 'a', ranks: [0], milli: 142, slots: ['MIG-1'] }] });
+  expect(['MODEL', 'JOB'].map((name) => cell(tables.Gpu, name, divided))).toEqual(['H100 (1g.10gb 1/2, 3g.40gb 0/1)', 'a(142m)']);
   expect(['JOB', 'RANK'].map((name) => cell(tables.Gpu, name, shared))).toEqual(['a(300m),b(700m)', '0,0,1']);
   expect(['UTIL', 'MEM', 'POWER', 'TEMP'].map((name) => cell(tables.Gpu, name, create(GpuSchema, {})))).toEqual(['', '', '', '']);
 });

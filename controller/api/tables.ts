@@ -63,7 +63,7 @@ const nodeColumns: readonly ColumnOf<Node>[] = [
 const gpuColumns: readonly ColumnOf<Gpu>[] = [
   column('NODE', 0, (gpu) => gpu.node),
   column('IDX', 0, (gpu) => String(gpu.info?.index ?? '')),
-  column('MODEL', 0, (gpu) => gpu.info?.model ?? ''),
+  column('MODEL', 0, printModel),
   column('UTIL', 0, (gpu) => (gpu.sample === undefined ? '' : `${gpu.sample.utilizationPercent}%`)),
   column('MEM', 0, (gpu) =>
     gpu.sample === undefined ? '' : `${gibibytes(gpu.sample.memoryUsedBytes)}/${gibibytes(gpu.info?.memoryBytes ?? 0n)}`,
@@ -79,6 +79,15 @@ const gpuColumns: readonly ColumnOf<Gpu>[] = [
   column('NVLINK', 1, (gpu) => String(gpu.info?.nvlinkDomain ?? '')),
   column('REASON', 1, (gpu) => gpu.healthMessage),
 ];
+
+/** `H100`, or `H100 (1g.10gb 3/7)` when it is divided: of each profile the slots that somebody has. */
+function printModel({ info, holders }: Gpu): string {
+  const held = new Set(holders.flatMap(({ slots }) => slots));
+  const parts = [...Map.groupBy(info?.slots ?? [], ({ profile }) => profile)].map(
+    ([profile, slots]) => `${profile} ${slots.filter(({ uuid }) => held.has(uuid)).length}/${slots.length}`,
+  );
+  return parts.length === 0 ? (info?.model ?? '') : `${info?.model ?? ''} (${parts.join(', ')})`;
+}
 
 /** `chat`, or `chat(300m)` when it holds a part. */
 const printHolder = ({ job, milli }: GpuHolder): string => (milli === 1000 ? job : `${job}(${milli}m)`);
@@ -121,6 +130,7 @@ function column<T>(name: string, priority: 0 | 1, cell: (object: T, nowMs: numbe
 function jobGpus({ spec }: TrainingJob): string {
   const shareMilli = parseQuantityMilli(spec?.gpuShare ?? '');
   const workers = spec?.workers ?? 0;
+  if (spec !== undefined && spec.gpuProfile !== '') return `${workers} x ${spec.gpuProfile}`;
   return shareMilli === undefined ? String(workers * (spec?.gpusPerWorker ?? 0)) : String((workers * shareMilli) / gpuMilliPerGpu);
 }
 

@@ -20,8 +20,29 @@ export interface Policy {
   readonly coordinatorPorts: { readonly first: number; readonly count: number };
   /** What starting an attempt again costs beside the work since its last checkpoint: of every GPU, this time. */
   readonly restartCostMs: number;
+  /** Whether who has had much may be stopped for who has had little (queues/standing.ts); without it nobody is, and the order knows no levels. */
+  readonly timeSlicing: boolean;
+  /** GPU-time at which a job's level grows: first in GPU-milliseconds, then the factor from one to the next, and how many there are. */
+  readonly attainedLevels: { readonly firstMs: number; readonly factor: number; readonly count: number };
+  /** A declared `maxRuntime` of at most this keeps a job from being stopped for who has had less. */
+  readonly declaredRuntimeMaxMs: number;
+  /** Who waits so long in one go is overdue: it goes first in its queue ... */
+  readonly overdueAfterMs: number;
+  /** ... and is safe for so long once it runs. */
+  readonly overdueRunMs: number;
   /** Searches for victims in one pass; a search walks the cluster. */
   readonly victimSearchesPerPassMax: number;
+  /**
+   * Moves of running jobs that make a hole for a gang may cost each of its GPUs so much, and no more than it has waited:
+   * work since their last checkpoints, and restarts. 0: nobody is moved.
+   */
+  readonly moveBudgetMs: number;
+  /** Searches for such moves in one pass; a search walks the cluster. */
+  readonly moveSearchesPerPassMax: number;
+  /** Time between two passes that search, unless it is known when there will be something to find. */
+  readonly moveSearchPauseMs: number;
+  /** Jobs moved for one gang. */
+  readonly movesPerPlanMax: number;
   /** From the end that a job promised until its GPUs are free: to notice it, to kill, to be told. */
   readonly stopSlackMs: number;
   /** Waiting jobs of each queue that get a reservation in a pass: 0 none, 1 EASY backfill, many conservative backfill. */

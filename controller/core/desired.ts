@@ -1,6 +1,7 @@
 import type { AssignedWorker, Assignment, Desire, Launch } from '#vocabulary/assignment.ts';
 import type { NodeName } from '#vocabulary/ids.ts';
 import { generation } from '#vocabulary/ids.ts';
+import type { WorkerPlace } from '#vocabulary/job.ts';
 import { processesOf, workerKey } from '#vocabulary/job.ts';
 import { currentAttempt } from './state/state.ts';
 import type { AttemptView, JobView, StateView } from './state/view.ts';
@@ -16,7 +17,12 @@ export function desiredFor(state: StateView, name: NodeName): Assignment {
     const desire = desireOf(attempt);
     for (const [worker, place] of attempt.placement.entries()) {
       if (place.node !== name || attempt.workers[worker]?.state === 'lost') continue;
-      workers.push({ id: { job: uid, attempt: attempt.number, worker }, gpus: place.gpus, launch: launchOf(job, attempt, worker), desire });
+      workers.push({
+        id: { job: uid, attempt: attempt.number, worker },
+        gpus: place.gpus,
+        launch: launchOf(job, attempt, { worker, place }),
+        desire,
+      });
     }
   }
   const keyed = workers.map((worker) => ({ worker, key: workerKey(worker.id) })).sort((left, right) => (left.key < right.key ? -1 : 1));
@@ -30,7 +36,7 @@ function desireOf(attempt: AttemptView): Desire {
   return { kind: 'run' };
 }
 
-function launchOf(job: JobView, attempt: AttemptView, worker: number): Launch {
+function launchOf(job: JobView, attempt: AttemptView, { worker, place }: { readonly worker: number; readonly place: WorkerPlace }): Launch {
   const { spec } = job;
   const processes = processesOf(spec);
   const { command, env, workingDirectory, cpuMilli, memoryBytes } = spec.template;
@@ -43,6 +49,7 @@ function launchOf(job: JobView, attempt: AttemptView, worker: number): Launch {
     worldSize: spec.workers * processes,
     gpusPerWorker: spec.gpusPerWorker,
     gpuShareMilli: spec.gpuShareMilli,
+    ...(place.slot === undefined || spec.gpuProfile === null ? {} : { gpuSlot: { profile: spec.gpuProfile, uuid: place.slot } }),
     coordinatorAddress: attempt.coordinator.address,
     coordinatorPort: attempt.coordinator.port,
     command,

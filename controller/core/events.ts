@@ -74,7 +74,10 @@ export type JobEvent =
       readonly victims: readonly JobUid[];
       readonly placement: Placement;
       readonly model: string | null;
+      /** Victims that lose nothing: a place elsewhere, on the same model, is kept for each. Absent: none. */
+      readonly moves?: readonly MovedTo[];
     }
+  /** Of a job that was asked to move: the place kept for it is kept no more. */
   | { readonly kind: 'NominationDropped'; readonly uid: JobUid; readonly message: string }
   /** From now on what becomes free of this place is kept for the job until it fits. One that starts has none any more. */
   | { readonly kind: 'TargetChosen'; readonly uid: JobUid; readonly placement: Placement; readonly model: string | null }
@@ -82,6 +85,14 @@ export type JobEvent =
   /** It is over without an attempt that could end: nothing of it ran, or what ran had left. */
   | { readonly kind: 'JobExpired'; readonly uid: JobUid; readonly reason: StopReason; readonly message: string }
   | { readonly kind: 'JobRemoved'; readonly uid: JobUid; readonly name: JobName };
+
+/** Where a job that is asked to move starts again. */
+export interface MovedTo {
+  readonly uid: JobUid;
+  readonly placement: Placement;
+  /** What the move costs each of its GPUs: the work since its last checkpoint, and the restart. */
+  readonly costMs: number;
+}
 
 /** Which of how many jobs of which array a job is. */
 export interface ArrayTask {
@@ -125,6 +136,8 @@ export type AttemptEvent =
       readonly stage: SuspendStage;
       readonly graceMs: number;
       readonly reason: LeaveReason;
+      /** Why it is asked, for its user. Absent: the reason says all. */
+      readonly message?: string;
     })
   /** Nobody needs its place any more: it runs on. Only before a stop step was decided. */
   | (OfAttempt & { readonly kind: 'SuspendCancelled' })
@@ -163,7 +176,7 @@ export type AttemptEvent =
     });
 
 /** Why an attempt is asked to leave with a checkpoint. */
-export type LeaveReason = 'Suspended' | 'Drained' | 'Preempted' | 'Deleted';
+export type LeaveReason = 'Suspended' | 'Drained' | 'Preempted' | 'Moved' | 'Deleted';
 
 export type WorkerRecordState = 'assigned' | 'starting' | 'running' | 'stopping' | 'ended' | 'lost';
 

@@ -14,6 +14,7 @@ import type { AttemptView, JobView, StateView } from './state/view.ts';
 export function findBrokenPromises(state: StateView, policy: Pick<Policy, 'levels'>): readonly string[] {
   return [
     ...checkHolds(state),
+    ...checkSlots(state),
     ...checkGangs(state, policy),
     ...checkExclusive(state, policy),
     ...checkPending(state),
@@ -44,6 +45,25 @@ function* checkHolds(state: StateView): Generator<string> {
       const said = printHolds(index.map(({ job, milli }): [string, number] => [job, milli]));
       const want = printHolds(holds.get(key) ?? []);
       if (said !== want) yield `GPU ${key}: index says ${said}, placements say ${want}`;
+    }
+  }
+}
+
+/** A slot has one worker, who asked for its profile, and on a GPU that is divided nobody has anything else. */
+function* checkSlots(state: StateView): Generator<string> {
+  const given = new Map<string, string>();
+  for (const job of state.jobs.values()) {
+    for (const { node, gpus, slot } of currentAttempt(job)?.placement ?? []) {
+      const infos = state.nodes.get(node)?.inventory.gpus.filter((info) => gpus.includes(info.index)) ?? [];
+      for (const { index, slots } of infos) {
+        const profile = slots?.find(({ uuid }) => uuid === slot)?.profile ?? null;
+        if (profile !== job.spec.gpuProfile || (profile === null) !== (slots === undefined))
+          yield `job ${job.name} wants ${job.spec.gpuProfile ?? 'no slot'}, and has ${profile ?? 'none'} of GPU ${index} of ${node}`;
+      }
+      if (slot === undefined) continue;
+      const key = `${node}/${slot}`;
+      if (given.has(key)) yield `slot ${key} is given to ${given.get(key) ?? ''} and to ${job.name}`;
+      given.set(key, job.name);
     }
   }
 }

@@ -40,9 +40,11 @@ export function step(state: State, inputs: readonly Input[], context: Context): 
   const replies = inputs.map((input) => onInput(turn, input));
   const timeCame = state.wakeAtMs !== null && context.nowMs >= state.wakeAtMs;
   if (!state.scheduleDirty && !timeCame) return { events, replies, waits: null, more: false };
-  const { waits, more, wakeAtMs } = runPass(turn);
+  const { waits, more, wakeAtMs, awaitsSave, movesFromMs } = runPass(turn);
   state.scheduleDirty = more;
   state.wakeAtMs = wakeAtMs;
+  state.awaitsSave = awaitsSave;
+  state.movesFromMs = movesFromMs;
   return { events, replies, waits, more };
 }
 

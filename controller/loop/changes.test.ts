@@ -1,7 +1,10 @@
 import { describe, expect, test } from 'vitest';
-import { applyJob, FakeCluster } from '#test/simulation/fakeCluster.ts';
+import { printSnapshot, restoreSnapshot } from '#core/state/snapshot.ts';
+import { step as stepCore } from '#core/step.ts';
+import { applyJob, FakeCluster, policy } from '#test/simulation/fakeCluster.ts';
 import { jobName, userName } from '#vocabulary/ids.ts';
 import { Changes } from './changes.ts';
+import { parseSnapshot } from './logLine.ts';
 
 /** A cluster whose steps are told to `changes`, as the loop does it. */
 function watched(max = 1_000): {
@@ -49,6 +52,17 @@ describe('changes after a revision', () => {
     expect(changes.after(from, 'Node')).toEqual(['n1']);
     expect(changes.after(from, 'Gpu')).toEqual(['n1']);
     expect(changes.after(from, 'Queue')).toEqual(['default']);
+  });
+
+  test('tell of the nodes of each step alone, also when the state is another one after a recovery', () => {
+    const { cluster, changes, step } = watched();
+    const first = step([applyJob('a', { gpusPerWorker: 2 })]);
+    const second = step([applyJob('b')]);
+    expect(changes.after(first, 'Node')).toEqual(['n2']);
+    const recovered = restoreSnapshot(parseSnapshot(printSnapshot(cluster.view)));
+    const { events } = stepCore(recovered, [applyJob('c')], { nowMs: cluster.nowMs, policy });
+    changes.add(recovered, events);
+    expect(changes.after(second, 'Node')).toEqual(['n2']);
   });
 
   test('tell of a removed job by its name, and of its queue', () => {

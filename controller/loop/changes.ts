@@ -1,6 +1,6 @@
 import type { StampedEvent } from '#core/events.ts';
 import type { StateView } from '#core/state/view.ts';
-import type { JobUid } from '#vocabulary/ids.ts';
+import type { JobUid, NodeName } from '#vocabulary/ids.ts';
 
 /** Kinds that can be watched. */
 export type ObjectKind = 'TrainingJob' | 'Queue' | 'Node' | 'Gpu' | 'Event';
@@ -21,6 +21,8 @@ export class Changes {
   readonly #max: number;
   /** Changes after this revision are all here. */
   #completeAfter: number;
+  /** Whose changed nodes were read, and up to where: after a recovery it is another state with a list of its own. */
+  #nodesRead: { readonly list: StateView['changedNodes']; readonly upTo: number } | null = null;
 
   constructor(max: number, startRevision: number) {
     this.#max = max;
@@ -36,14 +38,20 @@ export class Changes {
       for (const change of changesOf(state, event)) this.#entries.push({ revision, ...change });
       this.#entries.push({ revision, kind: 'Event', name: String(revision) });
     }
-    // A node changes with every gang that comes to it or leaves it; it remembers when.
-    for (const node of state.nodes.values()) {
-      if (node.changedAt <= before) continue;
-      this.#entries.push({ revision, kind: 'Node', name: node.name }, { revision, kind: 'Gpu', name: node.name });
-    }
+    for (const name of this.#changedNodes(state, before))
+      this.#entries.push({ revision, kind: 'Node', name }, { revision, kind: 'Gpu', name });
     if (this.#entries.length <= this.#max * 2) return;
     const dropped = this.#entries.splice(0, this.#entries.length - this.#max);
     this.#completeAfter = dropped.at(-1)?.revision ?? this.#completeAfter;
+  }
+
+  /** A node changes with every gang that comes to it or leaves it. All are looked at only when there is no list of those that changed. */
+  #changedNodes(state: StateView, after: number): readonly NodeName[] {
+    const { changedNodes, nodes } = state;
+    const listed = this.#nodesRead?.list === changedNodes ? changedNodes.since(this.#nodesRead.upTo) : null;
+    this.#nodesRead = { list: changedNodes, upTo: changedNodes.end };
+    if (listed !== null) return [...new Set(listed)];
+    return [...nodes.values()].filter((node) => node.changedAt > after).map((node) => node.name);
   }
 
   /** Names of this kind that changed after the revision, each once, oldest change first; null: too old to say. */

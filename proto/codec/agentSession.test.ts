@@ -67,15 +67,20 @@ const hellos: fc.Arbitrary<Hello> = fc.record({
     memoryBytes: uint64,
     os: word,
     gpus: fc.uniqueArray(
-      fc.record({
-        index: uint32,
-        uuid: word,
-        model: word,
-        memoryBytes: uint64,
-        pciBusId: word,
-        numaNode: uint32,
-        nvlinkDomain: orNull(uint32),
-      }),
+      fc
+        .record({
+          index: uint32,
+          uuid: word,
+          model: word,
+          memoryBytes: uint64,
+          pciBusId: word,
+          numaNode: uint32,
+          nvlinkDomain: orNull(uint32),
+          division: fc.constantFrom([], [], ['1g.10gb', '3g.40gb'], ['7g.80gb']),
+        })
+        .map(({ division, ...gpu }) =>
+          division.length === 0 ? gpu : { ...gpu, slots: division.map((profile, at) => ({ profile, uuid: `MIG-${gpu.index}-${at}` })) },
+        ),
       { selector: ({ index }) => index },
     ),
   }),
@@ -96,7 +101,7 @@ const reports: fc.Arbitrary<Report> = fc.record({
   ),
 });
 
-const launch: fc.Arbitrary<Launch> = fc.record({
+const wholeLaunch: fc.Arbitrary<Launch> = fc.record({
   jobName: name.map(jobName),
   workers: uint32,
   nodeRank: uint32,
@@ -117,6 +122,10 @@ const launch: fc.Arbitrary<Launch> = fc.record({
     fc.record({ directory: word, resume: orNull(fc.record({ step: uint64, path: word })), keep: orNull(count), intervalMs: orNull(count) }),
   ),
 });
+const launch: fc.Arbitrary<Launch> = fc.oneof(
+  wholeLaunch,
+  wholeLaunch.map((whole) => ({ ...whole, gpuShareMilli: null, gpuSlot: { profile: '1g.10gb', uuid: 'MIG-a' } })),
+);
 const desire: fc.Arbitrary<Desire> = fc.oneof(
   fc.constant({ kind: 'run' as const }),
   fc.record({ kind: fc.constant('stop' as const), graceMs: uint32, reason: word }),

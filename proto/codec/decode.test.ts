@@ -63,7 +63,7 @@ describe('what a manifest is', () => {
 
 describe('bad fields, each with its whole message', () => {
   const known =
-    'after, array, checkpoint, deadline, elastic, gpuModel, gpuShare, gpusPerWorker, maxRuntime, mesh, minRuntime, notBefore, placement, preemptible, priority, processesPerWorker, queue, restarts, spares, template, workers';
+    'after, array, checkpoint, deadline, elastic, gpuModel, gpuProfile, gpuShare, gpusPerWorker, maxRuntime, mesh, minRuntime, notBefore, placement, preemptible, priority, processesPerWorker, queue, restarts, spares, template, workers';
   const text = 'text of at most 131072 characters';
   test.each<[string, object, string]>([
     ['misspelled', { gpusPerworker: 1 }, 'spec.gpusPerworker: unknown field `gpusPerworker`; did you mean `gpusPerWorker`?'],
@@ -108,6 +108,11 @@ describe('bad fields, each with its whole message', () => {
       'bytes',
       { template: { ...template, resources: { memory: '4GB' } } },
       'spec.template.resources.memory: "4GB" is not allowed; allowed: an amount of memory such as 512Mi, 64Gi or 1.5G',
+    ],
+    [
+      'a GPU profile',
+      { gpuProfile: '1g10gb' },
+      'spec.gpuProfile: "1g10gb" is not allowed; allowed: a MIG profile such as 1g.10gb or 1g.10gb+me',
     ],
     [
       'a GPU model',

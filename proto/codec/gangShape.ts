@@ -13,13 +13,15 @@ export interface GangShape {
   readonly workers: number;
   readonly gpusPerWorker: number;
   readonly gpuShareMilli: number | null;
+  readonly gpuProfile: string | null;
   readonly mesh: Mesh;
 }
 
-type ShapeFields = Pick<TrainingJobSpec, 'workers' | 'gpusPerWorker' | 'gpuShare' | 'processesPerWorker' | 'mesh'>;
+type ShapeFields = Pick<TrainingJobSpec, 'workers' | 'gpusPerWorker' | 'gpuShare' | 'gpuProfile' | 'processesPerWorker' | 'mesh'>;
 
 /** What it finds wrong goes to `problems`; the shape is then of no use. */
 export function compileGangShape(spec: ShapeFields, problems: Problems): GangShape {
+  if (spec.gpuProfile !== '') return compileSlots(spec, problems);
   if (spec.gpuShare !== '') return compileShare(spec, problems);
   const mesh = meshAxes.flatMap((axis) => {
     const size = spec.mesh[axis];
@@ -34,7 +36,7 @@ export function compileGangShape(spec: ShapeFields, problems: Problems): GangSha
       `workers ${workers} x gpusPerWorker ${gpusPerWorker} = ${workers * gpusPerWorker} GPUs; allowed: at most ${worldSizeMax}`,
     );
   }
-  return { workers, gpusPerWorker, gpuShareMilli: null, mesh };
+  return { workers, gpusPerWorker, gpuShareMilli: null, gpuProfile: null, mesh };
 }
 
 /** Workers that have a part of one GPU each: nothing that speaks of whole GPUs goes with it. */
@@ -46,11 +48,23 @@ function compileShare(spec: ShapeFields, problems: Problems): GangShape {
       `${excerpt(spec.gpuShare)} is out of range; allowed: more than 0 and less than 1 (whole GPUs: gpusPerWorker)`,
     );
   }
-  const given = `given, but spec.gpuShare ${spec.gpuShare} is a part of one GPU`;
+  judgeWholeGpuFields(spec, `given, but spec.gpuShare ${spec.gpuShare} is a part of one GPU`, problems);
+  return { workers: spec.workers ?? 1, gpusPerWorker: 1, gpuShareMilli, gpuProfile: null, mesh: [] };
+}
+
+/** Workers that have a slot each. */
+function compileSlots(spec: ShapeFields, problems: Problems): GangShape {
+  const { gpuProfile } = spec;
+  const given = `given, but spec.gpuProfile ${gpuProfile} is one slot of one GPU`;
+  if (spec.gpuShare !== '') problems.add('spec.gpuShare', `${excerpt(spec.gpuShare)} is ${given}: a slot is never shared`);
+  judgeWholeGpuFields(spec, given, problems);
+  return { workers: spec.workers ?? 1, gpusPerWorker: 1, gpuShareMilli: null, gpuProfile, mesh: [] };
+}
+
+function judgeWholeGpuFields(spec: ShapeFields, given: string, problems: Problems): void {
   if (spec.gpusPerWorker !== undefined) problems.add('spec.gpusPerWorker', given);
   if (Object.keys(spec.mesh).length > 0) problems.add('spec.mesh', given);
   if (spec.processesPerWorker === 'gpu') problems.add('spec.processesPerWorker', `gpu is ${given}`);
-  return { workers: spec.workers ?? 1, gpusPerWorker: 1, gpuShareMilli, mesh: [] };
 }
 
 function derivedWorkers(mesh: Mesh, gpusPerWorker: number, problems: Problems): number {

@@ -9,6 +9,7 @@ import type { Launch, LaunchCheckpoint } from '#vocabulary/assignment.ts';
 import { jobName, namePattern } from '#vocabulary/ids.ts';
 import { meshAxes } from '#vocabulary/job.ts';
 import { gpuMilliPerGpu } from '#vocabulary/units.ts';
+import { gpuSlotFromWire } from './inventoryWire.ts';
 import { matching, oneOf, optionalSafeInteger, refuseField, safeInteger, zeroAsNull } from './wireValue.ts';
 
 export function launchFromWire(wire: WireLaunch, field: string): Launch {
@@ -23,6 +24,7 @@ export function launchFromWire(wire: WireLaunch, field: string): Launch {
     worldSize: wire.worldSize,
     gpusPerWorker: wire.gpusPerWorker,
     gpuShareMilli: shareFromWire(wire, field),
+    ...(wire.gpuSlot === undefined ? {} : { gpuSlot: gpuSlotFromWire(wire.gpuSlot, `${field}.gpu_slot`) }),
     coordinatorAddress: wire.coordinatorAddress,
     coordinatorPort: wire.coordinatorPort,
     command: wire.command,

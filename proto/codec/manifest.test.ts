@@ -93,6 +93,7 @@ describe('a job', () => {
       workers: 1,
       gpusPerWorker: 1,
       gpuShareMilli: null,
+      gpuProfile: null,
       processesPerWorker: 'worker',
       mesh: [],
       constraints: [],

@@ -1,4 +1,5 @@
 /** The named forms that `FieldRules.format` may give a string: a test, and what to tell who got it wrong. */
+import { isGpuProfile } from '#vocabulary/gpuProfile.ts';
 import { namePattern } from '#vocabulary/ids.ts';
 import { parseTimestampMs } from '#vocabulary/timestamp.ts';
 import { parseBytes, parseDurationMs, parseQuantityMilli } from '#vocabulary/units.ts';
@@ -28,6 +29,7 @@ export const textFormats = {
     allowed: 'a GPU model such as H100: at most 63 letters, digits, "-", "_" and "."',
     takesNumbers: false,
   },
+  gpuProfile: { matches: isGpuProfile, allowed: 'a MIG profile such as 1g.10gb or 1g.10gb+me', takesNumbers: false },
   label: {
     matches: (text) => labelValue.test(text),
     allowed: 'a label value: at most 63 letters, digits, "-", "_" and ".", with a letter or digit at both ends',

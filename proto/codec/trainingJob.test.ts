@@ -154,6 +154,18 @@ test('a job may have a part of a GPU for each worker', () => {
   expect(spec).toMatchObject({ workers: 3, gpusPerWorker: 1, gpuShareMilli: 250, mesh: [] });
 });
 
+test('a job may have a slot for each worker, and then nothing that speaks of whole GPUs or of parts', () => {
+  const { spec } = compiledJob(job({ workers: 3, gpuProfile: '1g.10gb' }));
+  expect(spec).toMatchObject({ workers: 3, gpusPerWorker: 1, gpuShareMilli: null, gpuProfile: '1g.10gb', mesh: [] });
+  const all = { gpuProfile: '1g.10gb', gpuShare: '500m', gpusPerWorker: 1, mesh: { data: 1 }, processesPerWorker: 'gpu' };
+  expect(problemsOf(job(all))).toEqual([
+    'spec.gpuShare: "500m" is given, but spec.gpuProfile 1g.10gb is one slot of one GPU: a slot is never shared',
+    'spec.gpusPerWorker: given, but spec.gpuProfile 1g.10gb is one slot of one GPU',
+    'spec.mesh: given, but spec.gpuProfile 1g.10gb is one slot of one GPU',
+    'spec.processesPerWorker: gpu is given, but spec.gpuProfile 1g.10gb is one slot of one GPU',
+  ]);
+});
+
 test('a job has no array whose last name would be too long', () => {
   const long = job({ array: { count: 101 } }, 'a'.repeat(61));
   expect(problemsOf(long)).toEqual([`metadata.name: the array's last job "${'a'.repeat(58)}… has 65 characters; allowed: 63`]);
@@ -181,16 +193,18 @@ const gangs = fc
     tensor: fc.integer({ min: 1, max: 8 }),
     hasMesh: fc.boolean(),
   })
-  .map(({ gpusPerWorker, data, tensor, hasMesh }): Pick<JobSpec, 'gpusPerWorker' | 'workers' | 'gpuShareMilli' | 'mesh'> => {
+  .map(({ gpusPerWorker, data, tensor, hasMesh }): Pick<JobSpec, 'gpusPerWorker' | 'workers' | 'gpuShareMilli' | 'gpuProfile' | 'mesh'> => {
     const mesh: Mesh = [
       { axis: 'data', size: data },
       { axis: 'context', size: gpusPerWorker },
       { axis: 'tensor', size: tensor },
     ];
-    if (hasMesh) return { gpusPerWorker, gpuShareMilli: null, workers: data * tensor, mesh };
+    const whole = { gpusPerWorker, gpuShareMilli: null, gpuProfile: null };
+    if (hasMesh) return { ...whole, workers: data * tensor, mesh };
+    if (gpusPerWorker > 2) return { ...whole, workers: data, mesh: [] };
     return gpusPerWorker === 1
-      ? { gpusPerWorker, gpuShareMilli: tensor * 111, workers: data, mesh: [] }
-      : { gpusPerWorker, gpuShareMilli: null, workers: data, mesh: [] };
+      ? { ...whole, gpuShareMilli: tensor * 111, workers: data, mesh: [] }
+      : { ...whole, gpusPerWorker: 1, gpuProfile: `${Math.min(tensor, 7)}g.10gb`, workers: data, mesh: [] };
   });
 
 const ms = fc.integer({ min: 1, max: 10 ** 11 });
@@ -266,6 +280,6 @@ const jobSpecs: fc.Arbitrary<JobSpec> = fc
     ...gang,
     ...placement,
     ...timing,
-    processesPerWorker: gang.gpuShareMilli === null ? processesPerWorker : 'worker',
+    processesPerWorker: gang.gpuShareMilli === null && gang.gpuProfile === null ? processesPerWorker : 'worker',
     elastic: null,
   }));

@@ -123,7 +123,7 @@ export function jobSpecToWire(spec: JobSpec): TrainingJobSpec {
     preemptible: spec.preemptible,
     gpuModel: [...spec.gpuModels],
     workers: spec.workers,
-    ...(spec.gpuShareMilli === null ? { gpusPerWorker: spec.gpusPerWorker } : { gpuShare: formatQuantity(spec.gpuShareMilli) }),
+    ...gpusToJson(spec),
     processesPerWorker: spec.processesPerWorker,
     mesh: Object.fromEntries(spec.mesh.map(({ axis, size }) => [axis, size])),
     ...placementToJson(spec),
@@ -133,6 +133,11 @@ export function jobSpecToWire(spec: JobSpec): TrainingJobSpec {
     template: templateToJson(template),
   };
   return withUnserved(TrainingJobSpecSchema, json, spec.unserved, 'spec');
+}
+
+function gpusToJson({ gpusPerWorker, gpuShareMilli, gpuProfile }: JobSpec): JsonObject {
+  if (gpuProfile !== null) return { gpuProfile };
+  return gpuShareMilli === null ? { gpusPerWorker } : { gpuShare: formatQuantity(gpuShareMilli) };
 }
 
 function checkpointToJson({ directory, intervalMs, graceMs, keep }: CheckpointSpec): JsonObject {

@@ -1,5 +1,6 @@
 import type { Epoch, Generation, JobName } from './ids.ts';
 import type { Mesh, WorkerId } from './job.ts';
+import type { GpuSlot } from './topology.ts';
 
 /** The whole desired set of one node. A worker that the node has and that is not named here is killed. */
 export interface Assignment {
@@ -41,6 +42,8 @@ export interface Launch {
   readonly gpusPerWorker: number;
   /** 1..999: the worker has so many thousandths of its one GPU, and others may have the rest. null: whole GPUs. */
   readonly gpuShareMilli: number | null;
+  /** The worker has this slot of its one GPU, and others may have the rest. Absent: whole GPUs, or a part. */
+  readonly gpuSlot?: GpuSlot;
   readonly coordinatorAddress: string;
   readonly coordinatorPort: number;
   readonly command: readonly string[];

@@ -1,4 +1,6 @@
 import type { JobName, JobUid, NodeName, QueueName } from './ids.ts';
+import type { GpuProfile } from './gpuProfile.ts';
+import { profileMilli } from './gpuProfile.ts';
 import { gpuMilliPerGpu } from './units.ts';
 
 /** Parallel axes from the slowest varying to the fastest: neighbours in the last one talk most. */
@@ -16,10 +18,12 @@ export interface JobSpec {
   /** Accepted models, first choice first; empty: any one model. */
   readonly gpuModels: readonly string[];
   readonly workers: number;
-  /** 1 when the worker has a part of one. */
+  /** 1 when the worker has a part or a slot of one. */
   readonly gpusPerWorker: number;
   /** The part of one GPU that each worker gets, 1..999 thousandths; null: whole GPUs. */
   readonly gpuShareMilli: number | null;
+  /** Each worker gets one slot of this profile; null: whole GPUs, or parts. Never together with `gpuShareMilli`. */
+  readonly gpuProfile: GpuProfile | null;
   readonly processesPerWorker: 'worker' | 'gpu';
   readonly mesh: Mesh;
   readonly constraints: readonly LevelConstraint[];
@@ -78,6 +82,7 @@ export interface DependencySpec {
 /** What a spec holds that asks for none of these. Fields that came after version 0.1: older logs lack them. */
 export const unaskedSpec = {
   gpuShareMilli: null,
+  gpuProfile: null,
   segments: [],
   spread: null,
   exclusive: null,
@@ -117,14 +122,16 @@ export function processesOf(spec: Pick<JobSpec, 'processesPerWorker' | 'gpusPerW
 }
 
 /** What a worker takes of each of its GPUs: 1000 of a whole one. */
-export function milliPerGpu({ gpuShareMilli }: { readonly gpuShareMilli: number | null }): number {
-  return gpuShareMilli ?? gpuMilliPerGpu;
+export function milliPerGpu({ gpuShareMilli, gpuProfile }: Pick<JobSpec, 'gpuShareMilli' | 'gpuProfile'>): number {
+  return gpuProfile === null ? (gpuShareMilli ?? gpuMilliPerGpu) : profileMilli(gpuProfile);
 }
 
 /** A worker's place: a node and device indices of it. The n-th place of a gang is worker n's. */
 export interface WorkerPlace {
   readonly node: NodeName;
   readonly gpus: readonly number[];
+  /** UUID of the slot that it has of its one GPU; absent: whole GPUs, or a part. */
+  readonly slot?: string;
 }
 /** In worker order. */
 export type Placement = readonly WorkerPlace[];
@@ -150,6 +157,7 @@ export const stopReasons = [
   'Suspended',
   'Drained',
   'Preempted',
+  'Moved',
   'Succeeded',
 ] as const;
 export type StopReason = (typeof stopReasons)[number];

@@ -16,6 +16,8 @@ export type WaitReason =
       readonly kept?: number;
     }
   | { readonly kind: 'NoSuchGpuModel'; readonly wanted: readonly string[]; readonly present: readonly string[] }
+  /** `present`: profiles of slots that the cluster has on the models that were wanted. */
+  | { readonly kind: 'NoSuchGpuProfile'; readonly wanted: string; readonly present: readonly string[] }
   | { readonly kind: 'LevelTooSmall'; readonly wanted: GangShape; readonly level: string; readonly best: number }
   | {
       readonly kind: 'QueueLimit';
@@ -73,6 +75,8 @@ export function describeWait(wait: WaitReason): string {
       return `${gang(wait.wanted)} wanted${wait.model === null ? '' : ` on ${wait.model}`}; ${wait.slots} of ${wait.wanted.workers} workers fit now (${wait.free} GPUs free${wait.kept === undefined ? '' : `, ${wait.kept} more are kept for jobs ahead`})`;
     case 'NoSuchGpuModel':
       return `${wait.wanted.length === 0 ? 'GPUs' : `GPU model ${wait.wanted.join(' or ')}`} wanted; the cluster has ${wait.present.length === 0 ? 'no GPUs' : wait.present.join(', ')}`;
+    case 'NoSuchGpuProfile':
+      return `slots of ${wait.wanted} wanted; ${wait.present.length === 0 ? 'no such GPU of the cluster is divided into slots' : `the cluster has slots of ${wait.present.join(', ')}`}`;
     case 'LevelTooSmall':
       return `${gang(wait.wanted)} wanted inside one ${wait.level}; the best ${wait.level} has room for ${wait.best} workers now`;
     case 'QueueLimit':

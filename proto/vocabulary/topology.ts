@@ -1,3 +1,5 @@
+import type { GpuProfile } from './gpuProfile.ts';
+
 /** Levels from the outermost to the node itself; names and depth are cluster configuration. */
 export type Levels = readonly string[];
 export const defaultLevels: Levels = ['zone', 'block', 'rack', 'node'];
@@ -25,6 +27,15 @@ export interface GpuInfo {
   readonly numaNode: number;
   /** GPUs of one node with the same number talk over NVLink; null: PCIe only. */
   readonly nvlinkDomain: number | null;
+  /** In MIG mode: the fixed slots that it is divided into, at least one; it is given away by slots only. Absent: it is whole. */
+  readonly slots?: readonly GpuSlot[];
+}
+
+/** A MIG device. */
+export interface GpuSlot {
+  readonly profile: GpuProfile;
+  /** Distinct within the node. */
+  readonly uuid: string;
 }
 
 /** A domain's identity: its path joined, so that rack r1 of block b1 differs from r1 of b2. */

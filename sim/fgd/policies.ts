@@ -2,17 +2,19 @@ import { compileOutlook } from '#core/schedule/leftover.ts';
 import type { NodeRoom, PopularShape, ShapeRequest } from '#core/schedule/fragmentation.ts';
 import { fitsRoom, fragmentationMilli, gpuChoices, roomAfter, sumIdle } from '#core/schedule/fragmentation.ts';
 import { FragmentationIndex } from '#core/schedule/fragmentationIndex.ts';
-import { noPopularShapes, notePopular } from '#core/schedule/popularShapes.ts';
+import { lookAtPopular, noPopularShapes, notePopular } from '#core/schedule/popularShapes.ts';
 import { GoRandom } from './goRandom.ts';
 import type { Placer } from './inflation.ts';
+import { placeLive } from './livePlacer.ts';
 import type { OpenbNode } from './openbLists.ts';
 import { countShapes, typicalShapes } from './openbLists.ts';
 
 /**
  * Policies of the inflation experiment: those of the FGD paper as its simulator has them, and Shoal's own code.
  * `shoal` knows the popularity of the list, as FGD does; `shoal-live` starts with nothing and learns from what arrives.
+ * `live` is the placement code of the controller's passes, `live-tight` the same without what was asked of late.
  */
-export const policies = ['random', 'firstfit', 'bestfit', 'dotprod', 'fgd', 'shoal', 'shoal-live'] as const;
+export const policies = ['random', 'firstfit', 'bestfit', 'dotprod', 'fgd', 'shoal', 'shoal-live', 'live', 'live-tight'] as const;
 
 export type Policy = (typeof policies)[number];
 
@@ -39,6 +41,10 @@ export function openPlacer(policy: Policy, ground: Ground): Placer {
     }
     case 'shoal':
       return placeByIndex(ground, countShapes(ground.pods));
+    case 'live':
+      return placeLive(ground.nodes, { learns: true });
+    case 'live-tight':
+      return placeLive(ground.nodes, { learns: false });
     case 'shoal-live':
       return placeLearning(ground);
   }
@@ -138,18 +144,16 @@ function placeByIndex({ nodes }: Ground, shapes: readonly PopularShape[]): Place
   return placeWith(new FragmentationIndex(compileOutlook(shapes)), nodes);
 }
 
-/** Arrivals between two looks at what is popular; at the start, when one pod changes much, at each doubling. */
-const learnEvery = 256;
-
 function placeLearning({ nodes }: Ground): Placer {
-  let popular = noPopularShapes;
-  let seen = 0;
-  const index = new FragmentationIndex(compileOutlook(popular));
+  const popular = noPopularShapes();
+  let known = popular.shapes;
+  const index = new FragmentationIndex(compileOutlook(known));
   const place = placeWith(index, nodes);
   return (pod) => {
-    popular = notePopular(popular, pod);
-    seen += 1;
-    if (seen % learnEvery === 0 || (seen & (seen - 1)) === 0) index.setOutlook(compileOutlook(popular));
+    notePopular(popular, pod);
+    lookAtPopular(popular);
+    if (popular.shapes !== known) index.setOutlook(compileOutlook(popular.shapes));
+    known = popular.shapes;
     return place(pod);
   };
 }

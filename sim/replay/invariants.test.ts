@@ -1,6 +1,7 @@
 /** What holds for every policy on any trace. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { cases } from '#test/cases.ts';
 import { policies } from './policies/policies.ts';
 import { replay, type ReplayResult } from './replay.ts';
 import { replayReport } from './replayReport.ts';
@@ -44,7 +45,7 @@ test.each(all)('%s runs every job for exactly what it needs, and the ledger sums
       expect(sum).toBe(capacity);
       expect(BigInt(replayReport(result, { name: 'any', settings: {} }).ledger.categories['idle'] ?? '-1')).toBeGreaterThanOrEqual(0n);
     }),
-    { numRuns: 60 },
+    { numRuns: cases(60) },
   );
 });
 
@@ -62,7 +63,7 @@ test.each(all)('%s brings every job to its end though nodes fail, and the ledger
       const { sum, capacity } = categoriesSum(result);
       expect(sum).toBe(capacity);
     }),
-    { numRuns: 60 },
+    { numRuns: cases(60) },
   );
 });
 
@@ -72,7 +73,7 @@ test.each(all)('%s decides the same on the same trace', (_, policy) => {
       const input = { trace, shape, policy, overheadFactor: 1 };
       expect(replay(input)).toEqual(replay(input));
     }),
-    { numRuns: 15 },
+    { numRuns: cases(15) },
   );
 });
 
@@ -83,6 +84,6 @@ test('Shoal’s policy is not told run times: other estimates change nothing', (
       const [told, blind] = [trace, untold].map((each) => replay({ trace: each, shape, policy: policies.shoal, overheadFactor: 1 }));
       expect(told?.jobs.map(({ endS }) => endS)).toEqual(blind?.jobs.map(({ endS }) => endS));
     }),
-    { numRuns: 40 },
+    { numRuns: cases(40) },
   );
 });

@@ -50,6 +50,8 @@ interface AttemptReport {
     readonly worker: number;
     readonly node: string;
     readonly gpus: readonly number[];
+    /** UUID of the slot that the worker has of its GPU. */
+    readonly slot?: string;
   }[];
 }
 
@@ -118,7 +120,7 @@ function attemptReport(attempt: AttemptView, resumedFrom: number | null): Attemp
     resumedFromStep,
     lastCheckpointStep: attempt.lastCheckpointStep,
     chargedToUser: attempt.end?.charged ?? false,
-    placement: attempt.placement.map(({ node, gpus }, worker) => ({ role: 'worker', worker, node, gpus })),
+    placement: attempt.placement.map((place, worker) => ({ role: 'worker', worker, ...place })),
   };
 }
 

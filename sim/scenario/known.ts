@@ -1,7 +1,7 @@
 import type { JobSpec } from '#vocabulary/job.ts';
 import type { Levels } from '#vocabulary/topology.ts';
 import type { NodePlan } from './scenario.ts';
-import { describeUnknown, type Fields } from './fields.ts';
+import { describeUnknown, type Fields } from '#codec/fields.ts';
 
 /** What an entry of the timeline may refer to. */
 export interface TimelineContext {

@@ -1,10 +1,11 @@
 import { itemPath } from '#codec/fieldPath.ts';
 import { excerpt } from '#codec/fieldProblem.ts';
+import { findDivisionProblem, isGpuProfile } from '#vocabulary/gpuProfile.ts';
 import { nodeName } from '#vocabulary/ids.ts';
 import { defaultLevels, type Levels } from '#vocabulary/topology.ts';
 import { parseBytes, parseQuantityMilli } from '#vocabulary/units.ts';
 import { failureMixes } from './failureMix.ts';
-import { describeUnknown, readFields, type Fields } from './fields.ts';
+import { describeUnknown, readFields, type Fields } from '#codec/fields.ts';
 import type { FailurePlan, NodePlan, Timings } from './scenario.ts';
 
 export interface ClusterPlan {
@@ -73,17 +74,31 @@ function firstModel(cluster: Fields): string {
   return modelDefault;
 }
 
-const machineFields = ['gpus', 'model', 'cpu', 'memory', 'spare'] as const;
+const machineFields = ['gpus', 'model', 'slots', 'cpu', 'memory', 'spare'] as const;
 
 function parseMachine(fields: Fields, shared: Shared): Omit<NodePlan, 'name' | 'path'> {
   return {
     gpus: fields.wholeNumber('gpus', { min: 0, max: 1024 }) ?? gpusPerNodeDefault,
     model: fields.text('model') ?? shared.model,
+    slots: parseSlots(fields),
     cpuMilli: parseAmount(fields, 'cpu', parseQuantityMilli, 'a quantity such as 64 or 500m') ?? unboundedMilli,
     memoryBytes: parseAmount(fields, 'memory', parseBytes, 'an amount such as 512Gi') ?? unboundedBytes,
     spare: fields.flag('spare') ?? false,
     nvlinkSize: shared.nvlinkSize,
   };
+}
+
+/** `{1g.10gb: 7}`: how many slots of which profile each GPU of the node is divided into. */
+function parseSlots(machine: Fields): readonly string[] {
+  if (!machine.has('slots')) return [];
+  const fields = readFields(machine.raw('slots'), machine.at('slots'), null, machine.problems);
+  const slots = fields?.names().flatMap((profile) => {
+    if (!isGpuProfile(profile)) fields.refuse(profile, 'keys that are MIG profiles such as 1g.10gb');
+    return Array.from({ length: fields.wholeNumber(profile, { min: 1, max: 7 }) ?? 0 }, () => profile);
+  });
+  const problem = slots?.every(isGpuProfile) === true ? findDivisionProblem(slots) : null;
+  if (problem !== null) machine.problems.add(machine.at('slots'), problem);
+  return slots ?? [];
 }
 
 function parseAmount(fields: Fields, name: string, parse: (text: string) => number | undefined, allowed: string): number | null {

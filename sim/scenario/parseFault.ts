@@ -1,6 +1,6 @@
 import { excerpt } from '#codec/fieldProblem.ts';
 import { jobName, type NodeName } from '#vocabulary/ids.ts';
-import { describeUnknown, type Fields } from './fields.ts';
+import { describeUnknown, type Fields } from '#codec/fields.ts';
 import type { Fault } from './scenario.ts';
 import type { TimelineContext } from './known.ts';
 

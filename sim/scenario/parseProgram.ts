@@ -1,5 +1,5 @@
 import { compileManifest, type CompiledManifest } from '#codec/manifest.ts';
-import type { Fields } from './fields.ts';
+import type { Fields } from '#codec/fields.ts';
 import type { ProgramPlan } from './scenario.ts';
 
 const stepMsDefault = 10_000;

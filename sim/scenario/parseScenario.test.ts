@@ -184,6 +184,15 @@ test('nodes of a pool are spread evenly over the innermost domains, in path orde
   ]);
 });
 
+test('the GPUs of a node or a pool may be divided into slots, as far as they go', () => {
+  const { nodes } = parse(withCluster('{nodes: [{name: a, gpus: 2, slots: {1g.10gb: 2, 3g.40gb: 1}}, {name: b}]}'));
+  expect(nodes.map(({ slots }) => slots)).toEqual([['1g.10gb', '1g.10gb', '3g.40gb'], []]);
+  expect(problemsOf(withCluster('{nodes: [{name: a, slots: {4g.40gb: 2}}, {name: b, slots: {1g: 1}}]}'))).toEqual([
+    expect.stringContaining('cluster.nodes[0].slots: 8 compute slices; allowed: at most 7 a GPU'),
+    expect.stringContaining('allowed: keys that are MIG profiles such as 1g.10gb'),
+  ]);
+});
+
 test('levels may have any names and depth, and be one NVLink fabric', () => {
   const { levels, nodes } = parse(
     withCluster('{levels: [hall, {name: nvl72, nvlink: true}, node], nodes: [{name: a, path: [h1, n1], gpus: 16}]}'),

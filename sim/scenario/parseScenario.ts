@@ -4,7 +4,7 @@ import { describeProblem, excerpt, Problems } from '#codec/fieldProblem.ts';
 import { compileManifest } from '#codec/manifest.ts';
 import { describeTextProblem, parseManifests } from '#codec/manifestYaml.ts';
 import { parseCluster } from './parseCluster.ts';
-import { readFields, type Fields } from './fields.ts';
+import { readFields, type Fields } from '#codec/fields.ts';
 import { Known } from './known.ts';
 import { parsePolicy } from './parsePolicy.ts';
 import { parseTimeline } from './parseTimeline.ts';

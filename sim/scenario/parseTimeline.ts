@@ -1,7 +1,7 @@
 import { itemPath } from '#codec/fieldPath.ts';
 import type { CompiledManifest } from '#codec/manifest.ts';
 import { jobName, nodeName, userName, type NodeName } from '#vocabulary/ids.ts';
-import { describeUnknown, readFields, type Fields } from './fields.ts';
+import { describeUnknown, readFields, type Fields } from '#codec/fields.ts';
 import { parseFault } from './parseFault.ts';
 import { compileApplied, parseProgram } from './parseProgram.ts';
 import type { Deed, Entry, JobPlan } from './scenario.ts';

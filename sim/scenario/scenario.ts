@@ -28,6 +28,8 @@ export interface NodePlan {
   readonly path: readonly string[];
   readonly gpus: number;
   readonly model: string;
+  /** Profiles of the MIG slots that each of its GPUs is divided into; empty: they are whole. */
+  readonly slots: readonly string[];
   readonly cpuMilli: number;
   readonly memoryBytes: number;
   readonly spare: boolean;

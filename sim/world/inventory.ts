@@ -21,6 +21,9 @@ export function inventoryOf(plan: NodePlan, bootId: string): NodeInventory {
       pciBusId: `0000:${index.toString(16).padStart(2, '0')}:00.0`,
       numaNode: Math.floor((index * 2) / Math.max(1, plan.gpus)),
       nvlinkDomain: Math.floor(index / plan.nvlinkSize),
+      ...(plan.slots.length === 0
+        ? {}
+        : { slots: plan.slots.map((profile, at) => ({ profile, uuid: `MIG-${plan.name}-${index}-${at}` })) }),
     })),
   };
 }

@@ -45,7 +45,7 @@ describe('programs', () => {
 
   test('a promised end comes at its time', () => {
     const report = playText(scenarioText({ timeline: [job('a', { spec: `${whole}, maxRuntime: 90s` })] }));
-    expect(attemptsOf(report, 'a')).toEqual(['1: 5000-97000 MaxRuntime on n1,n2 from 0']);
+    expect(attemptsOf(report, 'a')).toEqual(['1: 5000-92000 MaxRuntime on n1,n2 from 0']);
   });
 });
 

@@ -28,7 +28,12 @@ export interface Planned {
   readonly object: string;
   readonly outcome: 'Placed' | 'Waits' | 'Unchanged' | 'Refused';
   readonly message: string;
-  readonly placement: readonly { readonly worker: number; readonly node: string; readonly gpus: readonly number[] }[];
+  readonly placement: readonly {
+    readonly worker: number;
+    readonly node: string;
+    readonly gpus: readonly number[];
+    readonly slot?: string;
+  }[];
 }
 
 export interface Played {
@@ -165,7 +170,7 @@ class Player {
   #plan(entry: Entry, job: JobPlan): void {
     const request = { kind: 'applyJob', uid: uidOf(entry, job.name), user: entry.user, ...job } as const;
     const { reply, decision } = planJob(this.world.view, request, this.world.context);
-    const placement = decision?.ok === true ? decision.placement.map(({ node, gpus }, worker) => ({ worker, node, gpus })) : [];
+    const placement = decision?.ok === true ? decision.placement.map((place, worker) => ({ worker, ...place })) : [];
     const outcome = decision === null ? (reply.kind === 'refused' ? 'Refused' : 'Unchanged') : decision.ok ? 'Placed' : 'Waits';
     const message = reply.kind === 'refused' ? reply.message : decision?.ok === false ? describeWait(decision.wait) : '';
     this.#plans.push({ at: this.world.nowMs(), object: `job/${job.name}`, outcome, message, placement });

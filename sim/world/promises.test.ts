@@ -1,6 +1,7 @@
 /** Small random scenarios: whatever comes, the promises hold (checked after each step), gangs are whole, and the ledger adds up. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { cases } from '#test/cases.ts';
 import { job, playText, scenarioText } from '../testing/playText.ts';
 
 const nodes = 4;
@@ -81,6 +82,6 @@ test('promises hold, gangs are whole, and the ledger sums to the capacity, in an
       }
       expect(JSON.stringify(playText(text))).toBe(JSON.stringify(report));
     }),
-    { numRuns: 60, seed: 20_261_125 },
+    { numRuns: cases(60), seed: 20_261_125 },
   );
 });

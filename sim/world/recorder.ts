@@ -40,10 +40,12 @@ export class Recorder {
   readonly decisionMs: number[] = [];
   /** Set for `--trace`. */
   onEvent: ((event: StampedEvent) => void) | null = null;
+  /** Set by who measures: after each step, the state as the step left it. */
+  onStep: ((state: StateView, result: StepResult, nowMs: number) => void) | null = null;
   readonly #open = new Map<string, Incident>();
   #seenRevision = 0;
 
-  noteStep(state: StateView, result: StepResult, wallMs: number): void {
+  noteStep(state: StateView, result: StepResult, { nowMs, wallMs }: { readonly nowMs: number; readonly wallMs: number }): void {
     if (result.waits !== null) {
       this.waits = result.waits;
       this.decisions += 1;
@@ -51,6 +53,7 @@ export class Recorder {
     }
     for (const event of result.events) this.#note(state, event);
     this.#takeTold(state);
+    this.onStep?.(state, result, nowMs);
   }
 
   /** The core tells more than this; what only the simulator knows is told beside it. */

@@ -33,7 +33,7 @@ type Mode =
   | { readonly kind: 'done' };
 
 /** Progress without other news is told so often. Programs tell each step; more often changes nothing that is decided here. */
-const postEveryMs = 300_000;
+const postEveryMs = 1_800_000;
 
 export class SimProgram {
   readonly plan: ProgramPlan;

@@ -1,12 +1,12 @@
 /**
  * A cluster in virtual time: the real core (`step`, `desiredFor`) and one real agent state machine a node, joined without
  * a network. Time jumps from one thing that happens to the next; at each, agents and core take turns until neither has
- * anything to say. After each step that moves anything the promises of the core are checked.
+ * anything to say. After steps that move anything the promises of the core are checked.
  */
 import type { StampedEvent } from '#core/events.ts';
 import { desiredFor } from '#core/desired.ts';
 import type { Input, Reply } from '#core/inputs.ts';
-import { findBrokenPromises } from '#core/invariants.ts';
+import { heldMs } from '#core/jobs/endings.ts';
 import type { State } from '#core/state/state.ts';
 import { emptyState } from '#core/state/state.ts';
 import type { StateView } from '#core/state/view.ts';
@@ -18,36 +18,17 @@ import type { WorkerId } from '#vocabulary/job.ts';
 import type { ProgramPlan, Scenario } from '../scenario/scenario.ts';
 import type { Clock } from './clock.ts';
 import { EventQueue } from './eventQueue.ts';
+import { movesAnything, PromiseWatch } from './promiseWatch.ts';
 import { Recorder } from './recorder.ts';
 import { SimAgent } from './simAgent.ts';
 import { SimProgram } from './simProgram.ts';
 
-/** A promise of the core did not hold: a bug of Shoal, told with what reproduces it. */
-export class BrokenPromise extends Error {}
-
-const tickMs = 1_000;
-/** While nothing moves, ticks get rarer, up to this. */
-const tickMsMax = 60_000;
+/** Time goes on at least in such leaps. Deadlines and what waits for a time are looked at exactly then (`#setAlarms`, `#setWake`). */
+const leapMs = 60_000;
+/** So often it is looked at whether there are finished jobs to remove. */
+const removalEveryMs = 3_600_000;
 /** Turns of core and agents within one millisecond. */
 const turnsMax = 10_000;
-
-/** Events that say how far work is, and move no GPU. */
-const notes: ReadonlySet<StampedEvent['kind']> = new Set([
-  'ProgressRecorded',
-  'CheckpointPartRecorded',
-  'CheckpointCompleted',
-  'SuspendAnswered',
-]);
-
-/** Events that move no GPU, no job between waiting and running, and no amount of the ledger but in time: promises hold after them as before. */
-const harmless: ReadonlySet<StampedEvent['kind']> = new Set([
-  ...notes,
-  'WorkerChanged',
-  'AttemptStarted',
-  'SuspendStaged',
-  'AttemptStopping',
-  'StopCauseAdded',
-]);
 
 export class World implements Clock {
   readonly recorder = new Recorder();
@@ -63,16 +44,19 @@ export class World implements Clock {
   readonly #running = new Map<SimAgent, readonly SimProgram[]>();
   readonly #newest = new Map<JobUid, SimProgram>();
   readonly #plans = new Map<JobUid, ProgramPlan>();
+  readonly #promises: PromiseWatch;
   #inputs: { readonly input: Input; readonly onReply: (reply: Reply) => void }[] = [];
   #afterTurns: (() => void)[] = [];
   #nowMs = 0;
-  #tickAtMs = tickMs;
-  #tickEveryMs = tickMs;
+  #removalAtMs = removalEveryMs;
+  /** When the state's own alarm is set in the queue. */
+  #wakeAtMs: number | null = null;
   #movedAtMs = 0;
   #repairsUntilMs = 0;
 
   constructor(scenario: Scenario) {
     this.#scenario = scenario;
+    this.#promises = new PromiseWatch(this.#state, scenario);
     const programs = {
       onWorkerUp: (agent: SimAgent, id: WorkerId, launch: Launch) => this.#onWorkerUp(agent, id, launch),
       obeysTerm: (id: WorkerId) => this.#plans.get(id.job)?.onSuspend !== 'ignore',
@@ -128,17 +112,16 @@ export class World implements Clock {
 
   /** Up to the next time at which anything happens; false: it lies beyond `untilMs`, and now is then. */
   advance(untilMs: number): boolean {
-    const nextMs = Math.min(this.#queue.nextMs ?? Number.POSITIVE_INFINITY, this.#tickAtMs);
+    const nextMs = Math.min(this.#queue.nextMs ?? Number.POSITIVE_INFINITY, this.#nowMs + leapMs);
     if (nextMs > untilMs) {
       this.#nowMs = untilMs;
+      this.#promises.checkNow(this.#nowMs);
       return false;
     }
     this.#nowMs = Math.max(this.#nowMs, nextMs);
-    const isTick = this.#nowMs >= this.#tickAtMs;
-    if (isTick) {
-      this.offer({ kind: 'tick' });
-      this.#tickEveryMs = Math.min(tickMsMax, this.#tickEveryMs * 2);
-      this.#tickAtMs = this.#nowMs + this.#tickEveryMs;
+    if (this.#nowMs >= this.#removalAtMs) {
+      this.#removalAtMs = this.#nowMs + removalEveryMs;
+      if (this.#state.jobs.size > this.#scenario.policy.finishedJobsMax) this.offer({ kind: 'tick' });
     }
     this.#takeTurns();
     return true;
@@ -184,11 +167,14 @@ export class World implements Clock {
     while (this.#touched.size > 0) {
       const round = [...this.#touched];
       this.#touched.clear();
+      const programs = new Set<SimProgram>();
       for (const agent of round) {
         changed.add(agent);
         agent.settle();
-        for (const program of this.programsOn(agent)) program.review();
+        for (const program of this.programsOn(agent)) programs.add(program);
       }
+      // Once each, however many nodes it has.
+      for (const program of programs) program.review();
     }
     for (const agent of changed) {
       const report = agent.takeNews();
@@ -203,54 +189,73 @@ export class World implements Clock {
     for (let more = true; more; inputs = []) {
       const startedMs = performance.now();
       const result = step(this.#state, inputs, this.context);
-      this.recorder.noteStep(this.#state, result, performance.now() - startedMs);
+      this.recorder.noteStep(this.#state, result, { nowMs: this.#nowMs, wallMs: performance.now() - startedMs });
       for (const [index, reply] of result.replies.entries()) batch[index]?.onReply(reply);
-      if (result.events.some(({ kind }) => !notes.has(kind))) this.#onMoved();
-      for (const event of result.events) if (event.kind === 'AttemptStarted') this.#tickAtDeadline(event.uid);
-      if (result.events.some(({ kind }) => !harmless.has(kind))) this.#checkPromises(inputs);
-      if (result.events.length > 0) this.#push();
+      if (result.events.some(movesAnything)) this.#movedAtMs = this.#nowMs;
+      for (const event of result.events) this.#setAlarms(event);
+      this.#promises.note(result.events, inputs, this.#nowMs);
+      if (result.events.length > 0) this.#push(result.events);
       more = result.more;
     }
+    this.#setWake();
   }
 
-  #onMoved(): void {
-    this.#movedAtMs = this.#nowMs;
-    this.#tickEveryMs = tickMs;
-    this.#tickAtMs = Math.min(this.#tickAtMs, (Math.floor(this.#nowMs / tickMs) + 1) * tickMs);
+  /** Ticks are rare: what has to be looked at at a time is looked at then. */
+  #setAlarms(event: StampedEvent): void {
+    if (event.kind !== 'AttemptPlaced' && event.kind !== 'JobCreated' && event.kind !== 'JobChanged') return;
+    const job = this.#state.jobs.get(event.uid);
+    if (job === undefined) return;
+    const { maxRuntimeMs, deadlineMs } = job.spec;
+    if (deadlineMs !== null) this.#tickAt(deadlineMs, job.uid);
+    if (maxRuntimeMs !== null && job.phase.kind === 'active') this.#tickAt(this.#nowMs + maxRuntimeMs - heldMs(job, this.#nowMs), job.uid);
   }
 
-  /** Ticks are rare while nothing moves: a promised end is looked at in time. */
-  #tickAtDeadline(uid: JobUid): void {
-    const job = this.#state.jobs.get(uid);
-    if (job === undefined || job.spec.maxRuntimeMs === null) return;
-    const ranMs = job.attempts.reduce(
-      (sum, { startedAtMs, endedAtMs }) => sum + (startedAtMs === null ? 0 : (endedAtMs ?? this.#nowMs) - startedAtMs),
-      0,
-    );
-    this.at(this.#nowMs + Math.max(0, job.spec.maxRuntimeMs - ranMs), () => this.offer({ kind: 'tick' }));
+  #tickAt(atMs: number, uid: JobUid): void {
+    this.at(Math.max(atMs, this.#nowMs), () => {
+      const phase = this.#state.jobs.get(uid)?.phase.kind;
+      if (phase !== undefined && phase !== 'finished') this.offer({ kind: 'tick' });
+    });
   }
 
-  #checkPromises(inputs: readonly Input[]): void {
-    const broken = findBrokenPromises(this.#state, this.#scenario.policy);
-    if (broken.length === 0) return;
-    const kinds = [...new Set(inputs.map(({ kind }) => kind))].join(', ');
-    throw new BrokenPromise(
-      `broken promise at ${this.#nowMs} ms (scenario ${this.#scenario.name}, seed ${this.#scenario.seed}) after ${kinds}: ${broken.join('; ')}`,
-    );
+  /** A pass that is due at a time though nothing else happens. */
+  #setWake(): void {
+    const { wakeAtMs } = this.#state;
+    if (wakeAtMs === null || wakeAtMs === this.#wakeAtMs) return;
+    this.#wakeAtMs = wakeAtMs;
+    this.at(Math.max(wakeAtMs, this.#nowMs + 1), () => {
+      if (this.#wakeAtMs === wakeAtMs) this.#wakeAtMs = null;
+      if (this.#state.wakeAtMs !== null && this.#state.wakeAtMs <= this.#nowMs) this.offer({ kind: 'tick' });
+    });
   }
 
   /** Assignments whose generation moved, to agents that can be heard; and to those that just came. */
-  #push(): void {
-    for (const { name, generation } of this.#state.nodes.values()) {
-      const agent = this.agents.get(name);
-      if (agent === undefined || agent.awayUntilMs !== null) continue;
-      if (this.#pushed.get(name) === generation && !this.#greeted.has(agent)) continue;
-      this.#pushed.set(name, generation);
+  #push(events: readonly StampedEvent[]): void {
+    for (const name of this.#nodesOf(events)) {
+      const [node, agent] = [this.#state.nodes.get(name), this.agents.get(name)];
+      if (node === undefined || agent === undefined || agent.awayUntilMs !== null) continue;
+      if (this.#pushed.get(name) === node.generation && !this.#greeted.has(agent)) continue;
+      this.#pushed.set(name, node.generation);
       const assignment = desiredFor(this.#state, name);
       for (const { id, desire } of assignment.workers) if (desire.kind === 'suspend') this.#programs.get(attemptKey(id))?.sync();
       agent.takeAssignment(assignment);
     }
     this.#greeted.clear();
+  }
+
+  /** Nodes whose generation these may have moved, and those that just came. */
+  #nodesOf(events: readonly StampedEvent[]): ReadonlySet<NodeName> {
+    const names = new Set<NodeName>();
+    for (const { name } of this.#greeted) names.add(name);
+    let last: StampedEvent | null = null;
+    for (const event of events) {
+      if ('node' in event && event.kind !== 'TokenUsed') names.add(event.node);
+      if (!('attempt' in event)) continue;
+      // Of a gang's checkpoint every rank tells: once is enough.
+      if (last !== null && 'attempt' in last && last.uid === event.uid && last.attempt === event.attempt) continue;
+      last = event;
+      for (const { node } of this.#state.jobs.get(event.uid)?.attempts[event.attempt - 1]?.placement ?? []) names.add(node);
+    }
+    return names;
   }
 
   #greet(agent: SimAgent): void {

@@ -80,6 +80,7 @@ export class Scenario {
   #ask(words: Words): readonly string[] | null {
     const input = inputOf(words, this.#bornAtMs);
     if (input === null) return null;
+    if (input.kind === 'applyJob' && words.has('steps')) this.#cluster.steps.set(input.uid, words.number('steps', 0));
     return this.#cluster.step([input]).flatMap((reply) => {
       if (reply.kind === 'refused') return [`refused ${reply.code} ${reply.field === '' ? '' : `${reply.field}: `}${reply.message}`];
       if (reply.kind === 'applied') return [`${reply.outcome}`];

@@ -15,6 +15,8 @@ export interface NodeShape {
   readonly block?: string;
   readonly model?: string;
   readonly nvlink?: readonly (number | null)[];
+  /** By GPU: MIG profiles that it is divided into; none: it is whole. */
+  readonly slots?: readonly (readonly string[])[];
 }
 
 /** What a checkpoint takes, of the second of its step. */
@@ -48,7 +50,7 @@ export class FakeAgent {
   #sequence = 0;
 
   constructor(shape: NodeShape) {
-    const { name, block = 'b1', rack, gpus, model = 'H100', nvlink } = shape;
+    const { name, block = 'b1', rack, gpus, model = 'H100', nvlink, slots } = shape;
     this.name = nodeName(name);
     this.#path = ['z1', block, rack];
     this.#gpus = Array.from({ length: gpus }, (_, index) => ({
@@ -59,6 +61,7 @@ export class FakeAgent {
       pciBusId: `0000:${index}`,
       numaNode: 0,
       nvlinkDomain: nvlink === undefined ? Math.floor(index / 2) : (nvlink[index] ?? null),
+      ...(slots?.[index]?.length ? { slots: slots[index].map((profile, at) => ({ profile, uuid: `MIG-${name}-${index}-${at}` })) } : {}),
     }));
     this.#health = this.#gpus.map(({ index }) => ({ index, healthy: true, code: '', message: '' }));
   }

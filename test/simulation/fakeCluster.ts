@@ -95,6 +95,8 @@ export class FakeCluster {
   /** The last step said that another one is due at once. */
   more = false;
   nowMs = 1_000_000;
+  /** Steps of jobs that are of another length than what `tick` says, by uid. */
+  readonly steps = new Map<string, number>();
   readonly #policy: Policy;
   readonly #silentSinceMs = new Map<FakeAgent, number>();
 
@@ -174,7 +176,8 @@ export class FakeCluster {
     const members = this.agents.flatMap((agent) => agent.running().map((worker) => ({ agent, ...worker })));
     for (const gang of Map.groupBy(members, (member) => member.attempt).values()) {
       if (gang.length !== gang[0]?.world || gang.some(({ agent, key }) => agent.isHeld(key))) continue;
-      for (const { agent, key } of gang) agent.step(key, program);
+      const total = this.steps.get(gang[0].attempt.split('/')[0] ?? '') ?? program.total;
+      for (const { agent, key } of gang) agent.step(key, { ...program, total });
     }
   }
 
@@ -193,6 +196,12 @@ export class FakeCluster {
   reconnect(agent: FakeAgent): void {
     this.cut.delete(agent);
     this.step([{ kind: 'hello', hello: agent.hello() }]);
+  }
+
+  /** Much time passes in which nothing is reported. */
+  sleep(ms: number): void {
+    this.nowMs += ms;
+    this.step([{ kind: 'tick' }]);
   }
 
   /** Ticks until it holds; throws after `maxTicks`. */

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { cases } from '#test/cases.ts';
 import { parseLine, parseSnapshot, printLine } from '#controller/loop/logLine.ts';
 import { findBrokenPromises } from '#core/invariants.ts';
 import { readLedger } from '#core/ledger/readLedger.ts';
@@ -6,8 +7,8 @@ import { printSnapshot, restoreSnapshot } from '#core/state/snapshot.ts';
 import { policy } from './fakeCluster.ts';
 import { beginStory, liveSecond, liveStory } from './story.ts';
 
-/** SHOAL_SEEDS=5000 searches longer. The promises are checked after every step, by the cluster itself. */
-const seeds = Array.from({ length: Number(process.env['SHOAL_SEEDS'] ?? 40) }, (_, index) => index + 1);
+/** The promises are checked after every step, by the cluster itself. */
+const seeds = Array.from({ length: cases(40) }, (_, index) => index + 1);
 
 describe('jobs that want each other’s places, whatever goes wrong', () => {
   test.each(seeds)('seed %i: every job ends well, nothing starts twice, and no promise of a place is left over', (seed) => {

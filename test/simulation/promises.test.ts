@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { cases } from '#test/cases.ts';
 import { readLedger } from '#core/ledger/readLedger.ts';
 import { ledgerCategories } from '#core/ledger/amounts.ts';
 import { parseLine, parseSnapshot, printLine } from '#controller/loop/logLine.ts';
@@ -8,8 +9,7 @@ import { applyJob, disturb, FakeCluster, policy } from './fakeCluster.ts';
 import { userName } from '#vocabulary/ids.ts';
 import { createRandom } from '#sim/random.ts';
 
-/** SHOAL_SEEDS=5000 searches longer. */
-const seeds = Array.from({ length: Number(process.env.SHOAL_SEEDS ?? 40) }, (_, index) => index + 1);
+const seeds = Array.from({ length: cases(40) }, (_, index) => index + 1);
 
 /** A few racks, some jobs, and trouble for two minutes; then peace until everything has ended. */
 function live(seed: number): { readonly cluster: FakeCluster; readonly story: string[] } {

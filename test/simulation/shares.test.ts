@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { cases } from '#test/cases.ts';
 import { parseSnapshot } from '#controller/loop/logLine.ts';
 import type { Event } from '#core/events.ts';
 import { findBrokenPromises } from '#core/invariants.ts';
@@ -212,6 +213,6 @@ test('counting by rates comes to the same as counting GPU by GPU, for shares too
       expect(restored.ledger).toEqual(world.state.ledger);
       for (const kind of totalKinds) expect(readTotals(restored, kind, world.nowMs)).toEqual(readTotals(world.state, kind, world.nowMs));
     }),
-    { numRuns: 300, seed: 1 },
+    { numRuns: cases(300), seed: 1 },
   );
 });

@@ -8,17 +8,18 @@ export interface MemoryGpus extends Gpu {
   setHealth(index: number, code: string, message?: string): void;
 }
 
-/** `count` devices of 80 GiB, one NVLink domain, uuids `GPU-<node>-<index>`. */
-export function createMemoryGpus(node: string, count: number, model = 'H100'): MemoryGpus {
+/** `count` devices of 80 GiB, one NVLink domain, uuids `GPU-<node>-<index>`; each divided into `slots`, if any, `MIG-<node>-<index>-<position>`. */
+export function createMemoryGpus(node: string, count: number, slots: readonly string[] = []): MemoryGpus {
   return createMemoryGpusFrom(
     Array.from({ length: count }, (_, index) => ({
       index,
       uuid: `GPU-${node}-${index}`,
-      model,
+      model: 'H100',
       memoryBytes: 80 * 2 ** 30,
       pciBusId: `00000000:${(index + 1).toString(16).padStart(2, '0')}:00.0`,
       numaNode: 0,
       nvlinkDomain: count > 1 ? 0 : null,
+      ...(slots.length === 0 ? {} : { slots: slots.map((profile, at) => ({ profile, uuid: `MIG-${node}-${index}-${at}` })) }),
     })),
   );
 }

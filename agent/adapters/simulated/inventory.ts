@@ -19,7 +19,7 @@ export function makeInventory(node: string, count: number, model: GpuModel, nvli
   assert(Number.isInteger(count) && count >= 0 && count <= gpusMax, `a node has 0 to ${gpusMax} simulated GPUs, not ${count}`);
   return Array.from({ length: count }, (_, index) => ({
     index,
-    uuid: makeUuid(node, index),
+    uuid: makeUuid('GPU', `${node}/${index}`),
     model: model.name,
     memoryBytes: model.memoryBytes,
     pciBusId: makePciBusId(index),
@@ -28,10 +28,16 @@ export function makeInventory(node: string, count: number, model: GpuModel, nvli
   }));
 }
 
+/** The same devices, each in MIG mode with such slots; a slot's uuid follows from its GPU's. */
+export function divide(gpus: readonly GpuInfo[], profiles: readonly string[]): readonly GpuInfo[] {
+  if (profiles.length === 0) return gpus;
+  return gpus.map((gpu) => ({ ...gpu, slots: profiles.map((profile, at) => ({ profile, uuid: makeUuid('MIG', `${gpu.uuid}/${at}`) })) }));
+}
+
 /** As the driver prints it. */
-function makeUuid(node: string, index: number): string {
-  const hex = createHash('sha256').update(`${node}/${index}`).digest('hex');
-  return `GPU-${[hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20, 32)].join('-')}`;
+function makeUuid(kind: 'GPU' | 'MIG', seed: string): string {
+  const hex = createHash('sha256').update(seed).digest('hex');
+  return `${kind}-${[hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20, 32)].join('-')}`;
 }
 
 /** Domain, bus, device, function. */

@@ -4,7 +4,7 @@ import type { Gpu } from '#agent/ports/gpu.ts';
 import { type ControlSocket, openControlSocket } from './controlSocket.ts';
 import { type FaultCommand, healthAfter } from './faults.ts';
 import { findGpuModel } from './gpuModels.ts';
-import { makeInventory, type NvlinkShape } from './inventory.ts';
+import { divide, makeInventory, type NvlinkShape } from './inventory.ts';
 import { makeSample } from './sample.ts';
 
 /**
@@ -18,6 +18,8 @@ export interface SimulatedGpusOptions {
   readonly count: number;
   /** A100, H100, H200 or H800; default H100. */
   readonly model?: string;
+  /** MIG profiles of the slots that each of them is divided into; default: they are whole. */
+  readonly slots?: readonly string[];
   /** Path of the Unix socket at which faults are injected; null: none. */
   readonly controlSocket: string | null;
   /** Default: one domain for all, which for two devices is a pair. */
@@ -31,7 +33,7 @@ export interface SimulatedGpus extends Gpu {
 
 export async function createSimulatedGpus(options: SimulatedGpusOptions): Promise<SimulatedGpus> {
   const model = findGpuModel(options.model ?? 'H100');
-  const inventory = makeInventory(options.node, options.count, model, options.nvlink ?? 'switch');
+  const inventory = divide(makeInventory(options.node, options.count, model, options.nvlink ?? 'switch'), options.slots ?? []);
   const health: GpuHealth[] = inventory.map(({ index }) => healthAfter({ kind: 'heal', gpu: index }));
   const listeners: (() => void)[] = [];
   let busy: ReadonlySet<number> = new Set();

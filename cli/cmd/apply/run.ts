@@ -106,6 +106,9 @@ function printRefusal(result: ApplyResult, manifest: Manifest, io: Io): number {
 
 function planText(plan: PlanResult): string {
   if (plan.waitReason !== '') return `  would wait: ${plan.waitReason}: ${plan.waitMessage}\n`;
-  const places = plan.placement.map(({ worker, node, gpus }) => `  worker ${worker}   ${node}   GPUs ${formatIndices(gpus) || '-'}\n`);
+  const places = plan.placement.map(
+    ({ worker, node, gpus, slot }) =>
+      `  worker ${worker}   ${node}   GPUs ${formatIndices(gpus) || '-'}${slot === '' ? '' : `, slot ${slot}`}\n`,
+  );
   return places.length === 0 ? '' : `  would start now on:\n${places.map((line) => `  ${line}`).join('')}`;
 }

@@ -58,11 +58,16 @@ function specFacts(spec: TrainingJobSpec | undefined): readonly Fact[] {
   return [
     ['Queue', spec.queue || 'default'],
     ['Priority', String(spec.priority ?? 20)],
-    ['Workers', `${spec.workers ?? '?'} x ${spec.gpuShare === '' ? `${spec.gpusPerWorker ?? 1} GPUs` : `${spec.gpuShare} of a GPU`}`],
+    ['Workers', `${spec.workers ?? '?'} x ${describeWorkerGpus(spec)}`],
     ['Mesh', formatMap(spec.mesh, meshAxes)],
     ...optional.filter(([, value]) => value !== ''),
     ['Command', (template?.command ?? []).map(shellWord).join(' ')],
   ];
+}
+
+function describeWorkerGpus({ gpuProfile, gpuShare, gpusPerWorker = 1 }: TrainingJobSpec): string {
+  if (gpuProfile !== '') return `one ${gpuProfile} slot`;
+  return gpuShare === '' ? `${gpusPerWorker} GPUs` : `${gpuShare} of a GPU`;
 }
 
 function placementFacts(placement: Placement | undefined): readonly Fact[] {

@@ -12,9 +12,11 @@ export function addUpCommand(program: Command, act: Act): void {
     .option('--data <folder>', 'where everything is kept (default: ~/.local/share/shoal)')
     .option('--listen <host:port>', 'address of the control API', '127.0.0.1:7070')
     .option('--agent-listen <host:port>', 'address for agents', '127.0.0.1:7071')
+    .option('--policy <file>', 'settings of the scheduler, YAML (default: none)')
     .option('--agents <n>', 'agents to start here', wholeNumber(0, 64), 0)
     .option('--gpus-per-agent <n>', 'simulated GPUs of each', wholeNumber(0, 16), 2)
     .option('--gpu-model <model>', 'their model', 'H100')
+    .option('--gpu-slots <list>', 'MIG slots of each of them, e.g. 1g.10gb=7 (default: none)')
     .option('--work-dir <folder>', 'where the jobs run (default: here)')
     .addHelpText(
       'after',

@@ -10,9 +10,13 @@ export interface UpOptions {
   readonly data: string;
   readonly listen: string;
   readonly agentListen: string;
+  /** null: the defaults. */
+  readonly policy: string | null;
   readonly agents: number;
   readonly gpusPerAgent: number;
   readonly gpuModel: string;
+  /** As the agent takes it; null: they are whole. */
+  readonly gpuSlots: string | null;
   readonly workDirectory: string;
   /** What is started: tests give their own. */
   readonly programs: { readonly controller: string; readonly agent: string };
@@ -27,12 +31,19 @@ export function compileUp(flags: Flags, env: Env): UpOptions {
     data: resolve(textFlag(flags, 'data') ?? join(dataHome, 'shoal')),
     listen: addressFlag(flags, 'listen', 'listen'),
     agentListen: addressFlag(flags, 'agentListen', 'agent-listen'),
+    policy: policyFlag(flags),
     agents: numberFlag(flags, 'agents') ?? 0,
     gpusPerAgent: numberFlag(flags, 'gpusPerAgent') ?? 2,
     gpuModel: textFlag(flags, 'gpuModel') ?? 'H100',
+    gpuSlots: textFlag(flags, 'gpuSlots'),
     workDirectory: resolve(textFlag(flags, 'workDir') ?? '.'),
     programs: { controller: controllerProgram, agent: agentProgram },
   };
+}
+
+function policyFlag(flags: Flags): string | null {
+  const path = textFlag(flags, 'policy');
+  return path === null ? null : resolve(path);
 }
 
 function addressFlag(flags: Flags, key: string, flag: string): string {

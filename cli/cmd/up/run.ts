@@ -35,12 +35,12 @@ export async function runUp(options: UpOptions, io: Io, signal: AbortSignal): Pr
   }
 }
 
-function startController({ data, listen, agentListen, programs }: UpOptions, logs: string, io: Io): Child {
+function startController({ data, listen, agentListen, policy, programs }: UpOptions, logs: string, io: Io): Child {
   return startChild({
     name: 'controller',
     program: programs.controller,
     nodeFlags: controllerNodeFlags,
-    words: ['--data', data, '--listen', listen, '--agent-listen', agentListen],
+    words: ['--data', data, '--listen', listen, '--agent-listen', agentListen, ...(policy === null ? [] : ['--policy', policy])],
     env: io.env,
     logFile: join(logs, 'controller.log'),
   });

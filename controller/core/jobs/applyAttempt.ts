@@ -1,16 +1,19 @@
 import { assert, assertNever } from '#vocabulary/assert.ts';
 import { generation } from '#vocabulary/ids.ts';
-import { milliPerGpu } from '#vocabulary/job.ts';
-import type { AttemptEvent } from '../events.ts';
+import type { AttemptEvent, ExitCodes } from '../events.ts';
 import { settlePast } from '../queues/pastUsage.ts';
 import { changeNode } from '../ledger/rates.ts';
 import { moveSaving, moveUnsaved, settleJob } from '../ledger/settle.ts';
 import { holdAll, releaseAll } from '../nodes/holds.ts';
+import { heldMilli, waitsSinceMs, wholeSecond } from '../queues/attained.ts';
 import { countUsage } from '../queues/usage.ts';
-import type { AttemptRecord, JobRecord, State, WorkerRecord } from '../state/state.ts';
+import type { AttemptRecord, AttemptStage, JobRecord, State, WorkerRecord } from '../state/state.ts';
+import { markChanged } from '../state/state.ts';
+import { lookAtPopular } from '../schedule/popularShapes.ts';
 import { movePhase } from './applyJob.ts';
 import { countAwaited, waitsForOthers } from './dependencies.ts';
 import { noteEnding } from './endings.ts';
+import { cancelMove } from './moves.ts';
 
 type Stamped<E> = E & { readonly atMs: number };
 type Of<K extends AttemptEvent['kind']> = Stamped<Extract<AttemptEvent, { kind: K }>>;
@@ -53,6 +56,7 @@ function change(state: State, job: JobRecord, event: Exclude<Stamped<AttemptEven
       if (attempt.stage.kind === 'suspending') attempt.roundsBefore = attempt.stage.round;
       settleJob(state, job);
       attempt.stage = { kind: attempt.startedAtMs === null ? 'starting' : 'running' };
+      cancelMove(state, job);
       touchNodes(state, attempt);
       return;
     case 'AttemptStopping':
@@ -79,43 +83,51 @@ function change(state: State, job: JobRecord, event: Exclude<Stamped<AttemptEven
       job.ledger.unsaved = 0n;
       job.checkpoint = { step: event.step, path: event.path, atMs: event.atMs, attempt: event.attempt };
       attempt.lastCheckpointStep = event.step;
-      for (const [rank, part] of attempt.parts) if (part.step <= event.step) attempt.parts.delete(rank);
+      if (state.awaitsSave.has(job.uid)) wakeSoon(state, event.atMs);
+      for (const [rank, part] of attempt.parts ?? []) if (part.step <= event.step) attempt.parts?.delete(rank);
       return;
     default:
       assertNever(event);
   }
 }
 
+/** What attempts and workers begin with: one for all. */
+const starting: AttemptStage = { kind: 'starting' };
+const noExitCodes: ExitCodes = {};
+
 function place(state: State, job: JobRecord, event: Of<'AttemptPlaced'>): void {
   const attempt: AttemptRecord = {
     number: event.attempt,
     placedAtMs: event.atMs,
+    waitedMs: event.atMs - waitsSinceMs(job, event.atMs),
     startedAtMs: null,
     endedAtMs: null,
     placement: event.placement,
     model: event.model,
     coordinator: event.coordinator,
     resume: event.resume,
-    stage: { kind: 'starting' },
+    stage: starting,
     roundsBefore: 0,
-    workers: event.placement.map(() => ({ state: 'assigned', message: '', exitCodes: {}, progressAtMs: null })),
+    workers: event.placement.map(() => ({ state: 'assigned', message: '', exitCodes: noExitCodes, progressAtMs: null })),
     causes: [],
-    parts: new Map(),
+    parts: null,
     lastStep: event.resume?.step ?? 0,
     lastCheckpointStep: event.resume?.step ?? 0,
     end: null,
   };
   settleJob(state, job);
+  lookAtPopular(state.popular);
   for (const place of event.placement) {
     const node = state.nodes.get(place.node);
     assert(node !== undefined, `attempt ${event.attempt} of ${job.name} is placed on node ${place.node}, which is not there`);
     changeNode(state, node, () => holdAll(node, job, place));
-    node.changedAt = state.revision;
+    markChanged(state, node);
   }
   if (waitsForOthers(job)) countAwaited(state, job, -1);
   movePhase(state, job, { kind: 'active' });
   job.next = null;
-  job.attempts.push(attempt);
+  // Nearly all jobs have one or two: `push` would make room for seventeen.
+  job.attempts = job.attempts.concat(attempt);
   touchNodes(state, attempt);
   settlePast(state, { queue: job.spec.queue, user: job.user, model: attempt.model }, event.atMs);
   occupy(state, job, attempt, 1);
@@ -125,8 +137,8 @@ function suspend(state: State, job: JobRecord, attempt: AttemptRecord, event: Of
   if (event.kind === 'SuspendStaged') {
     settleJob(state, job);
     const sinceMs = attempt.stage.kind === 'suspending' ? attempt.stage.sinceMs : event.atMs;
-    const { round, stage, graceMs, reason } = event;
-    attempt.stage = { kind: 'suspending', round, stage, graceMs, sinceMs, reason, answers: new Map() };
+    const { round, stage, graceMs, reason, message = '' } = event;
+    attempt.stage = { kind: 'suspending', round, stage, graceMs, sinceMs, reason, message, answers: new Map() };
     touchNodes(state, attempt);
     return;
   }
@@ -158,6 +170,7 @@ function recordProgress(state: State, job: JobRecord, attempt: AttemptRecord, ev
 }
 
 function recordParts(attempt: AttemptRecord, { ranks, step, path, tookMs }: Of<'CheckpointPartRecorded'>): void {
+  attempt.parts ??= new Map();
   for (const rank of ranks) attempt.parts.set(rank, { step, path, ...(tookMs === undefined ? {} : { tookMs }) });
 }
 
@@ -181,6 +194,7 @@ function end(state: State, job: JobRecord, attempt: AttemptRecord, event: Of<'At
   release(state, job, attempt);
   settlePast(state, { queue: job.spec.queue, user: job.user, model: attempt.model }, event.atMs);
   occupy(state, job, attempt, -1);
+  job.attained += heldMilli(job, attempt) * Math.max(0, event.atMs - attempt.placedAtMs);
   attempt.stage = { kind: 'ended' };
   attempt.endedAtMs = event.atMs;
   attempt.end = { reasons: event.reasons, message: event.message, charged: event.charged };
@@ -198,31 +212,41 @@ function end(state: State, job: JobRecord, attempt: AttemptRecord, event: Of<'At
   state.scheduleDirty = true;
 }
 
+/** Very many jobs save at as many times, and one pass a second is enough for them. */
+function wakeSoon(state: State, nowMs: number): void {
+  const soonMs = wholeSecond(nowMs + 1);
+  state.wakeAtMs = Math.min(soonMs, state.wakeAtMs ?? soonMs);
+}
+
 function release(state: State, job: JobRecord, attempt: AttemptRecord): void {
   touchNodes(state, attempt);
   for (const place of attempt.placement) {
     const node = state.nodes.get(place.node);
     if (node === undefined) continue;
     changeNode(state, node, () => releaseAll(node, job, place));
-    node.changedAt = state.revision;
+    markChanged(state, node);
   }
 }
 
 /** Counts, or takes back, what the attempt holds: queue usage and the coordinator's port. */
 export function occupy(state: State, job: JobRecord, attempt: AttemptRecord, sign: 1 | -1): void {
-  const gpuMilli = attempt.placement.reduce((sum, place) => sum + place.gpus.length, 0) * milliPerGpu(job.spec);
-  countUsage(state, { queue: job.spec.queue, user: job.user, model: attempt.model, gpuMilli }, sign);
+  countUsage(state, { queue: job.spec.queue, user: job.user, model: attempt.model, gpuMilli: heldMilli(job, attempt) }, sign);
   const { address, port } = attempt.coordinator;
-  const ports = state.ports.get(address) ?? new Set<number>();
-  if (sign === 1) ports.add(port);
-  else ports.delete(port);
-  if (ports.size === 0) state.ports.delete(address);
-  else state.ports.set(address, ports);
+  const ports = state.ports.get(address);
+  if (sign === 1) {
+    if (ports === undefined) state.ports.set(address, new Set([port]));
+    else ports.add(port);
+    return;
+  }
+  ports?.delete(port);
+  if (ports?.size === 0) state.ports.delete(address);
 }
 
 /** The desired sets of these nodes changed. Once a node, however many workers of the gang it has. */
 function touchNodes(state: State, attempt: AttemptRecord): void {
-  for (const name of new Set(attempt.placement.map((place) => place.node))) {
+  const { placement } = attempt;
+  const names = placement.length === 1 ? placement.map(({ node }) => node) : new Set(placement.map(({ node }) => node));
+  for (const name of names) {
     const node = state.nodes.get(name);
     if (node !== undefined) node.generation = generation(node.generation + 1);
   }

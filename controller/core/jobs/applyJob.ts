@@ -4,11 +4,14 @@ import type { JobEvent } from '../events.ts';
 import { noAmounts } from '../ledger/amounts.ts';
 import { changePromises } from '../ledger/promises.ts';
 import { changeOwners } from '../ledger/settle.ts';
+import { notePopular, requestedShape } from '../schedule/popularShapes.ts';
 import type { JobRecord, State } from '../state/state.ts';
 import { countArray } from './arrays.ts';
 import { countAwaited, waitsForOthers } from './dependencies.ts';
+import { countDisplaceable } from './displaceable.ts';
 import { noteEnding } from './endings.ts';
 import { liftSpec } from './liftSpec.ts';
+import { askToMove, endMove } from './moves.ts';
 import { insertPending, removePending } from './pending.ts';
 
 /** Folds what happens to a job as a whole. */
@@ -60,8 +63,9 @@ export function applyJobEvent(state: State, event: JobEvent & { readonly atMs: n
     case 'TargetChosen':
     case 'TargetDropped':
       changePromises(state, job, () => {
-        promise(job, event);
+        promise(state, job, event);
       });
+      if (event.kind === 'JobNominated') askToMove(state, event);
       if (event.kind === 'NominationDropped' || event.kind === 'TargetDropped') state.scheduleDirty = true;
       return;
     case 'JobRemoved':
@@ -96,10 +100,12 @@ function changesOf({ spec, labels, annotations, array }: Extract<JobEvent, { kin
   return { spec: liftSpec(spec), labels, annotations, ...(array === undefined ? {} : { array }) };
 }
 
-/** Changes something that a waiting job's place in the order depends on. */
+/** Changes something that a waiting job's place in the order depends on, or a running one's in that of leaving. */
 function reorder(state: State, job: JobRecord, change: () => void): void {
   removePending(state, job);
+  countDisplaceable(state, job, -1);
   change();
+  countDisplaceable(state, job, 1);
   if (job.phase.kind === 'pending') insertPending(state, job);
 }
 
@@ -109,6 +115,8 @@ function createJob(state: State, event: Extract<JobEvent, { kind: 'JobCreated' }
   state.jobsByName.set(job.name, job.uid);
   countAwaited(state, job, 1);
   insertPending(state, job);
+  const shape = requestedShape(job.spec);
+  if (shape !== null) notePopular(state.popular, shape);
 }
 
 /** A job that begins to wait. */
@@ -132,11 +140,13 @@ export function newJob(
     next: null,
     phase: { kind: 'pending', sinceMs: atMs },
     nomination: null,
+    move: null,
     target: null,
     attempts: [],
     progress: null,
     checkpoint: null,
     restarts: { applicationAtMs: [], infrastructure: 0, preemption: 0 },
+    attained: 0,
     ledger: { amounts: noAmounts(), unsaved: 0n, milli: 0, reservedMilli: 0, settledAtMs: atMs },
   };
 }
@@ -145,18 +155,20 @@ export function newJob(
 function dropPromises(state: State, job: JobRecord): void {
   changePromises(state, job, () => {
     job.nomination = job.target = null;
+    endMove(state, job);
   });
 }
 
 type PromiseKind = 'JobNominated' | 'NominationDropped' | 'TargetChosen' | 'TargetDropped';
 
-function promise(job: JobRecord, event: Extract<JobEvent, { kind: PromiseKind }> & { readonly atMs: number }): void {
+function promise(state: State, job: JobRecord, event: Extract<JobEvent, { kind: PromiseKind }> & { readonly atMs: number }): void {
   switch (event.kind) {
     case 'JobNominated':
       job.nomination = { victims: event.victims, placement: event.placement, model: event.model, atMs: event.atMs };
       return;
     case 'NominationDropped':
       job.nomination = null;
+      endMove(state, job);
       return;
     case 'TargetChosen':
       job.target = { placement: event.placement, model: event.model, atMs: event.atMs };
@@ -175,7 +187,9 @@ export function movePhase(state: State, job: JobRecord, phase: JobRecord['phase'
   if (job.phase.kind === 'active') countArray(state, job, -1);
   if (phase.kind === 'active') countArray(state, job, 1);
   if (phase.kind === 'finished' && state.awaited.has(job.name)) state.scheduleDirty = true;
+  countDisplaceable(state, job, -1);
   job.phase = phase;
+  countDisplaceable(state, job, 1);
   if (phase.kind !== 'pending') dropPromises(state, job);
   if (phase.kind === 'pending') insertPending(state, job);
 }

@@ -2,6 +2,7 @@ import type { JobSpec, SegmentSpec } from '#vocabulary/job.ts';
 import { gpuMilliPerGpu } from '#vocabulary/units.ts';
 import type { Levels } from '#vocabulary/topology.ts';
 import { domainKey } from '#vocabulary/topology.ts';
+import { perTopology } from '../state/perTopology.ts';
 import type { NodeView, StateView } from '../state/view.ts';
 
 /**
@@ -20,25 +21,27 @@ export interface EmptyRoom {
   readonly workers: number;
 }
 
-export type EmptyShape = Pick<JobSpec, 'gpusPerWorker' | 'gpuShareMilli' | 'spread'> & {
+export type EmptyShape = Pick<JobSpec, 'gpusPerWorker' | 'gpuShareMilli' | 'gpuProfile' | 'spread'> & {
   readonly model: string;
   readonly segments: readonly SegmentSpec[];
 };
 
-interface Cache {
-  readonly topologyAt: number;
+interface Inventory {
   readonly models: readonly string[];
+  /** Profiles of slots by GPU model. */
+  readonly profiles: ReadonlyMap<string, ReadonlySet<string>>;
   readonly rooms: Map<string, readonly EmptyRoom[]>;
+  /** By model: undivided GPUs of the node that has most. */
+  readonly largestNodes: ReadonlyMap<string, number>;
 }
 
-const caches = new WeakMap<StateView, Cache>();
 /** Shapes that are remembered: a million different ones must not fill the memory. */
 const shapesMax = 1_000;
 
 /** By depth: the first is the outermost level's, the last the best node's. */
 export function emptyRoom(state: StateView, levels: Levels, shape: EmptyShape): readonly EmptyRoom[] {
-  const { rooms } = cacheOf(state);
-  const key = JSON.stringify([shape.model, shape.gpusPerWorker, shape.gpuShareMilli, shape.segments, shape.spread]);
+  const { rooms } = inventoryOf(state);
+  const key = keyOf(shape);
   const known = rooms.get(key);
   if (known !== undefined) return known;
   if (rooms.size >= shapesMax) rooms.clear();
@@ -47,18 +50,40 @@ export function emptyRoom(state: StateView, levels: Levels, shape: EmptyShape): 
   return room;
 }
 
-/** GPU models that any node has, sorted. */
-export const modelsPresent = (state: StateView): readonly string[] => cacheOf(state).models;
-
-function cacheOf(state: StateView): Cache {
-  const known = caches.get(state);
-  if (known !== undefined && known.topologyAt === state.topologyAt) return known;
-  const models = new Set<string>();
-  for (const node of state.nodes.values()) for (const gpu of node.inventory.gpus) models.add(gpu.model);
-  const cache: Cache = { topologyAt: state.topologyAt, models: [...models].sort(), rooms: new Map() };
-  caches.set(state, cache);
-  return cache;
+/** Profiles of the slots that any node has on GPUs of these models (none given: of all), sorted. */
+export function profilesPresent(state: StateView, models: readonly string[]): readonly string[] {
+  const found = [...inventoryOf(state).profiles].flatMap(([model, profiles]) =>
+    models.length === 0 || models.includes(model) ? [...profiles] : [],
+  );
+  return [...new Set(found)].sort();
 }
+
+function keyOf({ model, gpusPerWorker, gpuShareMilli, gpuProfile, segments, spread }: EmptyShape): string {
+  const divided = segments.length === 0 && spread === null ? '' : JSON.stringify([segments, spread]);
+  return `${gpusPerWorker} ${gpuShareMilli} ${gpuProfile ?? ''} ${divided} ${model}`;
+}
+
+/** GPUs of the model that are not divided into slots, on the node that has most of them, sick or not. */
+export const largestNode = (state: StateView, model: string): number => inventoryOf(state).largestNodes.get(model) ?? 0;
+
+/** GPU models that any node has, sorted. */
+export const modelsPresent = (state: StateView): readonly string[] => inventoryOf(state).models;
+
+const inventoryOf = perTopology((state): Inventory => {
+  const largestNodes = new Map<string, number>();
+  const profiles = new Map<string, Set<string>>();
+  for (const { inventory } of state.nodes.values()) {
+    const counts = new Map<string, number>();
+    for (const { model, slots = [] } of inventory.gpus) {
+      const known = profiles.get(model) ?? new Set<string>();
+      for (const { profile } of slots) known.add(profile);
+      profiles.set(model, known);
+      counts.set(model, (counts.get(model) ?? 0) + (slots.length === 0 ? 1 : 0));
+    }
+    for (const [model, gpus] of counts) largestNodes.set(model, Math.max(gpus, largestNodes.get(model) ?? 0));
+  }
+  return { models: [...profiles.keys()].sort(), profiles, rooms: new Map(), largestNodes };
+});
 
 function measure(state: StateView, levels: Levels, shape: EmptyShape): readonly EmptyRoom[] {
   let domains = [...state.nodes.values()].map((node) => ({
@@ -83,9 +108,14 @@ function measure(state: StateView, levels: Levels, shape: EmptyShape): readonly 
   return rooms;
 }
 
-function workersOf(node: NodeView, { model, gpusPerWorker, gpuShareMilli }: EmptyShape): number {
-  let gpus = 0;
-  for (const gpu of node.inventory.gpus) if (gpu.model === model) gpus += 1;
+function workersOf(node: NodeView, { model, gpusPerWorker, gpuShareMilli, gpuProfile }: EmptyShape): number {
+  let [gpus, slots] = [0, 0];
+  for (const gpu of node.inventory.gpus) {
+    if (gpu.model !== model) continue;
+    if (gpu.slots === undefined) gpus += 1;
+    else for (const { profile } of gpu.slots) if (profile === gpuProfile) slots += 1;
+  }
+  if (gpuProfile !== null) return slots;
   return gpuShareMilli === null ? Math.floor(gpus / gpusPerWorker) : gpus * Math.floor(gpuMilliPerGpu / gpuShareMilli);
 }
 

@@ -1,7 +1,7 @@
 import type { JobSpec } from '#vocabulary/job.ts';
 import type { Levels } from '#vocabulary/topology.ts';
 import type { StateView } from '../state/view.ts';
-import { emptyRoom, modelsPresent } from './emptyRoom.ts';
+import { emptyRoom, largestNode, modelsPresent, profilesPresent } from './emptyRoom.ts';
 import type { SpecProblem } from './specProblem.ts';
 
 interface Misfit extends SpecProblem {
@@ -17,7 +17,9 @@ interface Misfit extends SpecProblem {
 export function judgeFit(state: StateView, levels: Levels, spec: JobSpec): SpecProblem | null {
   if (spec.gpusPerWorker === 0) return null;
   const present = modelsPresent(state);
-  const models = spec.gpuModels.length === 0 ? present : spec.gpuModels.filter((model) => present.includes(model));
+  const accepted = spec.gpuModels.length === 0 ? present : spec.gpuModels.filter((model) => present.includes(model));
+  // Nor is a profile that no GPU is divided into yet.
+  const models = accepted.filter((model) => spec.gpuProfile === null || profilesPresent(state, [model]).includes(spec.gpuProfile));
   let nearest: Misfit | null = null;
   for (const model of models) {
     const misfit = findMisfit(state, levels, spec, model);
@@ -28,14 +30,16 @@ export function judgeFit(state: StateView, levels: Levels, spec: JobSpec): SpecP
 }
 
 function findMisfit(state: StateView, levels: Levels, spec: JobSpec, model: string): Misfit | null {
-  const { gpusPerWorker, gpuShareMilli, segments, spread, workers } = spec;
-  const nodeGpus = emptyRoom(state, levels, { model, gpusPerWorker: 1, gpuShareMilli: null, segments: [], spread: null }).at(-1)?.raw ?? 0;
+  const { gpusPerWorker, gpuShareMilli, gpuProfile, segments, spread, workers } = spec;
+  const oneSlot = { model, gpusPerWorker: 1, gpuShareMilli: null, gpuProfile, segments: [], spread: null };
+  const nodeGpus = gpuProfile === null ? largestNode(state, model) : (emptyRoom(state, levels, oneSlot).at(-1)?.raw ?? 0);
   if (gpusPerWorker > nodeGpus) {
-    const message = `a worker of ${gpusPerWorker} GPUs cannot fit a node: the largest node has ${nodeGpus} ${model}`;
+    const message = `a worker of ${gpusPerWorker} GPUs cannot fit a node: the largest node has ${nodeGpus} ${model}${nodeGpus === 0 ? ' that are not divided into slots (spec.gpuProfile)' : ''}`;
     return { field: 'spec.gpusPerWorker', message, room: nodeGpus };
   }
-  const rooms = emptyRoom(state, levels, { model, gpusPerWorker, gpuShareMilli, segments, spread });
-  const size = gpuShareMilli === null ? `${gpusPerWorker} GPUs` : `${gpuShareMilli}m of a GPU`;
+  if (segments.length === 0 && spec.constraints.length === 0) return null;
+  const rooms = emptyRoom(state, levels, { model, gpusPerWorker, gpuShareMilli, gpuProfile, segments, spread });
+  const size = describeSize(spec);
   for (const [index, { level, workers: wanted }] of segments.entries()) {
     const room = rooms[levels.indexOf(level)]?.raw ?? 0;
     if (wanted <= room) continue;
@@ -50,4 +54,9 @@ function findMisfit(state: StateView, levels: Levels, spec: JobSpec, model: stri
     return { field: `spec.placement.constraints[${index}].level`, message, room };
   }
   return null;
+}
+
+function describeSize({ gpusPerWorker, gpuShareMilli, gpuProfile }: JobSpec): string {
+  if (gpuProfile !== null) return `a ${gpuProfile} slot`;
+  return gpuShareMilli === null ? `${gpusPerWorker} GPUs` : `${gpuShareMilli}m of a GPU`;
 }

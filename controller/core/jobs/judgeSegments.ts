@@ -9,6 +9,7 @@ function sortSegments(segments: readonly SegmentSpec[], levels: Levels): readonl
 
 /** Segments nest: the outermost divides the gang, each inner one the segment around it. */
 export function judgeSegments(segments: readonly SegmentSpec[], workers: number, levels: Levels): SpecProblem | null {
+  if (segments.length === 0) return null;
   let whole = { what: 'spec.workers', workers };
   for (const segment of sortSegments(segments, levels)) {
     const rest = whole.workers % segment.workers;

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { cases } from '#test/cases.ts';
 import { applyJob, FakeCluster } from '#test/simulation/fakeCluster.ts';
 import { nodeName, userName } from '#vocabulary/ids.ts';
 import type { JobSpec } from '#vocabulary/job.ts';
@@ -134,6 +135,6 @@ test('what is refused as never fitting one rack has no rack for it, and what is 
       const fits = Math.max(...room.values()) >= workers;
       expect(answer({ workers, gpusPerWorker, constraints: required('rack') }, shapes) === 'applied').toBe(fits);
     }),
-    { numRuns: 100 },
+    { numRuns: cases(100) },
   );
 });

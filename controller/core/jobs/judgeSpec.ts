@@ -35,6 +35,7 @@ function judgeQueue({ state: { queues } }: Turn, { queue }: JobSpec): SpecProble
 }
 
 function judgeLevels({ constraints, segments, spread, exclusive }: JobSpec, levels: Levels): SpecProblem | null {
+  if (constraints.length === 0 && segments.length === 0 && spread === null && exclusive === null) return null;
   const named: readonly (readonly [field: string, level: string])[] = [
     ...constraints.map(({ level }, index) => [`constraints[${index}].level`, level] as const),
     ...segments.map(({ level }, index) => [`segments[${index}].level`, level] as const),

@@ -16,3 +16,15 @@ test('a job of an older log has what came since as nobody asked for it', () => {
   expect(job).toMatchObject({ held: null, next: null, array: null });
   expect(Object.keys(job?.spec ?? {}).sort()).toEqual(Object.keys(applyJob('a').spec).sort());
 });
+
+test('what a version after that wrote keeps its wishes', () => {
+  const { gpuProfile: _, ...stored } = {
+    ...applyJob('a').spec,
+    constraints: [{ level: 'rack', mode: 'preferred', waitMs: 7 }],
+    gpuShareMilli: 250,
+  };
+  const line = `1 ${JSON.stringify({ kind: 'JobCreated', uid: 'u1', name: 'a', user: 'alice', labels: {}, annotations: {}, spec: stored, atMs: 5 })}`;
+  const state = emptyState();
+  apply(state, parseLine(line), 10);
+  expect(state.jobs.values().next().value?.spec).toEqual({ ...stored, gpuProfile: null });
+});

@@ -20,26 +20,35 @@ type Accepted = Extract<Verdict, { kind: 'accepted' }>;
 
 /** Creates a job or all jobs of an array, or changes what of them may change; all or none. Applying the same again changes nothing. */
 export function onApplyJob(turn: Turn, request: ApplyJob): Reply {
-  const applications = expandArray(request);
+  if (request.spec.array === null) return applyOne(turn, { ...request, task: null });
   const accepted: Accepted[] = [];
-  for (const application of applications) {
+  for (const application of expandArray(request)) {
     const verdict = judgeApplication(turn, application, accepted.length === 0);
     if (verdict.kind === 'refused') return verdict;
     accepted.push(verdict);
   }
-  const created = accepted.filter(({ outcome }) => outcome === 'created').length;
-  const { jobsMax } = turn.context.policy;
-  if (created > 0 && turn.state.jobs.size + created > jobsMax)
-    return {
-      kind: 'refused',
-      code: 'RESOURCE_EXHAUSTED',
-      field: '',
-      message: `the cluster keeps at most ${jobsMax} jobs; delete finished ones`,
-    };
+  const full = judgeRoom(turn, accepted.filter(({ outcome }) => outcome === 'created').length);
+  if (full !== null) return full;
   for (const { event } of accepted) if (event !== null) turn.emit(event);
   const outcome = (['created', 'configured'] as const).find((one) => accepted.some((verdict) => verdict.outcome === one)) ?? 'unchanged';
   // An array is no object: its answer has the uid that those of its jobs begin with.
-  return { kind: 'applied', outcome, uid: request.spec.array === null ? (accepted[0]?.uid ?? request.uid) : request.uid };
+  return { kind: 'applied', outcome, uid: request.uid };
+}
+
+function applyOne(turn: Turn, application: Application): Reply {
+  const verdict = judgeApplication(turn, application, true);
+  if (verdict.kind === 'refused') return verdict;
+  const full = verdict.outcome === 'created' ? judgeRoom(turn, 1) : null;
+  if (full !== null) return full;
+  if (verdict.event !== null) turn.emit(verdict.event);
+  return { kind: 'applied', outcome: verdict.outcome, uid: verdict.uid };
+}
+
+function judgeRoom({ state, context }: Turn, created: number): Refused | null {
+  const { jobsMax } = context.policy;
+  if (created === 0 || state.jobs.size + created <= jobsMax) return null;
+  const message = `the cluster keeps at most ${jobsMax} jobs; delete finished ones`;
+  return { kind: 'refused', code: 'RESOURCE_EXHAUSTED', field: '', message };
 }
 
 /** `isFirst`: the jobs of an array differ in name and environment only, so that one of them stands for the spec of all. */
@@ -48,17 +57,16 @@ function judgeApplication(turn: Turn, application: Application, isFirst: boolean
   const old = findJob(turn.state, name);
   const wrong = (isFirst ? judgeSpec(turn, spec, old?.spec ?? null) : null) ?? judgeCircle(turn, name, spec);
   if (wrong !== null) return refuse('INVALID_ARGUMENT', wrong);
-  const ofArray = task === null ? {} : { array: task };
   if (old === undefined) {
-    const event: JobEvent = { kind: 'JobCreated', uid: application.uid, name, user, labels, annotations, spec, ...ofArray };
-    return { kind: 'accepted', outcome: 'created', uid: application.uid, event };
+    const created: JobEvent = { kind: 'JobCreated', uid: application.uid, name, user, labels, annotations, spec };
+    return { kind: 'accepted', outcome: 'created', uid: application.uid, event: task === null ? created : { ...created, array: task } };
   }
   const taken = judgeTaken(old, application);
   if (taken !== null) return refuse('ALREADY_EXISTS', taken);
   const isSame =
     sameSpec(old.spec, spec) && same(old.labels, labels) && same(old.annotations, annotations) && (task === null || same(old.array, task));
   if (isSame) return { kind: 'accepted', outcome: 'unchanged', uid: old.uid, event: null };
-  const event: JobEvent = { kind: 'JobChanged', uid: old.uid, labels, annotations, spec, ...ofArray };
+  const event: JobEvent = { kind: 'JobChanged', uid: old.uid, labels, annotations, spec, ...(task === null ? {} : { array: task }) };
   return { kind: 'accepted', outcome: 'configured', uid: old.uid, event };
 }
 
@@ -73,6 +81,7 @@ const fixedFields: readonly (readonly [field: keyof JobSpec, path: string])[] = 
   ['workers', 'workers'],
   ['gpusPerWorker', 'gpusPerWorker'],
   ['gpuShareMilli', 'gpuShare'],
+  ['gpuProfile', 'gpuProfile'],
   ['processesPerWorker', 'processesPerWorker'],
   ['mesh', 'mesh'],
   ['segments', 'placement.segments'],

@@ -140,7 +140,7 @@ function noteCheckpoints(turn: Turn, job: JobView, attempt: AttemptView, observe
 }
 
 function hasNewPart(attempt: AttemptView, { rank, checkpoint }: ObservedRank): boolean {
-  return checkpoint !== null && checkpoint.step > Math.max(attempt.lastCheckpointStep, attempt.parts.get(rank)?.step ?? 0);
+  return checkpoint !== null && checkpoint.step > Math.max(attempt.lastCheckpointStep, attempt.parts?.get(rank)?.step ?? 0);
 }
 
 /**
@@ -148,7 +148,7 @@ function hasNewPart(attempt: AttemptView, { rank, checkpoint }: ObservedRank): b
  * saved, so the longest time is the gang's.
  */
 function findComplete(attempt: AttemptView, worldSize: number): CheckpointPart | null {
-  if (attempt.parts.size < worldSize) return null;
+  if (attempt.parts === null || attempt.parts.size < worldSize) return null;
   let slowest: CheckpointPart | null = null;
   for (const part of attempt.parts.values()) if (slowest === null || part.step < slowest.step) slowest = part;
   if (slowest === null) return null;

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { cases } from '#test/cases.ts';
 import { applyJob, FakeCluster } from '#test/simulation/fakeCluster.ts';
 import { jobName, userName } from '#vocabulary/ids.ts';
 
@@ -26,6 +27,6 @@ test('waiting jobs stand by priority, then age, then uid, whatever was asked in 
         expect(cluster.view.pending).toEqual(want.map((one) => one.uid));
       }
     }),
-    { numRuns: 100 },
+    { numRuns: cases(100) },
   );
 });

@@ -20,19 +20,21 @@ export function failAttempt(turn: Turn, job: JobView, cause: StopCause, graceMs 
   else if (!known) turn.emit({ kind: 'StopCauseAdded', ...ofAttempt, cause });
 }
 
-/** Begins the suspend protocol; a second ask changes nothing. */
-export function askToLeave(turn: Turn, job: JobView, reason: LeaveReason): void {
+/** Begins the suspend protocol; a second ask changes nothing. `why` is told to the user beside the reason. */
+export function askToLeave(turn: Turn, job: JobView, reason: LeaveReason, why = ''): void {
   const attempt = currentAttempt(job);
   if (attempt === undefined || (attempt.stage.kind !== 'starting' && attempt.stage.kind !== 'running')) return;
   const graceMs = job.spec.checkpoint?.graceMs ?? defaultGraceMs;
   const round = attempt.roundsBefore + 1;
-  turn.emit({ kind: 'SuspendStaged', uid: job.uid, attempt: attempt.number, round, stage: { kind: 'ask' }, graceMs, reason });
+  const said = why === '' ? {} : { message: why };
+  turn.emit({ kind: 'SuspendStaged', uid: job.uid, attempt: attempt.number, round, stage: { kind: 'ask' }, graceMs, reason, ...said });
 }
 
 /** Takes the ask back while nobody was told to stop; a program that answers to signals only has been told. */
 export function cancelLeaving(turn: Turn, job: JobView): void {
   const attempt = currentAttempt(job);
-  if (attempt?.stage.kind !== 'suspending' || attempt.stage.reason !== 'Preempted' || attempt.stage.stage.kind === 'decided') return;
+  if (attempt?.stage.kind !== 'suspending' || attempt.stage.stage.kind === 'decided') return;
+  if (attempt.stage.reason !== 'Preempted' && attempt.stage.reason !== 'Moved') return;
   const isAware = job.progress?.attempt === attempt.number && attempt.workers.every((worker) => worker.progressAtMs !== null);
   const isWhole = attempt.workers.every((worker) => worker.state === 'running');
   if (isAware && isWhole) turn.emit({ kind: 'SuspendCancelled', uid: job.uid, attempt: attempt.number });
@@ -81,7 +83,8 @@ function judgeCauses(attempt: AttemptView): readonly StopCause[] {
   const finished =
     attempt.workers.every((worker) => worker.message === exitedWithZero) && (stopStep === null || attempt.lastStep < stopStep);
   if (finished) return attempt.causes;
-  const message = stopStep === null ? 'left when asked' : `left when asked, at step ${stopStep}`;
+  const left = stopStep === null ? 'left when asked' : `left when asked, at step ${stopStep}`;
+  const message = stage.message === '' ? left : `${left}: ${stage.message}`;
   return [...attempt.causes, { reason: stage.reason, message }];
 }
 

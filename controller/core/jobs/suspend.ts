@@ -37,11 +37,19 @@ export function advanceSuspend(turn: Turn, uid: JobUid): void {
   const job = turn.state.jobs.get(uid);
   const attempt = job === undefined ? undefined : currentAttempt(job);
   if (job === undefined || attempt === undefined || attempt.stage.kind !== 'suspending') return;
-  const { stage, answers, round, graceMs, reason } = attempt.stage;
+  const { stage, answers, round, graceMs, reason, message } = attempt.stage;
   if (stage.kind === 'decided') return;
   const living = attempt.workers.flatMap((worker, index) => (worker.state === 'ended' || worker.state === 'lost' ? [] : [index]));
   if (living.length === 0 || !living.every((worker) => answers.has(worker))) return;
-  const staged = { kind: 'SuspendStaged', uid, attempt: attempt.number, round: round + 1, graceMs, reason } as const;
+  const staged = {
+    kind: 'SuspendStaged',
+    uid,
+    attempt: attempt.number,
+    round: round + 1,
+    graceMs,
+    reason,
+    ...(message === '' ? {} : { message }),
+  } as const;
   const accepted = stage.kind === 'propose' && [...answers.values()].every((answer) => answer.accepted);
   if (accepted) {
     turn.emit({ ...staged, stage: { kind: 'decided', stopStep: stage.stopStep } });

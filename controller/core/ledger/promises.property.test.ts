@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { cases } from '#test/cases.ts';
 import { parseSnapshot } from '#controller/loop/logLine.ts';
 import { applyJob, FakeCluster, policy } from '#test/simulation/fakeCluster.ts';
 import { nodeName, userName } from '#vocabulary/ids.ts';
@@ -124,7 +125,7 @@ test('whatever is promised, taken, lost and given back: the sums hold after each
       expect(readLedger(restored, laterMs)).toEqual(readLedger(cluster.view, laterMs));
       expect(readTotals(restored, 'user', laterMs)).toEqual(readTotals(cluster.view, 'user', laterMs));
     }),
-    { numRuns: 300 },
+    { numRuns: cases(300) },
   );
   expect(reserved).toBeGreaterThan(50);
 });

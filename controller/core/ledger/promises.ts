@@ -7,7 +7,7 @@ import { changeNode } from './rates.ts';
 import { settleJob } from './settle.ts';
 
 /**
- * Places that are kept for a waiting job. A whole GPU there that is free is `reserved`, and the time is the job's: nobody
+ * Places that are kept for a job that waits, or that is to move. A whole GPU there that is free is `reserved`, and the time is the job's: nobody
  * else can have it. A GPU that is held still, sick or cordoned is what it is. Each node has its promises as an index
  * (nodes/promises.ts), so an event costs the nodes that it is about.
  */
@@ -17,8 +17,8 @@ const noPlaces: Placement = [];
  * All that the job was promised. The one place that knows what kinds of promise there are: whatever makes, changes or
  * ends one goes through `changePromises`.
  */
-export function promisedPlaces({ nomination, target }: Pick<JobView, 'nomination' | 'target'>): Placement {
-  return nomination?.placement ?? target?.placement ?? noPlaces;
+export function promisedPlaces({ nomination, target, move }: Pick<JobView, 'nomination' | 'target' | 'move'>): Placement {
+  return nomination?.placement ?? target?.placement ?? (move?.kind === 'asked' ? move.placement : noPlaces);
 }
 
 /** Lets the job's record change, and brings the nodes that it was or is promised in step. O(1) when it was and is promised nothing. */
@@ -48,6 +48,8 @@ export function restorePromises(nodes: ReadonlyMap<NodeName, NodeState>, job: Jo
 
 function gpusByNode(places: Placement): ReadonlyMap<NodeName, readonly number[]> {
   const gpus = new Map<NodeName, readonly number[]>();
-  for (const place of places) if (place.gpus.length > 0) gpus.set(place.node, [...(gpus.get(place.node) ?? []), ...place.gpus]);
+  // A promised slot is no whole GPU.
+  for (const place of places)
+    if (place.gpus.length > 0 && place.slot === undefined) gpus.set(place.node, [...(gpus.get(place.node) ?? []), ...place.gpus]);
   return gpus;
 }

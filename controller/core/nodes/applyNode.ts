@@ -1,9 +1,10 @@
 import { assert, assertNever } from '#vocabulary/assert.ts';
-import { generation } from '#vocabulary/ids.ts';
+import { generation, revision } from '#vocabulary/ids.ts';
 import type { NodeEvent } from '../events.ts';
 import { noPromises } from './promises.ts';
 import { changeNode } from '../ledger/rates.ts';
 import type { NodeState, State } from '../state/state.ts';
+import { markChanged } from '../state/state.ts';
 import { holdersOf } from './holds.ts';
 
 /** Folds what happens to a node. */
@@ -15,7 +16,7 @@ export function applyNodeEvent(state: State, event: NodeEvent & { readonly atMs:
   const node = state.nodes.get(event.node);
   assert(node !== undefined, `event ${event.kind} names node ${event.node}, which is not there`);
   changeNode(state, node, () => changeRecord(node, event));
-  node.changedAt = state.revision;
+  markChanged(state, node);
   // A loss lets nothing start, but waiting jobs are told another number of free GPUs. One that returns changes neither.
   if (event.kind !== 'NodeReturned') state.scheduleDirty = true;
 }
@@ -56,7 +57,7 @@ function register(state: State, event: Extract<NodeEvent, { kind: 'NodeRegistere
       resizeGpus(old);
     });
     old.labels = labels;
-    old.changedAt = state.revision;
+    markChanged(state, old);
     state.scheduleDirty = true;
     return;
   }
@@ -65,7 +66,7 @@ function register(state: State, event: Extract<NodeEvent, { kind: 'NodeRegistere
     inventory,
     labels,
     createdAtMs: atMs,
-    changedAt: state.revision,
+    changedAt: revision(0),
     availability: { kind: 'returning', held: 0, atMs },
     cordon: null,
     generation: generation(1),
@@ -76,6 +77,7 @@ function register(state: State, event: Extract<NodeEvent, { kind: 'NodeRegistere
   };
   changeNode(state, node, () => resizeGpus(node));
   state.nodes.set(name, node);
+  markChanged(state, node);
 }
 
 /** GPUs are named by index. One that is gone keeps its row while a job holds it, as unhealthy. */

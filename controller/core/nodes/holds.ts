@@ -58,7 +58,7 @@ interface Holding {
 }
 interface Holder {
   readonly uid: JobUid;
-  readonly spec: Pick<JobSpec, 'gpuShareMilli'>;
+  readonly spec: Pick<JobSpec, 'gpuShareMilli' | 'gpuProfile'>;
 }
 
 /** Gives a worker its GPUs. To be called inside `changeNode` (ledger/rates.ts), which keeps the ledger in step. */

@@ -122,11 +122,29 @@ function findProblem(turn: Turn, hello: Hello): { field: string; message: string
   }
   const twice = gpus.find((gpu, position) => gpus.findIndex((other) => other.index === gpu.index) !== position);
   if (twice !== undefined) return { field: 'inventory.gpus', message: `GPU index ${twice.index} is named twice` };
+  const divided = findDivided(turn, hello);
+  if (divided !== null) return divided;
   if (hello.epochSeen > turn.state.epoch) {
     return {
       field: 'epoch_seen',
       message: `the node has obeyed epoch ${hello.epochSeen}, this controller is at ${turn.state.epoch}: its store is older than what agents have seen (restored from a backup?)`,
     };
+  }
+  return null;
+}
+
+/**
+ * A GPU is divided into slots, or otherwise than before, only when nobody holds any of it, as its driver has it too. The
+ * node is heard again when those who held it are gone: silence ends them.
+ */
+function findDivided({ state }: Turn, { node: name, inventory }: Hello): { field: string; message: string } | null {
+  const node = state.nodes.get(name);
+  for (const [position, { index, slots }] of inventory.gpus.entries()) {
+    const before = node?.inventory.gpus.find((gpu) => gpu.index === index);
+    const [holder] = node === undefined ? [] : holdersOf(node, index);
+    if (before === undefined || holder === undefined || JSON.stringify(before.slots) === JSON.stringify(slots)) continue;
+    const job = state.jobs.get(holder.job)?.name ?? holder.job;
+    return { field: `inventory.gpus[${position}].slots`, message: `GPU ${index} is not divided as before, and job ${job} holds of it` };
   }
   return null;
 }

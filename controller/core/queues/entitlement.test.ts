@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { cases } from '#test/cases.ts';
 import type { State } from '#core/state/state.ts';
 import { emptyState } from '#core/state/state.ts';
 import { applyQueue } from '#test/simulation/fakeCluster.ts';
@@ -7,8 +8,10 @@ import { queueName, userName } from '#vocabulary/ids.ts';
 import type { QueueSpec } from '#vocabulary/queue.ts';
 import { applyQueueEvent } from './applyQueue.ts';
 import type { Claim } from './entitlement.ts';
-import { EntitlementBook, mayDisplace, mayDisplaceAll, mayReclaim, spareMilli } from './entitlement.ts';
+import { EntitlementBook, hadLess, mayDisplace, mayDisplaceAll, mayReclaim, spareMilli } from './entitlement.ts';
 import { findBrokenGuarantee } from './guarantee.ts';
+import type { Standing } from './standing.ts';
+import { noStanding } from './standing.ts';
 import { countUsage } from './usage.ts';
 
 type Changes = Partial<Omit<QueueSpec, 'parent'>> & { readonly parent?: string };
@@ -31,6 +34,7 @@ const claim = (queue: string, gpus: number, changes: Partial<Claim> = {}): Claim
   preemptible: true,
   model: 'H100',
   gpuMilli: gpus * 1000,
+  standing: noStanding,
   ...changes,
 });
 const run = (state: State, ...claims: readonly Claim[]): void => {
@@ -46,6 +50,46 @@ describe('inside one queue', () => {
     expect(may(state, claim('a', 4, { priority: 21, user: userName('other') }), victim)).toBe(true);
     expect(may(state, claim('a', 4, { user: userName('other') }), victim)).toBe(false);
     expect(may(state, claim('a', 4, { priority: 21 }), { ...victim, preemptible: false })).toBe(false);
+  });
+});
+
+describe('what was had', () => {
+  const standing = (level: number, changes: Partial<Standing> = {}): Standing => ({
+    level,
+    waitsSinceMs: 50,
+    yieldsToMs: 60,
+    isSafe: false,
+    ...changes,
+  });
+  const state = queues({ a: {}, below: { parent: 'a' }, s: { class: 'serving' } });
+  const had = (queue: string, level: number, changes: Partial<Claim> = {}): Claim =>
+    claim(queue, 4, { user: userName('other'), standing: standing(level), ...changes });
+
+  test('entitles who had less, strictly, inside one queue and priority', () => {
+    expect(may(state, claim('a', 4, { standing: standing(1) }), had('a', 2))).toBe(true);
+    expect(may(state, claim('a', 4, { standing: standing(2) }), had('a', 2))).toBe(false);
+    expect(may(state, claim('a', 4, { standing: standing(3) }), had('a', 2))).toBe(false);
+    expect(may(state, claim('below', 4, { standing: standing(0) }), had('a', 2))).toBe(false);
+    expect(may(state, claim('a', 4, { standing: standing(0) }), had('a', 2, { priority: 21 }))).toBe(false);
+    expect(may(state, claim('a', 4, { standing: standing(3) }), had('a', 2, { priority: 19 }))).toBe(true);
+  });
+
+  test('entitles to nothing of the same user, of who may not be asked, and of who does not yield yet', () => {
+    const nominee = claim('a', 4, { standing: standing(0) });
+    expect(may(state, nominee, had('a', 2, { user: nominee.user }))).toBe(false);
+    expect(may(state, nominee, had('a', 2, { preemptible: false }))).toBe(false);
+    expect(may(state, nominee, had('a', 2, { standing: standing(2, { yieldsToMs: 49 }) }))).toBe(false);
+    expect(may(state, nominee, had('a', 2, { standing: standing(2, { yieldsToMs: 50 }) }))).toBe(true);
+  });
+
+  test('who has its hour is safe from all but serving, and from who takes its guarantee back', () => {
+    const safe = had('a', 2, { standing: standing(2, { isSafe: true }) });
+    expect(may(state, claim('a', 4, { standing: standing(0) }), safe)).toBe(false);
+    expect(may(state, claim('a', 4, { priority: 90 }), safe)).toBe(false);
+    expect(may(state, claim('s', 4, { priority: 1 }), safe)).toBe(true);
+    const guaranteed = queues({ a: {}, b: { guaranteed: h100(4) } });
+    run(guaranteed, safe);
+    expect(may(guaranteed, claim('b', 4), safe)).toBe(true);
   });
 });
 
@@ -156,6 +200,10 @@ const worlds = fc
         priority: fc.nat(3),
         gpus: fc.integer({ min: 1, max: 4 }),
         preemptible: fc.boolean(),
+        level: fc.integer({ min: -1, max: 3 }),
+        waitsSinceMs: fc.nat(3),
+        yieldsToMs: fc.constantFrom(-Infinity, 0, 1, 2, 3),
+        isSafe: fc.nat(9).map((one) => one === 0),
       }),
       { minLength: 2, maxLength: 12 },
     ),
@@ -184,6 +232,7 @@ const worlds = fc
         user: userName(`u${job.user}`),
         priority: job.priority,
         preemptible: job.preemptible,
+        standing: { level: job.level, waitsSinceMs: job.waitsSinceMs, yieldsToMs: job.yieldsToMs, isSafe: job.isSafe },
       }),
     );
     return { state, claims, seed };
@@ -246,7 +295,7 @@ function start(state: State, claims: readonly Claim[]): { readonly world: World;
 }
 
 test('what was displaced cannot displace what came in its place, and no guarantee outside the nominee’s queue is broken', () => {
-  let swaps = 0;
+  let [swaps, byLevel] = [0, 0];
   fc.assert(
     fc.property(worlds, ({ state, claims }) => {
       const { world, free } = start(state, claims);
@@ -254,6 +303,7 @@ test('what was displaced cannot displace what came in its place, and no guarante
         const victims = chooseVictims(world, nominee, free);
         if (victims === null) continue;
         swaps += 1;
+        if (victims.some((victim) => hadLess(nominee, victim) && nominee.priority === victim.priority)) byLevel += 1;
         const before = covered(world, nominee);
         swap(world, nominee, victims);
         for (const [name, milli] of covered(world, nominee)) expect(milli).toBeGreaterThanOrEqual(before.get(name) ?? 0);
@@ -263,9 +313,10 @@ test('what was displaced cannot displace what came in its place, and no guarante
         return;
       }
     }),
-    { numRuns: 3000 },
+    { numRuns: cases(3000) },
   );
   expect(swaps).toBeGreaterThan(300);
+  expect(byLevel).toBeGreaterThan(20);
 });
 
 test('displacing comes to an end: no sequence of it ever comes back to where it was', () => {
@@ -291,6 +342,6 @@ test('displacing comes to an end: no sequence of it ever comes back to where it 
         swap(world, chosen.nominee, chosen.victims);
       }
     }),
-    { numRuns: 2000 },
+    { numRuns: cases(2000) },
   );
 });

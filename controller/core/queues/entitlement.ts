@@ -2,12 +2,14 @@ import type { QueueName, UserName } from '#vocabulary/ids.ts';
 import { gpuMilliPerGpu } from '#vocabulary/units.ts';
 import type { StateView } from '../state/view.ts';
 import { QueueTree } from './queueTree.ts';
+import type { Standing } from './standing.ts';
 import { queueGpuMilli } from './usage.ts';
 
 /**
  * Who may be asked to leave for whom. A nominee may displace a preemptible victim
  *
- * - by rank: a serving workload any batch one; inside one class one of higher priority one of lower priority;
+ * - by rank: a serving workload any batch one; inside one class one of higher priority one of lower priority; inside one
+ *   queue and priority one of a lower level of attained service one of a higher level that yields to it (standing.ts);
  * - by reclaim: from another queue, when the nominee's side stays within what it is guaranteed, whatever the ranks are.
  *
  * "Sides" are the two chains of queues from just below the lowest common ancestor (or the roots) down to the two jobs'
@@ -18,6 +20,12 @@ import { queueGpuMilli } from './usage.ts';
  * reclaim, since its side still holds its guarantee. What was displaced by reclaim left a side that holds its guarantee,
  * so it cannot reclaim; and the nominee's side is within its guarantee, so that losing the nominee would break it and
  * nobody may take it, by rank or by reclaim.
+ *
+ * Levels are strict too: class, priority and level make one order, so at one moment displacing by rank only goes up in it
+ * and ends. What changes that order is time, and ever more slowly: who was displaced by level comes back at the cost of its
+ * displacer only when that one has passed the level of the other, and levels are a factor apart. An overdue job is the
+ * exception: it may have had more than its victim. It is safe for its hour, and has to wait a week to be overdue again.
+ * Safety and patience only take away from what is allowed.
  */
 export interface Claim {
   readonly queue: QueueName;
@@ -29,6 +37,7 @@ export interface Claim {
   readonly model: string | null;
   /** All that the nominee wants, or all that the victim (or its surplus) gives. */
   readonly gpuMilli: number;
+  readonly standing: Standing;
 }
 
 /** What queues hold in a plan: the state's usage, and what victims and nominees would change. */
@@ -123,15 +132,18 @@ export function mayDisplaceAll(nominee: Claim, victims: readonly Claim[], book: 
 
 function isEntitled(nominee: Claim, victim: Claim, book: EntitlementBook): boolean {
   if (!victim.preemptible) return false;
-  const rank = compareRank(nominee, victim, book);
-  if (rank === 0 && nominee.user === victim.user) return false;
-  return rank > 0 || mayReclaim(nominee, victim, book);
+  const serving = Number(book.tree.isServing(nominee.queue)) - Number(book.tree.isServing(victim.queue));
+  if (serving > 0) return true;
+  const isEqual = serving === 0 && nominee.priority === victim.priority;
+  if (isEqual && nominee.user === victim.user) return false;
+  const outranks = isEqual ? hadLess(nominee, victim) : serving === 0 && nominee.priority > victim.priority;
+  return (outranks && !victim.standing.isSafe) || mayReclaim(nominee, victim, book);
 }
 
-/** Above 0: the nominee goes before the victim; 0: equal rank. */
-function compareRank(nominee: Claim, victim: Claim, book: EntitlementBook): number {
-  const serving = Number(book.tree.isServing(nominee.queue)) - Number(book.tree.isServing(victim.queue));
-  return serving === 0 ? nominee.priority - victim.priority : serving;
+/** Inside one queue a victim that has had its turn yields to who has had less, once that one has been patient. */
+export function hadLess(nominee: Claim, victim: Claim): boolean {
+  const isLower = nominee.queue === victim.queue && nominee.standing.level < victim.standing.level;
+  return isLower && nominee.standing.waitsSinceMs <= victim.standing.yieldsToMs;
 }
 
 /**

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { cases } from '#test/cases.ts';
 import type { State } from '#core/state/state.ts';
 import { emptyState } from '#core/state/state.ts';
 import { applyQueue } from '#test/simulation/fakeCluster.ts';
@@ -206,7 +207,7 @@ test('being told step by step is the same as being made anew', () => {
         expect(order.next()).toBe(orderOf(state, open).next());
       }
     }),
-    { numRuns: 300 },
+    { numRuns: cases(300) },
   );
 });
 
@@ -263,6 +264,6 @@ test('under load shares converge to the weights within 2 % of the cluster, with 
       for (const [index, share] of runForever(all, shapes, halfLifeMs).entries())
         expect(Math.abs(share - (all[index] ?? 0) / sum)).toBeLessThan(0.02);
     }),
-    { numRuns: 12 },
+    { numRuns: cases(12) },
   );
 });

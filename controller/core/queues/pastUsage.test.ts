@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { cases } from '#test/cases.ts';
 import { printSnapshot, restoreSnapshot } from '#core/state/snapshot.ts';
 import { emptyState } from '#core/state/state.ts';
 import type { State } from '#core/state/state.ts';
@@ -104,7 +105,7 @@ describe('past usage', () => {
         expect(Math.abs(past(state, nlp, nowMs) - want)).toBeLessThan(0.01);
         expect(Number.isInteger(state.past.get(usageKey.queue(nlp, model))?.amount)).toBe(true);
       }),
-      { numRuns: 200 },
+      { numRuns: cases(200) },
     );
   });
 });

@@ -26,10 +26,15 @@ import { isKeyOf, runningJobs, usageKey } from './usageKey.ts';
 /** Moves on what an attempt's holding counts in, to now. To be called before `countUsage` changes it. */
 export function settlePast(state: State, { queue, user, model }: Omit<Holding, 'gpuMilli'>, nowMs: number): void {
   if (model === null) return;
-  for (const name of withAncestors(state.queues, queue)) settleKey(state, name, usageKey.queue(name, model), nowMs);
+  for (const name of withAncestors(state.queues, queue)) {
+    if (keepsPast(state, name)) settleKey(state, name, usageKey.queue(name, model), nowMs);
+  }
+  if (!keepsPast(state, queue)) return;
   settleKey(state, queue, usageKey.own(queue, model), nowMs);
   settleKey(state, queue, usageKey.user(queue, user, model), nowMs);
 }
+
+const keepsPast = (state: State, queue: QueueName): boolean => (state.queues.get(queue)?.spec.halfLifeMs ?? null) !== null;
 
 function settleKey(state: State, queue: QueueName, key: string, nowMs: number): void {
   const halfLifeMs = state.queues.get(queue)?.spec.halfLifeMs ?? null;

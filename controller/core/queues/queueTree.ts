@@ -5,22 +5,17 @@ import { withAncestors } from './usage.ts';
 /** The quota tree with what follows from it. Made for one pass or one check: it does not see later changes of the queues. */
 export class QueueTree {
   readonly #queues: StateView['queues'];
-  readonly #children = new Map<QueueName | null, QueueName[]>();
+  #children: ReadonlyMap<QueueName | null, readonly QueueName[]> | null = null;
   readonly #chains = new Map<QueueName, readonly QueueName[]>();
   readonly #guaranteed = new Map<string, Map<QueueName, number>>();
 
   constructor(queues: StateView['queues']) {
     this.#queues = queues;
-    for (const name of [...queues.keys()].sort()) {
-      const parent = queues.get(name)?.spec.parent ?? null;
-      const siblings = this.#children.get(parent);
-      if (siblings === undefined) this.#children.set(parent, [name]);
-      else siblings.push(name);
-    }
   }
 
   /** By name; `null`: the roots. */
   children(parent: QueueName | null): readonly QueueName[] {
+    this.#children ??= Map.groupBy([...this.#queues.keys()].sort(), (name) => this.#queues.get(name)?.spec.parent ?? null);
     return this.#children.get(parent) ?? [];
   }
 

@@ -1,5 +1,6 @@
 import type { QueueName } from '#vocabulary/ids.ts';
 import { gpuMilliPerGpu } from '#vocabulary/units.ts';
+import { perTopology } from '../state/perTopology.ts';
 import type { StateView } from '../state/view.ts';
 import { pastGpuMilli } from './pastUsage.ts';
 import { usageKey } from './usageKey.ts';
@@ -64,10 +65,10 @@ export function queueShare(state: UsageState, queue: QueueName, capacityMilli: R
 }
 
 /** All GPUs in the inventory by model, in order of model: also broken and cordoned ones, so that a fault moves nobody's share. */
-export function capacityMilliOf(nodes: StateView['nodes']): ReadonlyMap<string, number> {
+export const capacityMilliOf = perTopology(({ nodes }): ReadonlyMap<string, number> => {
   const capacity = new Map<string, number>();
   for (const node of nodes.values()) {
     for (const { model } of node.inventory.gpus) capacity.set(model, (capacity.get(model) ?? 0) + gpuMilliPerGpu);
   }
   return new Map([...capacity].sort(([left], [right]) => (left < right ? -1 : 1)));
-}
+});

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { cases } from '#test/cases.ts';
 import { currentAttempt } from '#core/state/state.ts';
 import { applyJob, applyQueue, FakeCluster } from '#test/simulation/fakeCluster.ts';
 import { jobName, queueName, userName } from '#vocabulary/ids.ts';
@@ -130,6 +131,6 @@ test('no limit is ever broken, and a queue’s count is always the sum of its jo
         }
       }
     }),
-    { numRuns: 60 },
+    { numRuns: cases(60) },
   );
 });

@@ -23,17 +23,19 @@ export function countUsage(
   holding: Holding,
   sign: 1 | -1,
 ): void {
-  const add = (key: string, amount: number): void => {
-    const sum = (state.usage.get(key) ?? 0) + sign * amount;
-    if (sum === 0) state.usage.delete(key);
-    else state.usage.set(key, sum);
-  };
+  const { usage, queues } = state;
   const { queue, user, model, gpuMilli } = holding;
-  add(usageKey.user(queue, user, runningJobs), 1);
+  addUsage(usage, usageKey.user(queue, user, runningJobs), sign);
   if (model === null) return;
-  add(usageKey.user(queue, user, model), gpuMilli);
-  add(usageKey.own(queue, model), gpuMilli);
-  for (const name of withAncestors(state.queues, queue)) add(usageKey.queue(name, model), gpuMilli);
+  addUsage(usage, usageKey.user(queue, user, model), sign * gpuMilli);
+  addUsage(usage, usageKey.own(queue, model), sign * gpuMilli);
+  for (const name of withAncestors(queues, queue)) addUsage(usage, usageKey.queue(name, model), sign * gpuMilli);
+}
+
+function addUsage(usage: Map<string, number>, key: string, amount: number): void {
+  const sum = (usage.get(key) ?? 0) + amount;
+  if (sum === 0) usage.delete(key);
+  else usage.set(key, sum);
 }
 
 /** Milli-GPU held by the queue and all below it. */
@@ -53,15 +55,19 @@ export function findBrokenLimit(
   if (held !== undefined) return { kind: 'QueueHeld', queue: held };
   const wantedMilli = spec.workers * spec.gpusPerWorker * milliPerGpu(spec);
   const perUser = state.queues.get(spec.queue)?.spec.perUser;
-  const running = state.usage.get(usageKey.user(spec.queue, user, runningJobs)) ?? 0;
-  if (perUser?.maxRunning !== undefined && perUser.maxRunning !== null && running + 1 > perUser.maxRunning) {
-    return { kind: 'UserMaxRunning', queue: spec.queue, user, limit: perUser.maxRunning };
+  const maxRunning = perUser?.maxRunning ?? null;
+  if (maxRunning !== null && (state.usage.get(usageKey.user(spec.queue, user, runningJobs)) ?? 0) + 1 > maxRunning) {
+    return { kind: 'UserMaxRunning', queue: spec.queue, user, limit: maxRunning };
   }
   if (model === null) return null;
-  const ofUser = judgeLimit(perUser?.limit[model], state.usage.get(usageKey.user(spec.queue, user, model)) ?? 0, wantedMilli);
+  // What is held is looked up only where there is a limit to it.
+  const userLimit = perUser?.limit[model];
+  const ofUser =
+    userLimit === undefined ? null : judgeLimit(userLimit, state.usage.get(usageKey.user(spec.queue, user, model)) ?? 0, wantedMilli);
   if (ofUser !== null) return { kind: 'UserLimit', queue: spec.queue, user, model, ...ofUser };
   for (const queue of chain) {
-    const ofQueue = judgeLimit(state.queues.get(queue)?.spec.limit[model], queueGpuMilli(state, queue, model), wantedMilli);
+    const limit = state.queues.get(queue)?.spec.limit[model];
+    const ofQueue = limit === undefined ? null : judgeLimit(limit, queueGpuMilli(state, queue, model), wantedMilli);
     if (ofQueue !== null) return { kind: 'QueueLimit', queue, model, ...ofQueue };
   }
   return null;
@@ -74,8 +80,8 @@ interface BrokenLimit {
 }
 
 /** In GPUs; null: keeps to it. */
-function judgeLimit(limit: number | undefined, usedMilli: number, wantedMilli: number): BrokenLimit | null {
-  if (limit === undefined || usedMilli + wantedMilli <= limit * gpuMilliPerGpu) return null;
+function judgeLimit(limit: number, usedMilli: number, wantedMilli: number): BrokenLimit | null {
+  if (usedMilli + wantedMilli <= limit * gpuMilliPerGpu) return null;
   return { limit, used: usedMilli / gpuMilliPerGpu, wanted: wantedMilli / gpuMilliPerGpu };
 }
 

@@ -1,9 +1,12 @@
 import type { WorkerShape } from './capacity/shape.ts';
 import type { Hold, NodeFacts } from './capacity/capacity.ts';
 import { Capacity } from './capacity/capacity.ts';
+import { devicesAt, devicesOf } from './capacity/devices.ts';
 import { Room } from './capacity/room.ts';
+import { outlookOf } from './leftover.ts';
 import type { JobSpec, Placement } from '#vocabulary/job.ts';
-import { milliPerGpu } from '#vocabulary/job.ts';
+import { deviceModel } from '#vocabulary/gpuProfile.ts';
+import { gpuMilliPerGpu } from '#vocabulary/units.ts';
 import type { Levels } from '#vocabulary/topology.ts';
 import { currentAttempt } from '../state/state.ts';
 import type { JobView, NodeView, StateView } from '../state/view.ts';
@@ -23,7 +26,7 @@ export interface ClusterRoom {
 
 interface Kept {
   room: Room;
-  /** Nodes that changed after this revision are not read yet. */
+  /** Nodes that changed after this position of State.changedNodes are not read yet. */
   asOf: number;
   /** Of State.topologyAt, when the room was made. */
   topologyAt: number;
@@ -34,23 +37,24 @@ const kept = new WeakMap<StateView, Kept>();
 export function openRoom(state: StateView, levels: Levels): ClusterRoom {
   let known = kept.get(state);
   if (known === undefined || known.topologyAt !== state.topologyAt) {
-    known = { room: buildRoom(state, levels), asOf: state.revision, topologyAt: state.topologyAt };
+    known = { room: buildRoom(state, levels), asOf: state.changedNodes.end, topologyAt: state.topologyAt };
     kept.set(state, known);
   } else refresh(state, levels, known);
   const { room } = known;
+  room.outlook = outlookOf(state.popular.shapes);
   const cache = known;
   return {
     room,
     levels,
     take: (job, { placement, model }) => {
       const shape = shapeOf(job.spec, model);
-      for (const { node, gpus } of placement) {
-        const number = room.capacity.topology.numberOf.get(node);
-        if (number !== undefined) room.capacity.take(holdOf(job, levels, { node: number, gpus }, shape));
+      for (const place of placement) {
+        const node = room.capacity.topology.numberOf.get(place.node);
+        if (node !== undefined) room.capacity.take(holdOf(job, levels, { node, gpus: devicesAt(room.capacity, node, place) }, shape));
       }
     },
     settle: () => {
-      cache.asOf = state.revision;
+      cache.asOf = state.changedNodes.end;
     },
   };
 }
@@ -63,9 +67,12 @@ function buildRoom(state: StateView, levels: Levels): Room {
 }
 
 function refresh(state: StateView, levels: Levels, known: Kept): void {
-  if (known.asOf === state.revision) return;
-  for (const node of state.nodes.values()) if (node.changedAt > known.asOf) readNode(state, levels, known.room.capacity, node);
-  known.asOf = state.revision;
+  const changed = state.changedNodes.since(known.asOf);
+  for (const name of changed === null ? state.nodes.keys() : new Set(changed)) {
+    const node = state.nodes.get(name);
+    if (node !== undefined) readNode(state, levels, known.room.capacity, node);
+  }
+  known.asOf = state.changedNodes.end;
 }
 
 function readNode(state: StateView, levels: Levels, capacity: Capacity, node: NodeView): void {
@@ -83,27 +90,21 @@ function factsOf(node: NodeView): NodeFacts {
     cpuMilli: inventory.cpuMilli === 0 ? null : inventory.cpuMilli,
     memoryBytes: inventory.memoryBytes === 0 ? null : inventory.memoryBytes,
     labels,
-    gpus: inventory.gpus.map(({ index, model, nvlinkDomain }) => ({
-      index,
-      model,
-      nvlinkDomain,
-      healthy: node.health[index]?.healthy === true,
-    })),
+    gpus: devicesOf(inventory, node.health),
   };
 }
 
 function holdsOn(state: StateView, levels: Levels, capacity: Capacity, node: NodeView): readonly Hold[] {
   const holds: Hold[] = [];
   const number = capacity.topology.numberOf.get(node.name) ?? 0;
-  // A GPU that left the inventory may still be held.
-  const known = (gpu: number): boolean => gpu < capacity.gpusOf(number);
   for (const uid of [...node.jobs].sort()) {
     const job = state.jobs.get(uid);
     const attempt = job === undefined ? undefined : currentAttempt(job);
     if (job === undefined || attempt === undefined) continue;
     const shape = shapeOf(job.spec, attempt.model);
+    // A GPU that left the inventory may still be held.
     for (const place of attempt.placement)
-      if (place.node === node.name) holds.push(holdOf(job, levels, { node: number, gpus: place.gpus.filter(known) }, shape));
+      if (place.node === node.name) holds.push(holdOf(job, levels, { node: number, gpus: devicesAt(capacity, number, place) }, shape));
   }
   return holds;
 }
@@ -115,12 +116,15 @@ function holdOf(job: Pick<JobView, 'uid' | 'spec'>, levels: Levels, place: Pick<
   return exclusive === null ? hold : { ...hold, exclusiveDepth: levels.indexOf(exclusive) + 1 };
 }
 
-/** What one worker of the job needs, on GPUs of this model. */
-export function shapeOf(spec: Pick<JobSpec, 'gpusPerWorker' | 'gpuShareMilli' | 'template'>, model: string | null): WorkerShape {
+/** What one worker of the job needs, on GPUs of this model. A slot is a whole device. */
+export function shapeOf(
+  spec: Pick<JobSpec, 'gpusPerWorker' | 'gpuShareMilli' | 'gpuProfile' | 'template'>,
+  model: string | null,
+): WorkerShape {
   return {
-    model: spec.gpusPerWorker === 0 ? null : model,
+    model: spec.gpusPerWorker === 0 || model === null ? null : deviceModel(model, spec.gpuProfile),
     gpus: spec.gpusPerWorker,
-    gpuMilli: milliPerGpu(spec),
+    gpuMilli: spec.gpuShareMilli ?? gpuMilliPerGpu,
     cpuMilli: spec.template.cpuMilli ?? 0,
     memoryBytes: spec.template.memoryBytes ?? 0,
   };

@@ -1,7 +1,10 @@
+import { deviceModel, gpuOfSlot, isSlotModel } from '#vocabulary/gpuProfile.ts';
 import type { JobSpec, Placement } from '#vocabulary/job.ts';
 import type { WaitReason } from '#vocabulary/reasons.ts';
 import { findBrokenLimit } from '../queues/usage.ts';
 import type { JobView, StateView } from '../state/view.ts';
+import { modelsPresent, profilesPresent } from '../jobs/emptyRoom.ts';
+import { devicesAt, placeAt } from './capacity/devices.ts';
 import type { Room } from './capacity/room.ts';
 import type { ClusterRoom } from './clusterRoom.ts';
 import { shapeOf } from './clusterRoom.ts';
@@ -9,6 +12,7 @@ import { withEmptyDomains } from './gang/exclusive.ts';
 import { findPlacement, unitsOf } from './gang/findPlacement.ts';
 import type { GangRequest, Spot } from './gang/gangRequest.ts';
 import { placeAround } from './gang/keepSpots.ts';
+import { compareThrift, findThrift } from './gang/thrift.ts';
 import type { Wish } from './requestOf.ts';
 import { requestOf, wishesKey } from './requestOf.ts';
 
@@ -38,8 +42,8 @@ export function decidePlacement(state: StateView, cluster: ClusterRoom, job: Can
   const remembered = keep.length === 0 ? look.findFailed(key) : undefined;
   if (remembered !== undefined) return { ok: false, wait: remembered };
   look.show();
-  const models = modelsFor(cluster.room, job, keep);
-  let wait: WaitReason = { kind: 'NoSuchGpuModel', wanted: spec.gpuModels, present: cluster.room.capacity.models };
+  const models = thriftiestFirst(cluster, job, modelsFor(cluster.room, job, keep), nowMs);
+  let wait = describeMissing(state, spec);
   let limited = false;
   for (const model of models) {
     const broken = findBrokenLimit(state, job, model);
@@ -49,7 +53,7 @@ export function decidePlacement(state: StateView, cluster: ClusterRoom, job: Can
     }
     const request = requestOf(cluster, job, model, nowMs);
     const spots = findSpots(cluster.room, request, soundSpots(cluster.room, spec, model, keep));
-    if (spots !== null) return { ok: true, model, placement: spots.map((spot) => placeOf(cluster.room, spot)) };
+    if (spots !== null) return { ok: true, model, placement: spots.map((spot) => placeAt(cluster.room.capacity, spot)) };
     wait = describeShortage(spec, cluster, request);
   }
   // A quota is this queue's and user's own; a shortage of GPUs holds for every job of the shape in this pass.
@@ -57,11 +61,34 @@ export function decidePlacement(state: StateView, cluster: ClusterRoom, job: Can
   return { ok: false, wait };
 }
 
+/** A single worker that takes any model goes where it leaves least idle for good; then, and in all other cases, by name. */
+function thriftiestFirst(cluster: ClusterRoom, job: Wish, models: readonly (string | null)[], nowMs: number): readonly (string | null)[] {
+  const { gpuModels, workers, exclusive } = job.spec;
+  if (models.length < 2 || gpuModels.length > 0 || workers > 1 || exclusive !== null) return models;
+  const costs = new Map(
+    models.map((model) => {
+      const request = requestOf(cluster, job, model, nowMs);
+      const [group] = request.groups;
+      return [
+        model,
+        group === undefined ? undefined : findThrift(cluster.room, request, () => unitsOf(cluster.room, request, group).counts),
+      ];
+    }),
+  );
+  return models.toSorted((left, right) => compareThrift(costs.get(left), costs.get(right)));
+}
+
 function findSpots(room: Room, request: GangRequest, kept: readonly (Spot | null)[]): readonly Spot[] | null {
   return (kept.some((spot) => spot !== null) ? placeAround(room, request, kept) : null) ?? findPlacement(room, request)?.[0] ?? null;
 }
 
-const placeOf = (room: Room, spot: Spot): Placement[number] => ({ node: room.capacity.nameOf(spot.node), gpus: spot.gpus });
+/** Why no model of the cluster is one that it accepts. */
+function describeMissing(state: StateView, { gpuModels, gpuProfile }: JobSpec): WaitReason {
+  const present = modelsPresent(state);
+  if (gpuProfile === null || (gpuModels.length > 0 && !gpuModels.some((model) => present.includes(model))))
+    return { kind: 'NoSuchGpuModel', wanted: gpuModels, present };
+  return { kind: 'NoSuchGpuProfile', wanted: gpuProfile, present: profilesPresent(state, gpuModels) };
+}
 
 /** Kept places are of one model: on another one nobody could stay, so it comes first. */
 export function modelsFor(
@@ -71,10 +98,17 @@ export function modelsFor(
 ): readonly (string | null)[] {
   const { spec } = job;
   if (spec.gpusPerWorker === 0) return [null];
-  const { models } = room.capacity;
-  const wanted = spec.gpuModels.length === 0 ? models : spec.gpuModels.filter((model) => models.includes(model));
+  const wanted = wantedModels(room.capacity.models, spec);
   const before = keep.length === 0 ? null : (job.attempts?.at(-1)?.model ?? null);
   return before !== null && wanted.includes(before) ? [before, ...wanted.filter((model) => model !== before)] : wanted;
+}
+
+/** Of the GPUs that it accepts those that the cluster has: whole, or divided into slots as it wants them. */
+function wantedModels(devices: readonly string[], { gpuModels, gpuProfile }: JobSpec): readonly string[] {
+  if (gpuModels.length > 0) return gpuModels.filter((model) => devices.includes(deviceModel(model, gpuProfile)));
+  return gpuProfile === null
+    ? devices.filter((model) => !isSlotModel(model))
+    : devices.flatMap((model) => gpuOfSlot(model, gpuProfile) ?? []);
 }
 
 /** After a fault of the machine the sound workers keep their places; in all other cases the gang is placed anew. */
@@ -87,12 +121,14 @@ function placesToKeep(job: Candidate): Placement {
 /** A place is sound when its node takes work and the very GPUs are of the model, healthy and free. */
 function soundSpots(room: Room, spec: JobSpec, model: string | null, keep: Placement): readonly (Spot | null)[] {
   const { capacity } = room;
-  const number = model === null ? -1 : capacity.modelNumber(model);
-  const { gpuMilli } = shapeOf(spec, model);
+  const shape = shapeOf(spec, model);
+  const number = shape.model === null ? -1 : capacity.modelNumber(shape.model);
   return keep.map((place) => {
     const node = capacity.topology.numberOf.get(place.node);
     if (node === undefined || !capacity.isOpen(node)) return null;
-    return place.gpus.every((gpu) => capacity.freeMilli(node, gpu, number) >= gpuMilli) ? { node, gpus: place.gpus } : null;
+    const gpus = devicesAt(capacity, node, place);
+    const isSound = gpus.length === place.gpus.length && gpus.every((gpu) => capacity.freeMilli(node, gpu, number) >= shape.gpuMilli);
+    return isSound ? { node, gpus } : null;
   });
 }
 

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { cases } from '#test/cases.ts';
 import { isWhollyFree } from '#core/nodes/holds.ts';
 import { planJob } from '#core/plan.ts';
 import { applyJob, FakeCluster, policy } from '#test/simulation/fakeCluster.ts';
@@ -93,7 +94,7 @@ test('"no" is exact: a gang waits if and only if no way to place it exists, and 
         );
       }
     }),
-    { numRuns: 300 },
+    { numRuns: cases(300) },
   );
 });
 
@@ -111,7 +112,7 @@ test('a gang is in two racks only when no rack holds it, and on two nodes only w
         if (new Set(used).size > 1) expect(canPlace(places, { ...gang, level: 'node' })).toBe(false);
       }
     }),
-    { numRuns: 200 },
+    { numRuns: cases(200) },
   );
 });
 
@@ -125,7 +126,7 @@ test('one step with many jobs comes to the same as a step for each in scheduling
       const placed = (cluster: FakeCluster): readonly string[] => cluster.placements().filter((line) => !line.includes('waits'));
       expect(placed(together)).toEqual(placed(apart));
     }),
-    { numRuns: 200 },
+    { numRuns: cases(200) },
   );
 });
 
@@ -150,6 +151,6 @@ test('the kept count of free room is what a fresh count gives, whatever happened
         }
       },
     ),
-    { numRuns: 200 },
+    { numRuns: cases(200) },
   );
 });

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { cases } from '#test/cases.ts';
 import type { NodeRoom, ShapeRequest } from './fragmentation.ts';
 import { gpuChoices, roomAfter, sumIdle } from './fragmentation.ts';
 import { FragmentationIndex } from './fragmentationIndex.ts';
@@ -95,7 +96,7 @@ describe('FragmentationIndex', () => {
           }
         },
       ),
-      { numRuns: 60 },
+      { numRuns: cases(60) },
     );
   });
 

@@ -1,5 +1,6 @@
 import type { NodeRoom, PopularShape } from './fragmentation.ts';
 import { sumIdle } from './fragmentation.ts';
+import type { PopularShapes } from './popularShapes.ts';
 
 /**
  * What of a node will stay idle for good: the measure by which the place of a single worker is chosen.
@@ -40,6 +41,20 @@ const stepMilli = 10;
 const steps = 1000 / stepMilli;
 const pieceWeight = 4;
 
+/** Kept as long as the table. */
+const outlooks = new WeakMap<PopularShapes, Outlook | null>();
+
+/** null: nobody asks for parts of GPUs, CPU or memory, so that nothing is left over anywhere. */
+export function outlookOf(shapes: PopularShapes): Outlook | null {
+  const known = outlooks.get(shapes);
+  if (known !== undefined) return known;
+  const isPlain = ({ gpus, gpuMilli, cpuMilli, memoryBytes }: PopularShape): boolean =>
+    gpus === 0 || (gpuMilli === 1000 && cpuMilli === 0 && memoryBytes === 0);
+  const outlook = shapes.every(isPlain) ? null : compileOutlook(shapes);
+  outlooks.set(shapes, outlook);
+  return outlook;
+}
+
 export function compileOutlook(shapes: readonly PopularShape[]): Outlook {
   let cpu = 0;
   let memory = 0;
@@ -60,14 +75,22 @@ export function compileOutlook(shapes: readonly PopularShape[]): Outlook {
 /** 4 x the pieces expected to stay idle + the GPU that CPU or memory cannot feed; milli-GPU, an integer. */
 export function leftoverMilli(room: NodeRoom, outlook: Outlook): number {
   let pieces = 0;
-  for (const free of room.gpuMilliFree) pieces += outlook.idleMilli[Math.floor(free / stepMilli)] ?? free;
-  return pieceWeight * pieces + starvedMilli(room, outlook);
+  for (const free of room.gpuMilliFree) pieces += pieceMilli(free, outlook);
+  return pieces + starvedMilli({ ...room, idleMilli: sumIdle(room) }, outlook);
 }
 
-function starvedMilli(room: NodeRoom, { cpuMilliPerGpu, memoryBytesPerGpu }: Outlook): number {
-  const idle = sumIdle(room);
-  const byCpu = cpuMilliPerGpu === 0 ? 0 : idle - Math.floor((1000 * room.cpuMilliFree) / cpuMilliPerGpu);
-  const byMemory = memoryBytesPerGpu === 0 ? 0 : idle - Math.floor((1000 * room.memoryBytesFree) / memoryBytesPerGpu);
+/** Of one GPU with so much free: what is expected to stay idle, weighted. */
+export function pieceMilli(freeMilli: number, { idleMilli }: Outlook): number {
+  return pieceWeight * (idleMilli[Math.floor(freeMilli / stepMilli)] ?? freeMilli);
+}
+
+/** Idle GPU of a node that its free CPU or memory could not feed. Infinity: as much as anybody wants. */
+export function starvedMilli(
+  { idleMilli, cpuMilliFree, memoryBytesFree }: Pick<NodeRoom, 'cpuMilliFree' | 'memoryBytesFree'> & { readonly idleMilli: number },
+  { cpuMilliPerGpu, memoryBytesPerGpu }: Outlook,
+): number {
+  const byCpu = cpuMilliPerGpu === 0 ? 0 : idleMilli - Math.floor((1000 * cpuMilliFree) / cpuMilliPerGpu);
+  const byMemory = memoryBytesPerGpu === 0 ? 0 : idleMilli - Math.floor((1000 * memoryBytesFree) / memoryBytesPerGpu);
   return Math.max(0, byCpu, byMemory);
 }
 

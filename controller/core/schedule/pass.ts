@@ -2,8 +2,11 @@ import type { JobUid } from '#vocabulary/ids.ts';
 import type { WaitReason } from '#vocabulary/reasons.ts';
 import type { JobView } from '../state/view.ts';
 import type { Turn } from '../turn.ts';
+import { modelsPresent } from '../jobs/emptyRoom.ts';
 import { judgeReadiness, wakeAtMs } from '../jobs/readiness.ts';
 import { dropNomination } from '../jobs/stop.ts';
+import { Consolidation } from './consolidate/consolidation.ts';
+import { KeptPlaces } from './consolidate/keptPlaces.ts';
 import { emitPlaced } from './emitPlaced.ts';
 import type { ClusterRoom } from './clusterRoom.ts';
 import { openRoom } from './clusterRoom.ts';
@@ -25,18 +28,28 @@ export interface PassResult {
   readonly more: boolean;
   /** Another one is due then, though nothing else happens; null: time alone changes nothing. */
   readonly wakeAtMs: number | null;
+  /** Another one is due within a second when one of these has saved. */
+  readonly awaitsSave: ReadonlySet<JobUid>;
+  /** For State.movesFromMs. */
+  readonly movesFromMs: number;
 }
 
 export function runPass(turn: Turn): PassResult {
   const pass = beginPass(turn);
-  for (const nominee of pass.preemption.nominees()) lookAtNominee(pass, nominee);
+  const { kept, consolidation, preemption, backfill } = pass;
+  kept.keepAll();
+  kept.settle((job, decision) => place(pass, job, decision));
+  for (const job of kept.homeless) lookAt(pass, job);
+  for (const nominee of preemption.nominees()) lookAtNominee(pass, nominee);
+  // What found no room for a nominee may find it in what was kept for those who run on.
+  if (kept.forget()) backfill.promises.forgetFailed();
   lookAtOthers(pass);
-  pass.backfill.promises.end();
-  noteWake(pass, pass.preemption.wakeAtMs);
-  noteWake(pass, pass.backfill.wakeAtMs);
+  backfill.promises.end();
+  kept.end();
+  for (const atMs of [preemption.wakeAtMs, consolidation.wakeAtMs, backfill.wakeAtMs]) noteWake(pass, atMs);
   pass.cluster.settle();
-  const more = pass.placed >= turn.context.policy.placementsPerStepMax && pass.waits.size > 0;
-  return { waits: pass.waits, more, wakeAtMs: pass.wakeAtMs };
+  const more = (pass.placed >= turn.context.policy.placementsPerStepMax && pass.waits.size > 0) || consolidation.more;
+  return { waits: pass.waits, more, wakeAtMs: pass.wakeAtMs, awaitsSave: preemption.awaitsSave, movesFromMs: consolidation.nextSearchMs };
 }
 
 /** What a pass would decide about one more waiting job, after those ahead of it. `dry` emits nothing; nothing changes. */
@@ -44,6 +57,7 @@ export function planPass(dry: Turn, candidate: JobView): PlacementDecision {
   const pass = beginPass(dry);
   const { capacity } = pass.cluster.room;
   const mark = capacity.mark();
+  pass.kept.keepAll();
   for (const nominee of pass.preemption.nominees()) lookAtNominee(pass, nominee);
   const order = orderOf(pass, [candidate]);
   let decision: PlacementDecision | null = null;
@@ -64,6 +78,8 @@ interface Pass {
   readonly cluster: ClusterRoom;
   readonly backfill: Backfill;
   readonly preemption: Preemption;
+  readonly kept: KeptPlaces;
+  readonly consolidation: Consolidation;
   readonly waits: Map<JobUid, WaitReason>;
   placed: number;
   /** When time alone lets a waiting job become a candidate. */
@@ -74,7 +90,9 @@ function beginPass(turn: Turn): Pass {
   const cluster = openRoom(turn.state, turn.context.policy.levels);
   const backfill = new Backfill(turn, cluster);
   const preemption = new Preemption(turn, cluster, backfill);
-  return { turn, cluster, backfill, preemption, waits: new Map(), placed: 0, wakeAtMs: null };
+  const kept = new KeptPlaces(turn, cluster);
+  const consolidation = new Consolidation(turn, cluster, { preemption, kept, promises: backfill.promises });
+  return { turn, cluster, backfill, preemption, kept, consolidation, waits: new Map(), placed: 0, wakeAtMs: null };
 }
 
 function lookAtOthers(pass: Pass): void {
@@ -87,7 +105,7 @@ function lookAtOthers(pass: Pass): void {
 
 /** `more`: besides those that wait; they stand behind jobs of equal rank. */
 function orderOf(pass: Pass, more: readonly JobView[]): TurnOrder {
-  const { state, context } = pass.turn;
+  const { state } = pass.turn;
   const waiting = state.pending.flatMap((uid) => {
     const job = state.jobs.get(uid);
     return job !== undefined && job.nomination === null ? [job] : [];
@@ -96,18 +114,19 @@ function orderOf(pass: Pass, more: readonly JobView[]): TurnOrder {
     const at = waiting.findIndex((other) => other.next === null && other.spec.priority < job.spec.priority);
     waiting.splice(at === -1 ? waiting.length : at, 0, job);
   }
-  return new TurnOrder(state, waiting, pass.cluster.room.capacity.models, context.nowMs);
+  return new TurnOrder(state, waiting, modelsPresent(state), pass.preemption.standings);
 }
 
 /** Victims that it did not need after all run on. */
 function lookAtNominee(pass: Pass, job: JobView): void {
+  pass.preemption.lift(job);
   // Held, or told to wait for another job, since it was nominated.
   if (!isReady(pass, job)) {
     dropNomination(pass.turn, job);
     return;
   }
   const victims = job.nomination?.victims ?? [];
-  const decision = pass.backfill.decide(job);
+  const decision = pass.backfill.decideAlone(job);
   if (decision.ok) {
     place(pass, job, decision);
     pass.preemption.release(victims);
@@ -144,7 +163,7 @@ function decide(pass: Pass, job: JobView): PlacementDecision {
   const decision = backfill.decide(job);
   if (decision.ok) return decision;
   noteWake(pass, widensAtMs(job, pass.turn.context.nowMs));
-  const nominated = isShortage(decision.wait) ? preemption.nominate(job) : null;
+  const nominated = isShortage(decision.wait) ? (preemption.nominate(job) ?? pass.consolidation.nominate(job)) : null;
   if (nominated === null) return { ok: false, wait: backfill.promise(job, decision.wait) };
   backfill.dropTarget(job, 'it is promised another place');
   return { ok: false, wait: nominated };

@@ -38,6 +38,25 @@ test.each([
   expect(replies[1]).toMatchObject({ kind: 'refused', message: expect.stringContaining(want) });
 });
 
+test('slots are given where they are put, in order, and nobody gets one that is held or of a GPU that is divided', () => {
+  const slots = [['1g.10gb', '3g.40gb', '1g.10gb'], []];
+  const it = new FakeCluster([{ name: 'n1', rack: 'r1', gpus: 2, slots }]);
+  const slotOf = (name: string) => it.job(name).attempts[0]?.placement;
+  it.step([
+    applyJob('a', { gpuProfile: '1g.10gb' }),
+    place('a', { n1: 1 }),
+    applyJob('b', { gpuProfile: '1g.10gb' }),
+    place('b', { n1: 1 }),
+  ]);
+  expect(slotOf('a')).toEqual([{ node: 'n1', gpus: [0], slot: 'MIG-n1-0-0' }]);
+  expect(slotOf('b')).toEqual([{ node: 'n1', gpus: [0], slot: 'MIG-n1-0-2' }]);
+  it.step([applyJob('c', { gpusPerWorker: 1 }), place('c', { n1: 1 })]);
+  expect(slotOf('c')).toEqual([{ node: 'n1', gpus: [1] }]);
+  expect(it.step([applyJob('d', { gpuProfile: '1g.10gb' }), place('d', { n1: 1 })])[1]).toMatchObject({
+    message: expect.stringContaining('workers of a 1g.10gb slot of one model do not fit on n1'),
+  });
+});
+
 test('a job that runs already is refused', () => {
   const it = cluster();
   it.step([applyJob('a')]);

@@ -1,9 +1,11 @@
 import type { NodeName } from '#vocabulary/ids.ts';
 import type { JobSpec, WorkerPlace } from '#vocabulary/job.ts';
 import { milliPerGpu } from '#vocabulary/job.ts';
+import type { GpuInfo } from '#vocabulary/topology.ts';
 import { domainKey } from '#vocabulary/topology.ts';
 import type { Reply, Request } from '../inputs.ts';
 import { freeMilli, isWhollyFree } from '../nodes/holds.ts';
+import { currentAttempt } from '../state/state.ts';
 import type { NodeView } from '../state/view.ts';
 import type { Turn } from '../turn.ts';
 import { emitPlaced } from './emitPlaced.ts';
@@ -28,7 +30,7 @@ export function onPlaceJob(turn: Turn, request: Extract<Request, { kind: 'placeJ
     emitPlaced(turn, job, placement, model);
     return { kind: 'changed', changed: true, jobs: [job.name], uid: job.uid };
   }
-  const shape = `${job.spec.gpusPerWorker} GPUs`;
+  const shape = job.spec.gpuProfile === null ? `${job.spec.gpusPerWorker} GPUs` : `a ${job.spec.gpuProfile} slot`;
   const where = request.places.map((place) => `${place.node} (${describeFree(turn.state.nodes.get(place.node))})`).join(', ');
   return refuse(`workers of ${shape} of one model do not fit on ${where}`);
 }
@@ -50,29 +52,56 @@ function findPlaces(
   for (const { node: name, workers } of places) {
     const node = turn.state.nodes.get(name);
     if (node === undefined || node.availability.kind !== 'ready') return null;
-    const free = model === null ? new Map<number, number>() : freeParts(node, model);
+    const takeNext = placesOn(turn, node, spec, model);
     for (let worker = 0; worker < workers; worker += 1) {
-      const gpus = takeFirst(free, spec);
-      if (gpus === null) return null;
-      placement.push({ node: name, gpus });
+      const place = takeNext();
+      if (place === null) return null;
+      placement.push({ node: name, ...place });
     }
   }
   return placement;
 }
 
-/** Free thousandths of the healthy GPUs of the model, by index. */
+/** Each call takes what one more worker gets of the node; null: nothing is left for it. */
+function placesOn(turn: Turn, node: NodeView, spec: JobSpec, model: string | null): () => Omit<WorkerPlace, 'node'> | null {
+  if (spec.gpuProfile === null) {
+    const free = model === null ? new Map<number, number>() : freeParts(node, model);
+    return () => takeFirst(free, spec);
+  }
+  const slots = freeSlots(turn, node, spec.gpuProfile, model);
+  return () => slots.shift() ?? null;
+}
+
+const soundGpus = (node: NodeView, model: string | null): readonly GpuInfo[] =>
+  node.inventory.gpus
+    .filter((gpu) => gpu.model === model && node.health[gpu.index]?.healthy === true)
+    .sort((left, right) => left.index - right.index);
+
+function freeSlots(turn: Turn, node: NodeView, wanted: string, model: string | null): Omit<WorkerPlace, 'node'>[] {
+  const held = new Set<string>();
+  for (const uid of node.jobs) {
+    const job = turn.state.jobs.get(uid);
+    const attempt = job === undefined ? undefined : currentAttempt(job);
+    for (const place of attempt?.placement ?? []) if (place.node === node.name && place.slot !== undefined) held.add(place.slot);
+  }
+  return soundGpus(node, model).flatMap(({ index, slots = [] }) =>
+    slots.flatMap(({ profile, uuid }) => (profile === wanted && !held.has(uuid) ? [{ gpus: [index], slot: uuid }] : [])),
+  );
+}
+
+/** Free thousandths of the healthy GPUs of the model that are not divided into slots, by index. */
 function freeParts(node: NodeView, model: string): Map<number, number> {
-  const sound = node.inventory.gpus.filter((gpu) => gpu.model === model && node.health[gpu.index]?.healthy === true);
-  return new Map(sound.map((gpu): [number, number] => [gpu.index, freeMilli(node, gpu.index)]).sort(([left], [right]) => left - right));
+  const sound = soundGpus(node, model).filter((gpu) => gpu.slots === undefined);
+  return new Map(sound.map((gpu): [number, number] => [gpu.index, freeMilli(node, gpu.index)]));
 }
 
 /** The first GPUs with enough left for one worker, taken out of `free`. */
-function takeFirst(free: Map<number, number>, spec: JobSpec): readonly number[] | null {
+function takeFirst(free: Map<number, number>, spec: JobSpec): Omit<WorkerPlace, 'node'> | null {
   const milli = milliPerGpu(spec);
   const enough = [...free].filter(([, left]) => left >= milli).slice(0, spec.gpusPerWorker);
   if (enough.length < spec.gpusPerWorker) return null;
   for (const [gpu, left] of enough) free.set(gpu, left - milli);
-  return enough.map(([gpu]) => gpu);
+  return { gpus: enough.map(([gpu]) => gpu) };
 }
 
 function findBrokenLevel(turn: Turn, spec: JobSpec, placement: readonly WorkerPlace[]): string | null {

@@ -1,15 +1,21 @@
-import type { JobUid } from '#vocabulary/ids.ts';
+import type { JobUid, QueueName } from '#vocabulary/ids.ts';
 import type { Placement } from '#vocabulary/job.ts';
 import { milliPerGpu } from '#vocabulary/job.ts';
 import type { WaitReason } from '#vocabulary/reasons.ts';
+import { gpuMilliPerGpu } from '#vocabulary/units.ts';
+import { lowestDisplaceable } from '../jobs/displaceable.ts';
 import { askToLeave, cancelLeaving } from '../jobs/stop.ts';
 import type { Claim } from '../queues/entitlement.ts';
 import { EntitlementBook, mayDisplace } from '../queues/entitlement.ts';
+import { attainedNow, wholeSecond } from '../queues/attained.ts';
+import type { Standing } from '../queues/standing.ts';
+import { overdueLevel, Standings } from '../queues/standing.ts';
 import { findBrokenLimit } from '../queues/usage.ts';
 import { currentAttempt } from '../state/state.ts';
 import type { JobView } from '../state/view.ts';
 import type { Turn } from '../turn.ts';
 import type { Hold } from './capacity/capacity.ts';
+import { placeAt } from './capacity/devices.ts';
 import type { ClusterRoom } from './clusterRoom.ts';
 import { modelsFor } from './decidePlacement.ts';
 import type { Wish } from './requestOf.ts';
@@ -20,6 +26,7 @@ import type { Entitlement, Evictable, VictimPlan } from './victims/chooseVictims
 import { chooseVictims } from './victims/chooseVictims.ts';
 import { countsFor, coverDeficits, findDeficits } from './victims/quota.ts';
 import { leavingCost } from './victims/costs.ts';
+import { Slices } from './victims/slices.ts';
 
 /**
  * Who is asked to leave for whom, over several passes:
@@ -40,33 +47,64 @@ export class Preemption {
   readonly #backfill: Backfill;
   /** Leaving already, for another nominee. */
   readonly #claimed = new Set<JobUid>();
+  /** Of victims who have not left yet, in the book as gone: else several nominees would each take what the queue can spare once. */
+  readonly #gone = new Map<JobUid, Omit<Claim, 'standing'>>();
+  /** Free parts of the places of nominees whose turn has not come. */
+  readonly #kept = new Map<JobUid, readonly Hold[]>();
   #searches = 0;
   /** Searches of this pass that found nobody: for the like of them the answer is the same. */
   readonly #inVain = new Set<string>();
   #wakeAtMs: number | null = null;
   #running: readonly Running[] | null = null;
+  #slices: Slices | null = null;
+  readonly standings: Standings;
 
   constructor(turn: Turn, cluster: ClusterRoom, backfill: Backfill) {
     this.#turn = turn;
     this.#backfill = backfill;
+    this.standings = new Standings(turn);
     this.#cluster = cluster;
     this.#book = new EntitlementBook(turn.state);
   }
 
-  /** When somebody may be asked who was not, as it had run too short a time; null: nobody was spared for that. */
+  /** When time alone lets somebody be asked who was not, or somebody be overdue; null: it does not. */
   get wakeAtMs(): number | null {
-    return this.#wakeAtMs;
+    // Levels and waits of very many jobs end at as many times: one pass a second is enough for them.
+    const soon = [this.standings.nextOverdueAtMs(), this.#slices?.wakeAtMs ?? null].flatMap((atMs) =>
+      atMs === null ? [] : [wholeSecond(atMs)],
+    );
+    const soonest = Math.min(this.#wakeAtMs ?? Infinity, ...soon);
+    return soonest === Infinity ? null : soonest;
   }
 
-  /** Waiting jobs that were promised a place, the oldest promise first. */
+  /** Who would be asked, had it just saved. */
+  get awaitsSave(): ReadonlySet<JobUid> {
+    return this.#slices?.awaitsSave ?? new Set();
+  }
+
+  /**
+   * Waiting jobs that were promised a place, the oldest promise first. What is free of each place is held until it is the
+   * nominee's turn (`lift`): else an older nominee would take the room that was made for a younger one, and be thrown out for it.
+   */
   nominees(): readonly JobView[] {
     const { state } = this.#turn;
     const nominees = state.pending.flatMap((uid) => {
       const job = state.jobs.get(uid);
       return job !== undefined && job.nomination !== null ? [job] : [];
     });
-    for (const { nomination } of nominees) for (const uid of nomination?.victims ?? []) this.#claimed.add(uid);
-    return nominees.sort((left, right) => (left.nomination?.atMs ?? 0) - (right.nomination?.atMs ?? 0) || (left.uid < right.uid ? -1 : 1));
+    nominees.sort((left, right) => (left.nomination?.atMs ?? 0) - (right.nomination?.atMs ?? 0) || (left.uid < right.uid ? -1 : 1));
+    for (const job of nominees) {
+      if (job.nomination === null) continue;
+      for (const uid of job.nomination.victims) this.#claim(uid);
+      this.#kept.set(job.uid, this.#backfill.holdFree(job, job.nomination.placement, job.nomination.model));
+    }
+    return nominees;
+  }
+
+  /** It is the nominee's turn: its place is not held any more. */
+  lift(job: JobView): void {
+    for (const hold of this.#kept.get(job.uid) ?? []) this.#cluster.room.capacity.give(hold);
+    this.#kept.delete(job.uid);
   }
 
   /** The nominee does not fit yet: keeps what is free of its place, or drops a promise that cannot come true any more. */
@@ -89,37 +127,97 @@ export class Preemption {
       const victim = this.#turn.state.jobs.get(uid);
       if (victim !== undefined) cancelLeaving(this.#turn, victim);
       this.#claimed.delete(uid);
+      const claim = this.#gone.get(uid);
+      if (claim === undefined || isLeaving(victim)) continue;
+      this.#book.take(claim);
+      this.#gone.delete(uid);
     }
+  }
+
+  /** For one nominee, and nobody else's. */
+  #claim(uid: JobUid): void {
+    this.#claimed.add(uid);
+    const victim = this.#turn.state.jobs.get(uid);
+    const attempt = victim === undefined ? undefined : currentAttempt(victim);
+    if (victim === undefined || attempt === undefined || !isLeaving(victim) || this.#gone.has(uid)) return;
+    // Who moves is back at once, with all that it held.
+    if (victim.move?.kind === 'asked') return;
+    const claim = claimOf(victim, attempt.model);
+    this.#book.give(claim);
+    this.#gone.set(uid, claim);
   }
 
   /** Finds victims for a job that does not fit, and asks them; null: nobody may be asked, or it would not help. */
   nominate(job: Nominee): WaitReason | null {
-    const { policy } = this.#turn.context;
-    const { queue, priority } = job.spec;
-    const key = JSON.stringify([queue, job.user, priority, wishesKey(job, this.#turn.context.nowMs)]);
-    if (this.#inVain.has(key) || this.#searches >= policy.victimSearchesPerPassMax || !this.#mayDisplaceAnybody(job)) return null;
+    const nominee = this.#nomineeOf(job, null);
+    const wait = this.#mayDisplaceAnybody(job, nominee) ? this.#findVictims(job, nominee) : null;
+    if (wait === null) this.#allSlices().missed(nominee);
+    return wait;
+  }
+
+  #findVictims(job: Nominee, { standing, ...nominee }: Claim): WaitReason | null {
+    const { policy, nowMs } = this.#turn.context;
+    if (this.#searches >= policy.victimSearchesPerPassMax) return null;
+    const { count, own } = this.#allSlices().chances({ standing, ...nominee });
+    // Whose job it is says something only where it has jobs of that user before it, and where others may be reclaimed from.
+    const user = own > 0 || !this.#isPlain(nominee.queue) ? job.user : '';
+    const key = JSON.stringify([nominee.queue, user, nominee.priority, standing.level, count, wishesKey(job, nowMs)]);
+    if (this.#inVain.has(key)) return null;
+    let isOwnLimit = false;
     for (const model of modelsFor(this.#cluster.room, job, [])) {
-      if (model === null || !isQuotaToFree(findBrokenLimit(this.#turn.state, job, model))) continue;
+      if (model === null || !isQuotaToFree(findBrokenLimit(this.#turn.state, job, model))) {
+        isOwnLimit = true;
+        continue;
+      }
       this.#searches += 1;
       this.#backfill.showFor(job);
       const plan = this.#search(job, model);
       if (plan === null) continue;
-      const placement = (plan.spots[0] ?? []).map((spot) => ({ node: this.#cluster.room.capacity.nameOf(spot.node), gpus: spot.gpus }));
+      const placement = (plan.spots[0] ?? []).map((spot) => placeAt(this.#cluster.room.capacity, spot));
       this.#turn.emit({ kind: 'JobNominated', uid: job.uid, victims: plan.victims, placement, model });
-      for (const uid of plan.victims) {
-        const victim = this.#turn.state.jobs.get(uid);
-        if (victim !== undefined) askToLeave(this.#turn, victim, 'Preempted');
-        this.#claimed.add(uid);
-      }
+      this.#ask(job, standing, plan.victims);
       this.#reserve(job, placement, model);
       return this.#waits(job, plan.victims);
     }
-    this.#inVain.add(key);
+    if (!isOwnLimit) this.#inVain.add(key);
     return null;
   }
 
+  #ask(job: Nominee, standing: Standing, victims: readonly JobUid[]): void {
+    for (const uid of victims) {
+      const victim = this.#turn.state.jobs.get(uid);
+      if (victim !== undefined) askToLeave(this.#turn, victim, 'Preempted', this.#tellTurn(job, standing, victim));
+      this.#claim(uid);
+    }
+  }
+
+  /** Empty: not a matter of who has had more. */
+  #tellTurn({ uid, user, spec }: Nominee, { level }: Standing, victim: JobView): string {
+    if (spec.queue !== victim.spec.queue || spec.priority !== victim.spec.priority) return '';
+    const gpuHours = attainedNow(victim, this.#turn.context.nowMs) / gpuMilliPerGpu / 3_600_000;
+    const name = this.#turn.state.jobs.get(uid)?.name ?? uid;
+    return `had its turn: ${gpuHours.toFixed(1)} GPU-hours; job ${name} of user ${user} ${level === overdueLevel ? 'is overdue' : 'had less'}`;
+  }
+
+  /** All that hold GPUs, by uid. */
+  running(): readonly Running[] {
+    return this.#allRunning();
+  }
+
+  /** Leaves, or left, for somebody who has not started yet. */
+  isClaimed(uid: JobUid): boolean {
+    return this.#claimed.has(uid);
+  }
+
+  /** Keeps what is free of the place of somebody who was nominated by others (consolidate/). */
+  promise(job: Nominee, plan: { readonly victims: readonly JobUid[]; readonly placement: Placement; readonly model: string }): WaitReason {
+    for (const uid of plan.victims) this.#claimed.add(uid);
+    this.#reserve(job, plan.placement, plan.model);
+    return this.#waits(job, plan.victims);
+  }
+
   #search(job: Nominee, model: string): VictimPlan | null {
-    const nominee = claimOf(job, model);
+    const nominee = this.#nomineeOf(job, model);
     const mark = this.#book.mark();
     const given = new Map<JobUid, Claim>();
     const deficits = findDeficits(this.#turn.state.queues, this.#book, nominee);
@@ -129,15 +227,16 @@ export class Preemption {
       if (this.#backfill.promises.touches(each.holds)) return [];
       // Who leaves anyway costs nothing and need not be asked.
       if (isLeaving(victim)) return [{ ...each, cost: 0 }];
-      if (!mayDisplace(nominee, claim, this.#book)) return [];
-      const untilMs = sparedUntilMs(victim);
-      if (untilMs <= this.#turn.context.nowMs) return [each];
+      const untilMs = this.#sparedUntilMs(nominee, { victim, claim });
+      if (untilMs === null) return [];
+      if (untilMs <= this.#turn.context.nowMs) return [inTurn(nominee, claim, each)];
       this.#wakeAtMs = Math.min(untilMs, this.#wakeAtMs ?? untilMs);
       return [];
     });
     const claims = new Map(this.#allRunning().map(({ victim, claim }) => [victim.uid, claim]));
     const entitlement: Entitlement = {
       give: (uid) => {
+        if (this.#gone.has(uid)) return true;
         const claim = claims.get(uid);
         const isAllowed = claim !== undefined && (isLeaving(this.#turn.state.jobs.get(uid)) || mayDisplace(nominee, claim, this.#book));
         if (!isAllowed) return false;
@@ -158,13 +257,45 @@ export class Preemption {
     return plan === null || victims === null ? null : { ...plan, victims };
   }
 
+  /** null: it may not be asked at all. */
+  #sparedUntilMs(nominee: Claim, { victim, claim }: Pick<Running, 'victim' | 'claim'>): number | null {
+    const attempt = currentAttempt(victim);
+    if (attempt === undefined) return null;
+    // Its own wish: not to be asked before it has run so long.
+    const shortestMs = attempt.placedAtMs + victim.spec.minRuntimeMs;
+    if (mayDisplace(nominee, claim, this.#book)) return shortestMs;
+    const safeUntilMs = this.standings.safeUntilMs(victim, attempt);
+    const isSafeOnly =
+      safeUntilMs !== null && mayDisplace(nominee, { ...claim, standing: { ...claim.standing, isSafe: false } }, this.#book);
+    return isSafeOnly ? Math.max(shortestMs, safeUntilMs) : null;
+  }
+
   /** Rules most jobs out without a search: nobody ranks below it, and no queue above it has a guarantee. */
-  #mayDisplaceAnybody(job: Nominee): boolean {
-    const model = modelsFor(this.#cluster.room, job, [])[0] ?? null;
-    const nominee = claimOf(job, model);
-    const isPlain =
-      !this.#book.tree.isServing(job.spec.queue) && !this.#book.tree.chain(job.spec.queue).some((queue) => hasGuarantee(this.#turn, queue));
-    return this.#allRunning().some(({ claim }) => claim.preemptible && (!isPlain || claim.priority < nominee.priority));
+  #mayDisplaceAnybody(job: Nominee, nominee: Claim): boolean {
+    const lowest = lowestDisplaceable(this.#turn.state);
+    if (lowest === null || lowest > nominee.priority) return lowest !== null && !this.#isPlain(job.spec.queue);
+    if (lowest < nominee.priority || !this.#isPlain(job.spec.queue)) return true;
+    const { count, gpuMilli } = this.#allSlices().chances(nominee);
+    return count > 0 && gpuMilli + this.#freeMilli() >= nominee.gpuMilli;
+  }
+
+  #isPlain(queue: QueueName): boolean {
+    return !this.#book.tree.isServing(queue) && !this.#book.tree.chain(queue).some((one) => hasGuarantee(this.#turn, one));
+  }
+
+  /** Of any model. */
+  #freeMilli(): number {
+    const { room } = this.#cluster;
+    return room.capacity.models.reduce((sum, model) => sum + room.freeGpus(model), 0) * gpuMilliPerGpu;
+  }
+
+  #nomineeOf(job: Nominee, model: string | null): Claim {
+    return { ...claimOf(job, model), standing: this.standings.waiting(job) };
+  }
+
+  #allSlices(): Slices {
+    this.#slices ??= new Slices(this.#allRunning(), this.standings);
+    return this.#slices;
   }
 
   #allRunning(): readonly Running[] {
@@ -186,7 +317,8 @@ export class Preemption {
       if (victim === undefined || attempt === undefined) return [];
       const cost = leavingCost(victim, attempt, context.nowMs, context.policy.restartCostMs);
       const evictable: Evictable = { job: uid, holds: held, cost, priority: victim.spec.priority };
-      return [{ victim, claim: claimOf(victim, attempt.model), evictable }];
+      const claim = { ...claimOf(victim, attempt.model), standing: this.standings.running(victim, attempt) };
+      return [{ victim, claim, evictable }];
     });
     this.#running = running.sort((left, right) => (left.victim.uid < right.victim.uid ? -1 : 1));
     return this.#running;
@@ -208,7 +340,7 @@ export class Preemption {
 
   #reserve(job: Nominee, placement: Placement, model: string | null): void {
     this.#backfill.keep(job, placement, model);
-    this.#book.take(claimOf(job, model));
+    this.#book.take(this.#nomineeOf(job, model));
   }
 
   #waits(job: Nominee, victims: readonly JobUid[]): WaitReason {
@@ -228,7 +360,7 @@ export const isShortage = (wait: WaitReason): boolean =>
 /** A user's own limit is nobody else's to make room under. */
 const isQuotaToFree = (broken: WaitReason | null): boolean => broken === null || broken.kind === 'QueueLimit';
 
-interface Running {
+export interface Running {
   readonly victim: JobView;
   readonly claim: Claim;
   readonly evictable: Evictable;
@@ -239,10 +371,13 @@ function isLeaving(job: JobView | undefined): boolean {
   return stage === 'suspending' || stage === 'stopping';
 }
 
-/** Its own wish: not to be asked before it has run so long. */
-const sparedUntilMs = (job: JobView): number => (currentAttempt(job)?.placedAtMs ?? 0) + job.spec.minRuntimeMs;
+/** Among those of the nominee's own priority, who has had most leaves first, whatever it costs (decision 0013). */
+function inTurn(nominee: Claim, { queue, priority, standing }: Claim, evictable: Evictable): Evictable {
+  const isInTurn = queue === nominee.queue && priority === nominee.priority;
+  return isInTurn ? { ...evictable, priority: priority + 1 / (standing.level + 2) } : evictable;
+}
 
-function claimOf(job: Pick<JobView, 'user' | 'spec'>, model: string | null): Claim {
+function claimOf(job: Pick<JobView, 'user' | 'spec'>, model: string | null): Omit<Claim, 'standing'> {
   const { queue, priority, preemptible, workers, gpusPerWorker } = job.spec;
   return { queue, user: job.user, priority, preemptible, model, gpuMilli: workers * gpusPerWorker * milliPerGpu(job.spec) };
 }

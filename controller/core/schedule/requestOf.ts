@@ -1,9 +1,9 @@
-import type { JobSpec } from '#vocabulary/job.ts';
+import type { JobSpec, LevelConstraint } from '#vocabulary/job.ts';
 import type { JobView } from '../state/view.ts';
 import type { Room } from './capacity/room.ts';
 import type { ClusterRoom } from './clusterRoom.ts';
 import { shapeOf } from './clusterRoom.ts';
-import type { AllowedNodes, GangRequest } from './gang/gangRequest.ts';
+import type { AllowedNodes, GangRequest, WorkerGroup } from './gang/gangRequest.ts';
 
 /** What a request is made of besides the model. A job that does not exist yet has no phase: it begins to wait now. */
 export interface Wish {
@@ -15,12 +15,13 @@ export interface Wish {
 export function requestOf({ room, levels }: ClusterRoom, job: Wish, model: string | null, nowMs: number): GangRequest {
   const { spec } = job;
   const depthOf = (level: string): number => levels.indexOf(level) + 1;
-  const segments = spec.segments
-    .map(({ level, workers }) => ({ depth: depthOf(level), workers }))
-    .sort((left, right) => left.depth - right.depth);
+  let requiredDepth = 0;
+  for (const constraint of spec.constraints) {
+    if (isInsisted(constraint, job, nowMs)) requiredDepth = Math.max(requiredDepth, depthOf(constraint.level));
+  }
   return {
-    groups: [{ workers: spec.workers, shape: shapeOf(spec, model), segments }],
-    requiredDepth: Math.max(0, ...insistedLevels(job, nowMs).map(depthOf)),
+    groups: [{ workers: spec.workers, shape: shapeOf(spec, model), segments: segmentsOf(spec, depthOf) }],
+    requiredDepth,
     spread: spec.spread === null ? null : { depth: depthOf(spec.spread.level), max: spec.spread.max },
     exclusiveDepth: spec.exclusive === null ? null : depthOf(spec.exclusive),
     packing: spec.packing,
@@ -28,10 +29,16 @@ export function requestOf({ room, levels }: ClusterRoom, job: Wish, model: strin
   };
 }
 
-/** Required levels, and preferred ones whose patience is not over. A preferred level without one is what placement prefers anyway. */
-function insistedLevels({ spec, phase }: Wish, nowMs: number): readonly string[] {
-  const sinceMs = waitsSinceMs(phase, nowMs);
-  return spec.constraints.filter(({ mode, waitMs }) => mode === 'required' || nowMs < sinceMs + (waitMs ?? 0)).map(({ level }) => level);
+function segmentsOf({ segments }: JobSpec, depthOf: (level: string) => number): WorkerGroup['segments'] {
+  if (segments.length === 0) return noSegments;
+  return segments.map(({ level, workers }) => ({ depth: depthOf(level), workers })).sort((left, right) => left.depth - right.depth);
+}
+
+const noSegments: WorkerGroup['segments'] = [];
+
+/** A required level, or a preferred one whose patience is not over. A preferred level without one is what placement prefers anyway. */
+function isInsisted({ mode, waitMs }: LevelConstraint, { phase }: Wish, nowMs: number): boolean {
+  return mode === 'required' || nowMs < waitsSinceMs(phase, nowMs) + (waitMs ?? 0);
 }
 
 const waitsSinceMs = (phase: Wish['phase'], nowMs: number): number => (phase?.kind === 'pending' ? phase.sinceMs : nowMs);
@@ -49,17 +56,36 @@ export function widensAtMs({ spec, phase }: Wish, nowMs: number): number | null 
 
 /** Jobs with the same key have a place, or none, at the same time. */
 export function wishesKey(job: Wish, nowMs: number): string {
-  const { spec } = job;
-  const { workers, gpusPerWorker, gpuShareMilli, gpuModels, segments, spread, exclusive, nodeSelector, avoidNodes, template } = spec;
+  const { constraints } = job.spec;
+  // Nearly all the same in every pass, so it is printed once a spec.
+  let key = lastingWishes(job.spec);
+  for (const constraint of constraints) if (isInsisted(constraint, job, nowMs)) key += ` ${constraint.level}`;
+  return key;
+}
+
+const printed = new WeakMap<JobSpec, string>();
+
+function lastingWishes(spec: JobSpec): string {
+  const known = printed.get(spec);
+  if (known !== undefined) return known;
+  const { workers, gpusPerWorker, gpuShareMilli, gpuProfile, gpuModels, segments, spread, exclusive, nodeSelector, avoidNodes, template } =
+    spec;
   const { cpuMilli, memoryBytes } = template;
-  const wishes = [insistedLevels(job, nowMs), segments, spread, exclusive, nodeSelector, avoidNodes, cpuMilli, memoryBytes];
-  return JSON.stringify([workers, gpusPerWorker, gpuShareMilli, gpuModels, ...wishes]);
+  const wishes = [segments, spread, exclusive, nodeSelector, avoidNodes, cpuMilli, memoryBytes];
+  const text = JSON.stringify([workers, gpusPerWorker, gpuShareMilli, gpuProfile, gpuModels, ...wishes]);
+  printed.set(spec, text);
+  return text;
+}
+
+function isEmpty(record: Readonly<Record<string, unknown>>): boolean {
+  for (const _key in record) return false;
+  return true;
 }
 
 function allowedNodes(room: Room, spec: Pick<JobSpec, 'nodeSelector' | 'avoidNodes'>): AllowedNodes | null {
+  if (spec.avoidNodes.length === 0 && isEmpty(spec.nodeSelector)) return null;
   const labels = Object.entries(spec.nodeSelector).sort(([left], [right]) => (left < right ? -1 : 1));
   const avoided = [...spec.avoidNodes].sort();
-  if (labels.length === 0 && avoided.length === 0) return null;
   const { capacity } = room;
   const mask = new Uint8Array(capacity.nodes);
   for (let node = 0; node < capacity.nodes; node += 1) {

@@ -3,13 +3,15 @@ import { milliPerGpu } from '#vocabulary/job.ts';
 import type { FairOrderInput } from '../queues/fairOrder.ts';
 import { FairOrder } from '../queues/fairOrder.ts';
 import { capacityMilliOf } from '../queues/share.ts';
+import type { Standings } from '../queues/standing.ts';
 import { UserShares } from '../queues/userShare.ts';
 import type { JobView, StateView } from '../state/view.ts';
 
 /**
  * In which order waiting jobs are looked at. First those that an operator put first. Then it is one queue's turn after
- * the other (queues/fairOrder.ts), and each time the first of that queue: higher priority, then the user who holds least
- * of the queue, then age. What a job is given counts at once, so the next turn goes to whoever is behind now.
+ * the other (queues/fairOrder.ts), and each time the first of that queue: overdue jobs, the oldest wait first; higher
+ * priority; what a fault of the machine stopped; the lower level of attained service (queues/standing.ts); the user who holds least
+ * of the queue; age. What a job is given counts at once, so the next turn goes to whoever is behind now.
  */
 export class TurnOrder {
   readonly #models: readonly string[];
@@ -18,17 +20,17 @@ export class TurnOrder {
   #order: FairOrder | null = null;
 
   /** `waiting` is sorted: put first, priority, age. `models`: all that the cluster has. */
-  constructor(state: StateView, waiting: readonly JobView[], models: readonly string[], nowMs: number) {
+  constructor(state: StateView, waiting: readonly JobView[], models: readonly string[], standings: Standings) {
     this.#models = models;
-    // A walk over all GPUs, only where there are two to be fair to.
+    // Only where there are two to be fair to.
     let made: FairOrderInput | null = null;
-    const input = (): FairOrderInput => (made ??= { state, capacityMilli: capacityMilliOf(state.nodes), nowMs });
+    const input = (): FairOrderInput => (made ??= { state, capacityMilli: capacityMilliOf(state), nowMs: standings.nowMs });
     this.#first = waiting.filter((job) => job.next !== null);
     for (const [queue, jobs] of Map.groupBy(
       waiting.filter((job) => job.next === null),
       (job) => job.spec.queue,
     )) {
-      this.#lines.set(queue, new Line(input, queue, jobs));
+      this.#lines.set(queue, new Line(input, queue, inLine(jobs, standings)));
     }
     // With one queue there is nothing to be fair about.
     if (this.#lines.size < 2) return;
@@ -72,17 +74,40 @@ function modelsOf({ spec }: JobView, present: readonly string[]): readonly strin
   return spec.gpuModels.length === 0 ? present : spec.gpuModels;
 }
 
+interface InLine {
+  readonly job: JobView;
+  /** null: not overdue. */
+  readonly overdueSinceMs: number | null;
+  readonly level: number;
+}
+
+/** In order; of those who are alike in all that comes before the users' shares, the oldest first. */
+function inLine(jobs: readonly JobView[], standings: Standings): readonly InLine[] {
+  const line = jobs.map((job) => ({ job, overdueSinceMs: standings.overdueSinceMs(job.uid), level: standings.levelInLine(job) }));
+  return line.sort(compareInLine);
+}
+
+/** 0: alike. */
+function compareInLine(left: InLine, right: InLine): number {
+  const [since, other] = [left.overdueSinceMs, right.overdueSinceMs];
+  if (since !== null && other !== null) return since - other;
+  if (since !== null || other !== null) return since === null ? 1 : -1;
+  return right.job.spec.priority - left.job.spec.priority || left.level - right.level;
+}
+
 /** The waiting jobs of one queue. */
 class Line {
-  /** Of one priority, the highest; by user, each oldest first. */
+  /** Of those who are alike, the first; by user, each oldest first. */
   #users = new Map<UserName, JobView[]>();
-  readonly #later: JobView[];
+  readonly #later: InLine[];
   /** All users who wait here. */
   readonly #named: ReadonlySet<UserName>;
   readonly #shares: UserShares | null;
+  /** Whose turn it is, as long as nothing was taken or given since; undefined: to be found. */
+  #turn: UserName | null | undefined;
 
-  constructor(input: () => FairOrderInput, queue: QueueName, jobs: readonly JobView[]) {
-    this.#named = new Set(jobs.map((job) => job.user));
+  constructor(input: () => FairOrderInput, queue: QueueName, jobs: readonly InLine[]) {
+    this.#named = new Set(jobs.map(({ job }) => job.user));
     this.#shares = this.#named.size > 1 ? new UserShares(input(), queue, this.#named) : null;
     this.#later = [...jobs].reverse();
     this.#fill();
@@ -101,6 +126,7 @@ class Line {
     const user = this.#user();
     const jobs = user === null ? undefined : this.#users.get(user);
     const job = jobs?.shift() ?? null;
+    this.#turn = undefined;
     if (user !== null && jobs?.length === 0) this.#users.delete(user);
     if (this.#users.size === 0) this.#fill();
     return job;
@@ -108,31 +134,37 @@ class Line {
 
   gave(user: UserName, model: string, gpuMilli: number): void {
     // Somebody else's job of this queue, put first by an operator, changes nobody's turn here.
-    if (this.#named.has(user)) this.#shares?.gave(user, model, gpuMilli);
+    if (!this.#named.has(user)) return;
+    this.#shares?.gave(user, model, gpuMilli);
+    this.#turn = undefined;
   }
 
-  /** Whose turn it is: the least share; of equal ones, who has waited longest. */
   #user(): UserName | null {
+    this.#turn ??= this.#findUser();
+    return this.#turn;
+  }
+
+  /** The least share; of equal ones, who has waited longest. */
+  #findUser(): UserName | null {
     let best: UserName | null = null;
+    let least = 0;
     for (const [user, jobs] of this.#users) {
-      if (best === null) best = user;
-      else {
-        const [share, least] = [this.#shares?.shareOf(user) ?? 0, this.#shares?.shareOf(best) ?? 0];
-        if (share < least || (share === least && isOlder(jobs[0], this.#users.get(best)?.[0]))) best = user;
-      }
+      const share = this.#shares?.shareOf(user) ?? 0;
+      if (best !== null && share > least) continue;
+      if (best === null || share < least || isOlder(jobs[0], this.#users.get(best)?.[0])) [best, least] = [user, share];
     }
     return best;
   }
 
-  /** The next lower priority. */
+  /** The next ones who are alike. */
   #fill(): void {
-    const priority = this.#later.at(-1)?.spec.priority;
-    while (this.#later.length > 0 && this.#later.at(-1)?.spec.priority === priority) {
-      const job = this.#later.pop();
-      if (job === undefined) break;
-      const jobs = this.#users.get(job.user);
-      if (jobs === undefined) this.#users.set(job.user, [job]);
-      else jobs.push(job);
+    const first = this.#later.at(-1);
+    if (first === undefined) return;
+    for (let next = this.#later.at(-1); next !== undefined && compareInLine(first, next) === 0; next = this.#later.at(-1)) {
+      this.#later.pop();
+      const jobs = this.#users.get(next.job.user);
+      if (jobs === undefined) this.#users.set(next.job.user, [next.job]);
+      else jobs.push(next.job);
     }
   }
 }

@@ -19,7 +19,8 @@ export function apply(state: State, event: StampedEvent, recentEventsMax: number
   const told = tell(state, event);
   applyKind(state, event);
   if (told === null) return;
-  state.recent.push({ ...told, revision: state.revision, atMs: event.atMs });
+  const { objectKind, objectName, type, reason, message } = told;
+  state.recent.push({ objectKind, objectName, type, reason, message, revision: state.revision, atMs: event.atMs });
   // Dropped in bulk: shifting one at a time would move the whole list for every event.
   if (state.recent.length > recentEventsMax * 2) state.recent.splice(0, state.recent.length - recentEventsMax);
 }

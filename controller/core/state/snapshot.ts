@@ -1,10 +1,12 @@
 import { occupy } from '../jobs/applyAttempt.ts';
 import { countArray } from '../jobs/arrays.ts';
 import { countAwaited, waitsForOthers } from '../jobs/dependencies.ts';
+import { countDisplaceable } from '../jobs/displaceable.ts';
 import { noteEnding } from '../jobs/endings.ts';
 import { liftSpec } from '../jobs/liftSpec.ts';
 import { insertPending } from '../jobs/pending.ts';
 import { completeQueueSpec } from '../queues/applyQueue.ts';
+import { attainedBy } from '../queues/attained.ts';
 import type { Amounts, LedgerCategory, TotalKind } from '../ledger/amounts.ts';
 import { ledgerCategories, noAmounts, totalKinds } from '../ledger/amounts.ts';
 import { liftLedger } from '../ledger/liftLedger.ts';
@@ -12,6 +14,7 @@ import { promisedPlaces, restorePromises } from '../ledger/promises.ts';
 import { noPromises } from '../nodes/promises.ts';
 import { countNode } from '../ledger/rates.ts';
 import { holdAll, noHolds } from '../nodes/holds.ts';
+import type { PopularRecord } from '../schedule/popularShapes.ts';
 import type {
   AttemptRecord,
   AttemptStage,
@@ -43,6 +46,8 @@ export interface StateSnapshot {
   readonly queues: readonly QueueRecord[];
   /** Snapshots of versions before fair shares have none. */
   readonly past?: readonly [string, PastAmount][];
+  /** Came after version 0.1. */
+  readonly popular?: Omit<PopularRecord, 'weights'> & { readonly weights: readonly [string, number][] };
   readonly nodes: readonly (Omit<NodeState, 'jobs' | 'holds' | 'promises'> & { readonly settledAtMs?: number })[];
   readonly jobs: readonly JobSnapshot[];
   readonly tokens: readonly TokenSnapshot[];
@@ -60,7 +65,7 @@ interface LedgerSnapshot {
 
 type AmountsSnapshot = Readonly<Partial<Record<LedgerCategory, string>>>;
 /** These came after version 0.1. */
-type LaterFields = 'array' | 'held' | 'next' | 'nomination' | 'target';
+type LaterFields = 'array' | 'held' | 'next' | 'nomination' | 'move' | 'target' | 'attained';
 type JobSnapshot = Omit<JobRecord, 'attempts' | 'ledger' | LaterFields> &
   Partial<Pick<JobRecord, LaterFields>> & {
     readonly attempts: readonly AttemptSnapshot[];
@@ -70,12 +75,14 @@ type TokenSnapshot = State['tokens'] extends Map<string, infer T> ? T : never;
 
 type StageSnapshot =
   | Exclude<AttemptStage, { kind: 'suspending' }>
-  | (Omit<Extract<AttemptStage, { kind: 'suspending' }>, 'answers'> & {
+  | (Omit<Extract<AttemptStage, { kind: 'suspending' }>, 'answers' | 'message'> & {
+      readonly message?: string;
       readonly answers: readonly [number, { accepted: boolean; step: number }][];
     });
-/** `roundsBefore` came after version 0.1. */
-type AttemptSnapshot = Omit<AttemptRecord, 'parts' | 'stage' | 'roundsBefore'> & {
+/** `roundsBefore` and `waitedMs` came after version 0.1. */
+type AttemptSnapshot = Omit<AttemptRecord, 'parts' | 'stage' | 'roundsBefore' | 'waitedMs'> & {
   readonly roundsBefore?: number;
+  readonly waitedMs?: number;
   readonly parts: readonly [number, CheckpointPart][];
   readonly stage: StageSnapshot;
 };
@@ -88,13 +95,14 @@ export function printSnapshot(state: StateView): string {
     head: { revision, epoch, clusterId, atMs },
     queues: [...state.queues.values()],
     past: [...state.past],
+    popular: { ...state.popular, weights: [...state.popular.weights] },
     nodes: [...state.nodes.values()].map(({ jobs: _jobs, holds: _holds, promises: _promises, ...rest }) => rest),
     jobs: [...state.jobs.values()].map((job) => ({
       ...job,
       ledger: { amounts: job.ledger.amounts, unsaved: job.ledger.unsaved, settledAtMs: job.ledger.settledAtMs },
       attempts: job.attempts.map((attempt) => ({
         ...attempt,
-        parts: [...attempt.parts],
+        parts: [...(attempt.parts ?? [])],
         stage: attempt.stage.kind === 'suspending' ? { ...attempt.stage, answers: [...attempt.stage.answers] } : attempt.stage,
       })),
     })),
@@ -122,6 +130,7 @@ export function restoreSnapshot(snapshot: StateSnapshot): State {
   Object.assign(state, snapshot.head);
   for (const queue of snapshot.queues) state.queues.set(queue.name, { ...queue, spec: completeQueueSpec(queue.spec) });
   for (const [key, past] of snapshot.past ?? []) state.past.set(key, past);
+  if (snapshot.popular !== undefined) state.popular = { ...snapshot.popular, weights: new Map(snapshot.popular.weights) };
   for (const { settledAtMs: _old, ...node } of snapshot.nodes)
     state.nodes.set(node.name, { ...node, jobs: new Set(), holds: node.health.map(() => noHolds), promises: noPromises });
   for (const token of snapshot.tokens) state.tokens.set(token.id, token);
@@ -130,13 +139,17 @@ export function restoreSnapshot(snapshot: StateSnapshot): State {
   for (const stored of snapshot.jobs) {
     const { amounts, unsaved, settledAtMs = state.atMs } = stored.ledger;
     const ledger = { amounts: restoreAmounts(amounts), unsaved: BigInt(unsaved), milli: 0, reservedMilli: 0, settledAtMs };
-    const { array = null, held = null, next = null, nomination = null, target = null } = stored;
-    const attempts = stored.attempts.map(restoreAttempt);
-    const job: JobRecord = { ...stored, array, held, next, nomination, target, spec: liftSpec(stored.spec), attempts, ledger };
+    const { array = null, held = null, next = null, nomination = null, move = null, target = null } = stored;
+    const later = { array, held, next, nomination, move, target };
+    const [spec, attempts] = [liftSpec(stored.spec), stored.attempts.map(restoreAttempt)];
+    const attained = stored.attained ?? attainedBy({ spec }, attempts);
+    const job: JobRecord = { ...stored, ...later, spec, attempts, attained, ledger };
     state.jobs.set(job.uid, job);
     state.jobsByName.set(job.name, job.uid);
     if (job.phase.kind === 'pending') insertPending(state, job);
+    if (job.move?.kind === 'asked') state.moving.add(job.uid);
     if (waitsForOthers(job)) countAwaited(state, job, 1);
+    countDisplaceable(state, job, 1);
     const attempt = currentAttempt(job);
     if (attempt !== undefined) countArray(state, job, 1);
     if (attempt !== undefined) restoreHold(state, job, attempt);
@@ -165,8 +178,16 @@ function restoreAmounts(stored: AmountsSnapshot): Amounts {
 
 function restoreAttempt(stored: AttemptSnapshot): AttemptRecord {
   const stage: AttemptStage =
-    stored.stage.kind === 'suspending' ? { ...stored.stage, answers: new Map(stored.stage.answers) } : stored.stage;
-  return { ...stored, roundsBefore: stored.roundsBefore ?? 0, parts: new Map(stored.parts), stage };
+    stored.stage.kind === 'suspending'
+      ? { ...stored.stage, message: stored.stage.message ?? '', answers: new Map(stored.stage.answers) }
+      : stored.stage;
+  return {
+    ...stored,
+    roundsBefore: stored.roundsBefore ?? 0,
+    waitedMs: stored.waitedMs ?? 0,
+    parts: stored.parts.length === 0 ? null : new Map(stored.parts),
+    stage,
+  };
 }
 
 function restoreHold(state: State, job: JobRecord, attempt: AttemptRecord): void {

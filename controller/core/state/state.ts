@@ -1,3 +1,5 @@
+import type { PopularRecord } from '../schedule/popularShapes.ts';
+import { noPopularShapes } from '../schedule/popularShapes.ts';
 import type { SuspendStage } from '#vocabulary/assignment.ts';
 import type { Epoch, Generation, JobName, JobUid, NodeName, QueueName, Revision, UserName } from '#vocabulary/ids.ts';
 import { epoch, revision } from '#vocabulary/ids.ts';
@@ -8,12 +10,13 @@ import type { ArrayTask, ExitCodes, JobWanted, Labels, LeaveReason } from '../ev
 import type { RecordedProgress, StopCause, TokenFacts, WorkerRecordState } from '../events.ts';
 import type { Amounts, FreeCategory, Totals } from '../ledger/amounts.ts';
 import { noAmounts, noTotals } from '../ledger/amounts.ts';
+import { ChangeList } from './changeList.ts';
 import type { Promised } from '../nodes/promises.ts';
 import type { Hold } from '../nodes/holds.ts';
 
 /**
  * All that the controller knows, as the fold of the log. Changed in place by `apply` alone, handed out as `StateView`.
- * Indices (`jobsByName`, `pending`, `usage`, `ports`, `awaited`, `arrays`, `endings`, a node's `jobs`, `holds` and
+ * Indices (`jobsByName`, `pending`, `moving`, `usage`, `ports`, `awaited`, `arrays`, `displaceable`, `endings`, a node's `jobs`, `holds` and
  * `promises`, the ledger's rates) are kept by the same fold; a snapshot leaves them out and they are made again from the records.
  */
 export interface State {
@@ -29,6 +32,8 @@ export interface State {
   readonly jobsByName: Map<JobName, JobUid>;
   /** Waiting jobs in scheduling order: asked to be next, then priority, then age, then uid. */
   readonly pending: JobUid[];
+  /** Jobs for which a place is kept elsewhere (`JobRecord.move`). Index. */
+  readonly moving: Set<JobUid>;
   /** Milli-GPU held, by queue (with all below it) and by user in a queue; see queues/usageKey.ts for the keys. */
   readonly usage: Map<string, number>;
   /** What was used before, by the same keys, where the queue has a half-life; see queues/pastUsage.ts. No index. */
@@ -39,6 +44,8 @@ export interface State {
   readonly awaited: Map<JobName, number>;
   /** How many jobs of an array hold GPUs. Index. */
   readonly arrays: Map<JobName, number>;
+  /** How many running jobs may be asked to leave, by their priority. Index. */
+  readonly displaceable: Map<number, number>;
   readonly endings: Endings;
   readonly recent: RecentEvent[];
   readonly ledger: ClusterLedger;
@@ -46,10 +53,20 @@ export interface State {
   scheduleDirty: boolean;
   /** A pass is due at this time though nothing else happens (jobs/readiness.ts); null: time alone changes nothing. Derived. */
   wakeAtMs: number | null;
+  /** Moves that make a hole are not looked for before this time, so that they are not at every step. Derived; 0 after recovery. */
+  movesFromMs: number;
+  /** What jobs ask of late (schedule/popularShapes.ts): it decides between places that hold a worker. No index. */
+  popular: PopularRecord;
+  /** A pass is due, within a second, when one of these has saved: somebody may have its place then (queues/standing.ts). Derived. */
+  awaitsSave: ReadonlySet<JobUid>;
   /** Revision at which a node last came or changed its inventory. Derived. */
   topologyAt: Revision;
+  /** Nodes whose `changedAt` moved, for readers that follow. Derived. */
+  readonly changedNodes: ChangeList<NodeName>;
 }
 
+/** Gangs touch thousands of nodes at once; beyond this many changes a reader looks at all nodes. */
+const changedNodesMax = 16_384;
 /** By when jobs under way leave their GPUs at the latest, of those for which something promises it (jobs/endings.ts). Index. */
 export interface Endings {
   readonly atMs: Map<JobUid, number>;
@@ -115,14 +132,18 @@ export interface JobRecord {
   phase: JobPhase;
   /** Whose GPUs it waits for; null: it was promised none. Only while it waits. */
   nomination: Nomination | null;
+  /** Whether it makes room for another without losing its own; null: it never did. */
+  move: Move | null;
   /** The place that empties for it, whoever leaves when (schedule/reserve); null: none. Only while it waits. */
   target: Target | null;
   /** In order; the last one is under way when the phase is `active`. */
-  readonly attempts: AttemptRecord[];
+  attempts: AttemptRecord[];
   progress: (RecordedProgress & { atMs: number; attempt: number }) | null;
   /** The newest complete checkpoint. */
   checkpoint: { step: number; path: string; atMs: number; attempt: number } | null;
   readonly restarts: { readonly applicationAtMs: number[]; infrastructure: number; preemption: number };
+  /** GPU-time that its ended attempts held, in milli-GPU-milliseconds; may be above 2^53, where neighbours are further apart. */
+  attained: number;
   readonly ledger: JobLedger;
 }
 
@@ -132,6 +153,21 @@ export interface Nomination {
   readonly model: string | null;
   readonly atMs: number;
 }
+
+/** See schedule/consolidate/. */
+export type Move =
+  /** It leaves, or has left, and starts again at a place that is kept for it. */
+  | {
+      readonly kind: 'asked';
+      /** Who gets its place. */
+      readonly gang: JobUid;
+      readonly placement: Placement;
+      readonly model: string | null;
+      readonly costMs: number;
+      readonly atMs: number;
+    }
+  /** It has been placed since, or its kept place was lost. */
+  | { readonly kind: 'done'; readonly costMs: number; readonly atMs: number };
 
 export interface Target {
   readonly placement: Placement;
@@ -159,6 +195,8 @@ export type JobPhase =
 export interface AttemptRecord {
   readonly number: number;
   readonly placedAtMs: number;
+  /** How long the job had waited, in one go, when this was placed. */
+  readonly waitedMs: number;
   startedAtMs: number | null;
   endedAtMs: number | null;
   readonly placement: Placement;
@@ -170,8 +208,8 @@ export interface AttemptRecord {
   roundsBefore: number;
   readonly workers: WorkerRecord[];
   readonly causes: StopCause[];
-  /** Newest part of a checkpoint by rank, until the whole is complete. */
-  parts: Map<number, CheckpointPart>;
+  /** Newest part of a checkpoint by rank, until the whole is complete; null: none yet. */
+  parts: Map<number, CheckpointPart> | null;
   lastStep: number;
   lastCheckpointStep: number;
   end: { reasons: readonly StopReason[]; message: string; charged: boolean } | null;
@@ -194,6 +232,8 @@ export type AttemptStage =
       readonly graceMs: number;
       readonly sinceMs: number;
       readonly reason: LeaveReason;
+      /** Why it is asked, for its user; empty: the reason says all. */
+      readonly message: string;
       /** By worker, for this round. */
       readonly answers: Map<number, { accepted: boolean; step: number }>;
     }
@@ -270,18 +310,31 @@ export function emptyState(): State {
     tokens: new Map(),
     jobsByName: new Map(),
     pending: [],
+    moving: new Set(),
     usage: new Map(),
     past: new Map(),
     ports: new Map(),
     awaited: new Map(),
     arrays: new Map(),
+    displaceable: new Map(),
     endings: { atMs: new Map(), order: [] },
     recent: [],
     ledger: noClusterLedger(),
     scheduleDirty: true,
     wakeAtMs: null,
+    movesFromMs: 0,
+    popular: noPopularShapes(),
+    awaitsSave: new Set(),
     topologyAt: revision(0),
+    changedNodes: new ChangeList(changedNodesMax),
   };
+}
+
+/** Something of the node changes with the event that is being folded. */
+export function markChanged(state: State, node: NodeState): void {
+  if (node.changedAt === state.revision) return;
+  node.changedAt = state.revision;
+  state.changedNodes.note(node.name);
 }
 
 /** The attempt under way; undefined when the job holds nothing. */

@@ -95,7 +95,7 @@ function tellJob(state: StateView, event: JobEvent): Told | null {
     case 'JobParked':
       return say(event.phase === 'suspended' ? 'Suspended' : 'Queued', 'holds no GPUs');
     case 'JobNominated':
-      return say('Nominated', `waits for ${event.victims.map((uid) => state.jobs.get(uid)?.name ?? uid).join(', ')} to leave`);
+      return say('Nominated', describeNomination(state, event));
     case 'NominationDropped':
       return say('NominationDropped', event.message);
     case 'TargetChosen':
@@ -125,7 +125,10 @@ function tellAttempt(state: StateView, event: AttemptEvent): Told | null {
         event.state === 'lost',
       );
     case 'SuspendStaged':
-      if (event.stage.kind === 'ask') return say('Suspending', `${of} is asked to leave with a checkpoint (${event.reason})`);
+      if (event.stage.kind === 'ask') {
+        const why = event.message === undefined ? '' : `: ${event.message}`;
+        return say('Suspending', describeMove(state, event) ?? `${of} is asked to leave with a checkpoint (${event.reason})${why}`);
+      }
       return event.stage.kind === 'decided' ? say('StopStepDecided', `${of}: every rank stops at step ${event.stage.stopStep}`) : null;
     case 'SuspendCancelled':
       return say('SuspendCancelled', `${of} runs on: its place is no longer needed`);
@@ -193,10 +196,33 @@ function cluster(reason: string, message: string): Told {
   return { objectKind: 'Cluster', objectName: 'cluster', type: 'Normal', reason, message };
 }
 
+function describeNomination(state: StateView, { victims, moves = [] }: Extract<JobEvent, { kind: 'JobNominated' }>): string {
+  const names = (uids: readonly JobUid[]): string => uids.map((uid) => state.jobs.get(uid)?.name ?? uid).join(', ');
+  const moving = new Set(moves.map(({ uid }) => uid));
+  const leaving = victims.filter((uid) => !moving.has(uid));
+  const parts = [
+    ...(leaving.length === 0 ? [] : [`${names(leaving)} to leave`]),
+    ...(moves.length === 0 ? [] : [`${names([...moving])} to move`]),
+  ];
+  return `waits for ${parts.join(' and ')}`;
+}
+
+/** null: the job is not asked to move. */
+function describeMove(state: StateView, { uid, attempt, reason }: Extract<AttemptEvent, { kind: 'SuspendStaged' }>): string | null {
+  const move = state.jobs.get(uid)?.move;
+  if (reason !== 'Moved' || move?.kind !== 'asked') return null;
+  const gang = state.jobs.get(move.gang);
+  const hole = gang?.nomination === undefined || gang.nomination === null ? '' : ` on ${describePlacement(gang.nomination.placement)}`;
+  const kept = describePlacement(move.placement);
+  return `attempt ${attempt} is asked to move so that job ${gang?.name ?? move.gang} can start${hole}; ${kept} is kept for it`;
+}
+
 const isFailure = (reason: string): boolean => reason.endsWith('Failure') || reason === 'MaxRuntime' || reason === 'DeadlineExceeded';
 
 /** `n1[0,1] n2[0,1]`; long gangs are cut. */
 function describePlacement(placement: Placement): string {
+  const [first] = placement;
+  if (placement.length === 1 && first !== undefined) return `${first.node}[${first.gpus.join(',')}]`;
   const gpus = new Map<NodeName, number[]>();
   for (const place of placement) gpus.set(place.node, [...(gpus.get(place.node) ?? []), ...place.gpus]);
   const parts = [...gpus].map(([node, indices]) => `${node}[${indices.join(',')}]`);

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { cases } from '#test/cases.ts';
 import type { Change } from '../testing/churn.ts';
 import { anyChange, anyNodes, fittingHold, naivePicture } from '../testing/churn.ts';
 import { buildSmallCluster, freeNode, holdOf, pictureOf } from '../testing/smallCluster.ts';
@@ -84,7 +85,7 @@ describe('a capacity', () => {
           expect(pictureOf(capacity)).toEqual(naivePicture(capacity, naive.nodes));
         }
       }),
-      { numRuns: 150 },
+      { numRuns: cases(150) },
     );
   });
 
@@ -105,7 +106,7 @@ describe('a capacity', () => {
         for (const each of after) change(capacity, naive, each);
         expect(pictureOf(other)).toEqual(naivePicture(other, otherNaive.nodes));
       }),
-      { numRuns: 100 },
+      { numRuns: cases(100) },
     );
   });
 
@@ -128,7 +129,7 @@ describe('a capacity', () => {
         for (const [node, now] of naive.nodes.entries())
           if (now.holds !== was[node]?.holds || now.facts !== was[node].facts) expect(named).toContain(node);
       }),
-      { numRuns: 100 },
+      { numRuns: cases(100) },
     );
   });
 });

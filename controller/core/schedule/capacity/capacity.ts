@@ -1,6 +1,9 @@
 import type { JobUid, NodeName } from '#vocabulary/ids.ts';
 import { assert } from '#vocabulary/assert.ts';
 import { gpuMilliPerGpu } from '#vocabulary/units.ts';
+import { ChangeList } from '../../state/changeList.ts';
+import type { GpuGroups } from './linkedGpus.ts';
+import { LinkedGpus } from './linkedGpus.ts';
 import type { PlacedNode, Topology } from './topology.ts';
 import { compileTopology, domainAbove, domainsInside } from './topology.ts';
 
@@ -25,6 +28,8 @@ export interface GpuFacts {
   /** GPUs of one node with the same number talk over NVLink. */
   readonly nvlinkDomain: number | null;
   readonly healthy: boolean;
+  /** The device is a slot of this GPU; its index is a number beyond those of GPUs. */
+  readonly slotOf?: { readonly gpu: number; readonly uuid: string };
 }
 
 /** What one worker holds of one node. */
@@ -44,7 +49,7 @@ export interface Hold {
 }
 
 /** Workers without GPUs that one node is given at most. */
-const gpulessWorkersMax = 64;
+export const gpulessWorkersMax = 64;
 
 export class Capacity {
   readonly topology: Topology;
@@ -52,6 +57,7 @@ export class Capacity {
   readonly #facts: NodeFacts[];
   /** GPUs of node n are numbered from gpuStart[n]; an index that the node lacks is unusable. */
   readonly #gpuStart: Int32Array;
+  readonly #gpusMost: number;
   readonly #free: Int16Array;
   readonly #usable: Uint8Array;
   readonly #model: Int16Array;
@@ -65,9 +71,10 @@ export class Capacity {
   readonly #oneModel: Int16Array;
   /** By node: usable GPUs that nobody holds a part of. */
   readonly #whole: Int16Array;
+  readonly #linked: LinkedGpus;
   readonly #holds: (readonly Hold[])[];
-  #changes: number[] = [];
-  #changesBefore = 0;
+  /** Numbers of nodes. */
+  readonly #changes: ChangeList<number>;
   #journal: { readonly hold: Hold; readonly taken: boolean }[] = [];
   #marks = 0;
 
@@ -78,6 +85,7 @@ export class Capacity {
     this.models = models;
     this.#facts = [...facts];
     this.#gpuStart = gpuStart;
+    this.#gpusMost = gpuStart.reduce((most, start, node) => Math.max(most, start - (gpuStart[node - 1] ?? 0)), 0);
     this.#free = new Int16Array(gpus);
     this.#usable = new Uint8Array(gpus);
     this.#model = new Int16Array(gpus).fill(-1);
@@ -88,7 +96,9 @@ export class Capacity {
     this.#gpuless = new Int32Array(nodes);
     this.#oneModel = new Int16Array(nodes).fill(-1);
     this.#whole = new Int16Array(nodes);
+    this.#linked = new LinkedGpus(nodes);
     this.#holds = Array.from({ length: nodes }, () => []);
+    this.#changes = new ChangeList(4 * nodes + 1024);
   }
 
   /** `depth`: the number of levels. */
@@ -108,6 +118,11 @@ export class Capacity {
 
   get nodes(): number {
     return this.topology.names.length;
+  }
+
+  /** Of the node that has most. */
+  get gpusMost(): number {
+    return this.#gpusMost;
   }
 
   nameOf(node: number): NodeName {
@@ -146,6 +161,11 @@ export class Capacity {
     return this.#free[at] ?? 0;
   }
 
+  /** The node's GPUs by NVLink domain. */
+  linkedGpus(node: number): GpuGroups {
+    return this.#linked.of(node, this.factsOf(node).gpus);
+  }
+
   /** Healthy GPUs of the model that are wholly free. */
   wholeFree(node: number, model: number): number {
     const one = this.#oneModel[node];
@@ -173,6 +193,7 @@ export class Capacity {
     assert(this.#marks === 0, 'a trial is under way');
     const start = this.#gpuStart[node] ?? 0;
     this.#facts[node] = facts;
+    this.#linked.forget(node);
     this.#free.fill(gpuMilliPerGpu, start, this.#gpuStart[node + 1]);
     this.#usable.fill(0, start, this.#gpuStart[node + 1]);
     for (const gpu of facts.gpus) {
@@ -249,19 +270,16 @@ export class Capacity {
 
   /** Position in the list of changes; see `changedSince`. */
   get changes(): number {
-    return this.#changesBefore + this.#changes.length;
+    return this.#changes.end;
   }
 
   /** Numbers of nodes that changed after this position, perhaps repeated; null: too many to say, look at all. */
   changedSince(position: number): readonly number[] | null {
-    return position < this.#changesBefore ? null : this.#changes.slice(position - this.#changesBefore);
+    return this.#changes.since(position);
   }
 
   #noteChange(node: number): void {
-    this.#changes.push(node);
-    if (this.#changes.length <= 4 * this.nodes + 1024) return;
-    this.#changesBefore += this.#changes.length;
-    this.#changes = [];
+    this.#changes.note(node);
   }
 
   #close({ node, exclusiveDepth: depth }: Hold, by: number): void {
@@ -295,6 +313,6 @@ export class Capacity {
     if (gpus.length === 0) this.#gpuless[node] = (this.#gpuless[node] ?? 0) - sign;
     this.#close(hold, -sign);
     const holds = this.#holds[node] ?? [];
-    this.#holds[node] = taken ? [...holds, hold] : holds.filter((other) => other !== hold);
+    this.#holds[node] = taken ? holds.concat(hold) : holds.filter((other) => other !== hold);
   }
 }

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { cases } from '#test/cases.ts';
 import { FreeIndex } from './freeIndex.ts';
 
 /** The same questions answered by looking at every node. */
@@ -52,7 +53,7 @@ test('answers as a search of all nodes does, on a cluster that is nearly empty, 
         }
       }
     }),
-    { numRuns: 60 },
+    { numRuns: cases(60) },
   );
 });
 

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { cases } from '#test/cases.ts';
 import { chooseGpus } from '../gang/chooseGpus.ts';
 import { holdsOf } from '../gang/findPlacement.ts';
 import type { Change } from '../testing/churn.ts';
@@ -28,6 +29,13 @@ const anyRule: fc.Arbitrary<CountRule> = fc.record({
     fc.array(fc.nat(1), { minLength: 6, maxLength: 6 }).map((bits) => Uint8Array.from(bits)),
     { freq: 2 },
   ),
+  units: fc.option(
+    fc.record({
+      // The topology has two levels: cluster, racks, nodes.
+      size: fc.constantFrom([1, 1, 1], [2, 2, 1], [4, 2, 1], [4, 4, 4], [6, 3, 3], [2, 1, 1]),
+      spread: fc.option(fc.record({ depth: fc.integer({ min: 0, max: 2 }), max: fc.integer({ min: 1, max: 5 }) })),
+    }),
+  ),
 });
 
 function churn(capacity: Capacity, { kind, node: position, pick }: Change): void {
@@ -43,11 +51,21 @@ function churn(capacity: Capacity, { kind, node: position, pick }: Change): void
   }
 }
 
-/** Without any memory: node by node, then summed over the nodes of each domain. */
-function freshCount(capacity: Capacity, { shape, allowed }: CountRule): readonly number[] {
-  const { firstNode, endNode, parent } = capacity.topology;
+/** Without any memory: node by node, then the children of each domain, from the nodes up. */
+function freshCount(capacity: Capacity, { shape, allowed, units }: CountRule): readonly number[] {
+  const { levelStart, firstChild, endChild, parent, depth } = capacity.topology;
   const onNode = range(capacity.nodes).map((node) => (allowed !== null && allowed[node] !== 1 ? 0 : slotsOn(capacity, node, shape)));
-  return range(parent.length).map((domain) => onNode.slice(firstNode[domain], endNode[domain]).reduce((sum, slots) => sum + slots, 0));
+  const counts: number[] = [];
+  for (const domain of range(parent.length).toReversed()) {
+    const level = range(depth + 1).findLast((each) => (levelStart[each] ?? 0) <= domain) ?? 0;
+    const children = range((endChild[domain] ?? 0) - (firstChild[domain] ?? 0)).map((at) => counts[(firstChild[domain] ?? 0) + at] ?? 0);
+    const workers = level === depth ? (onNode[domain - (levelStart[depth] ?? 0)] ?? 0) : children.reduce((sum, count) => sum + count, 0);
+    const size = units?.size[level] ?? 1;
+    const whole = Math.floor((workers * (level === depth ? 1 : (units?.size[level + 1] ?? 1))) / size);
+    const spread = units?.spread ?? null;
+    counts[domain] = spread === null || level < spread.depth ? whole : Math.min(whole, Math.floor(spread.max / size));
+  }
+  return counts;
 }
 
 describe('kept counts', () => {
@@ -66,15 +84,23 @@ describe('kept counts', () => {
             for (const each of round) churn(capacity, each);
             expect([...counts.read()]).toEqual(freshCount(capacity, rule));
             const asked = rule.allowed === null ? null : { key: 'mask', mask: rule.allowed };
-            expect([...room.slots(rule.shape, asked)]).toEqual(freshCount(capacity, rule));
-            const plain = wholeGpus('A100', 1);
-            const enough = freshCount(capacity, { shape: plain, allowed: null }).slice(capacity.topology.levelStart[2]);
-            const least = Math.min(...enough.filter((slots) => slots >= workers));
-            expect(room.tightestNode(plain, workers)).toBe(capacity.modelNumber('A100') < 0 ? -1 : enough.indexOf(least));
+            expect([...room.slots(rule.shape, { ...rule, allowed: asked })]).toEqual(freshCount(capacity, rule));
+            for (const each of [
+              rule,
+              { ...rule, shape: wholeGpus('A100', 1) },
+              { shape: wholeGpus('A100', 1), allowed: null, units: null },
+            ]) {
+              const enough = freshCount(capacity, each).slice(capacity.topology.levelStart[2]);
+              const least = enough.indexOf(Math.min(...enough.filter((slots) => slots >= workers)));
+              const node = room.tightestNode(each.shape, { ...each, allowed: each.allowed === null ? null : asked }, workers) ?? -1;
+              // Of nodes with as many slots that with the fewest free GPUs is preferred, where these tell.
+              if (each.shape.gpus > 1) expect(enough[node]).toBe(enough[least]);
+              else expect(node).toBe(least);
+            }
           }
         },
       ),
-      { numRuns: 150 },
+      { numRuns: cases(150) },
     );
   });
 
@@ -100,7 +126,7 @@ describe('kept counts', () => {
           expect([...counts.read()]).toEqual(freshCount(capacity, rule));
         },
       ),
-      { numRuns: 50 },
+      { numRuns: cases(50) },
     );
   });
 });
@@ -129,7 +155,7 @@ describe('how many workers of a shape fit on a node', () => {
           }
         }
       }),
-      { numRuns: 150 },
+      { numRuns: cases(150) },
     );
   });
 });

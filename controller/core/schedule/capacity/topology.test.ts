@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { cases } from '#test/cases.ts';
 import { nodeName } from '#vocabulary/ids.ts';
 import { range } from '../testing/smallCluster.ts';
 import type { PlacedNode, Topology } from './topology.ts';
@@ -43,7 +44,7 @@ test('nodes are numbered along the paths, whatever order they come in', () => {
       for (const [number, name] of topology.names.entries()) expect(topology.numberOf.get(name)).toBe(number);
       expect(compileTopology([...tree.nodes].reverse(), tree.depth)).toEqual(topology);
     }),
-    { numRuns: 200 },
+    { numRuns: cases(200) },
   );
 });
 
@@ -65,7 +66,7 @@ test('each level has every domain once, and a domain is the run of the nodes bel
       expect([topology.levelStart[0], topology.firstNode[0], topology.endNode[0]]).toEqual([0, 0, sorted.length]);
       expect(topology.parent).toHaveLength(topology.levelStart[tree.depth + 1] ?? 0);
     }),
-    { numRuns: 200 },
+    { numRuns: cases(200) },
   );
 });
 
@@ -92,6 +93,6 @@ test('children are the run of those who name the domain as their parent, and so 
         }
       }
     }),
-    { numRuns: 200 },
+    { numRuns: cases(200) },
   );
 });

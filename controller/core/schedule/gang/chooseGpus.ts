@@ -21,6 +21,10 @@ function chooseWhole(
 ): readonly (readonly number[])[] {
   // A worker that gets all of them, as in gangs of whole nodes: there is nothing to choose.
   if (wanted.workers === 1 && wanted.gpus === capacity.wholeFree(node, wanted.model)) return [allFree(capacity, node, wanted.model)];
+  if (wanted.workers === 1) {
+    const one = chooseLinked(capacity, node, wanted);
+    if (one !== null) return [one];
+  }
   const groups = linkedGroups(capacity, node, wanted.model);
   return Array.from({ length: wanted.workers }, () => {
     let tightest: number[] | undefined;
@@ -37,17 +41,28 @@ function allFree(capacity: Capacity, node: number, model: number): readonly numb
   return free;
 }
 
-/** Wholly free GPUs of the model by NVLink domain; those without one stand together. */
-function linkedGroups(capacity: Capacity, node: number, model: number): readonly number[][] {
-  const groups = new Map<number, number[]>();
-  const facts = capacity.factsOf(node).gpus;
-  for (const { index, nvlinkDomain } of [...facts].sort((left, right) => left.index - right.index)) {
-    if (capacity.freeMilli(node, index, model) !== gpuMilliPerGpu) continue;
-    const group = groups.get(nvlinkDomain ?? -1);
-    if (group === undefined) groups.set(nvlinkDomain ?? -1, [index]);
-    else group.push(index);
+/** GPUs of the NVLink domain with the least room that holds the worker; null: none does. */
+function chooseLinked(
+  capacity: Capacity,
+  node: number,
+  { model, gpus }: { readonly model: number; readonly gpus: number },
+): readonly number[] | null {
+  const isFree = (gpu: number): boolean => capacity.freeMilli(node, gpu, model) === gpuMilliPerGpu;
+  let tightest: readonly number[] | null = null;
+  let least = Number.POSITIVE_INFINITY;
+  for (const group of capacity.linkedGpus(node)) {
+    let free = 0;
+    for (const gpu of group) if (isFree(gpu)) free += 1;
+    if (free >= gpus && free < least) [tightest, least] = [group, free];
   }
-  return [...groups].sort(([left], [right]) => left - right).map(([, indices]) => indices);
+  if (tightest === null) return null;
+  // `filter` makes room for more than it finds, and this is kept with the job.
+  return gpus === 1 ? [tightest.find(isFree) ?? 0] : tightest.filter(isFree).slice(0, gpus);
+}
+
+/** Wholly free GPUs of the model by NVLink domain. */
+function linkedGroups(capacity: Capacity, node: number, model: number): readonly number[][] {
+  return capacity.linkedGpus(node).map((group) => group.filter((gpu) => capacity.freeMilli(node, gpu, model) === gpuMilliPerGpu));
 }
 
 function takeAcross(groups: readonly number[][], count: number): readonly number[] {

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { cases } from '#test/cases.ts';
 import { wholeGpus } from '../capacity/shape.ts';
 import { anyGroup, anyRequest, anySpread } from '../testing/anyGang.ts';
 import { canPlace, domainsOf, faultsOf, fewestDomains, searchPlacements } from '../testing/searchPlacements.ts';
@@ -29,7 +30,7 @@ describe('a gang of one group', () => {
         expect(fits(cluster.room, request)).toBe(spots !== null);
         if (spots !== null) expect(faultsOf(cluster, request, spots)).toEqual([]);
       }),
-      { numRuns: 400 },
+      { numRuns: cases(400) },
     );
   });
 
@@ -52,7 +53,7 @@ describe('a gang of one group', () => {
         );
         expect(domainsOf(places, used, nodeDepth)).toBe(fewestDomains(inRack, request, nodeDepth));
       }),
-      { numRuns: 200 },
+      { numRuns: cases(200) },
     );
   });
 
@@ -66,7 +67,7 @@ describe('a gang of one group', () => {
           expect(domainsOf(places, used, depth) === 1).toBe(canPlace(places, { ...request, requiredDepth: depth }));
         }
       }),
-      { numRuns: 200 },
+      { numRuns: cases(200) },
     );
   });
 
@@ -100,7 +101,7 @@ describe('even packing', () => {
         });
         expect(fairer).toBe(false);
       }),
-      { numRuns: 200 },
+      { numRuns: cases(200) },
     );
   });
 
@@ -132,7 +133,7 @@ describe('a gang of several groups', () => {
           if (spots !== null) expect(faultsOf(cluster, request, spots)).toEqual([]);
         },
       ),
-      { numRuns: 200 },
+      { numRuns: cases(200) },
     );
   });
 

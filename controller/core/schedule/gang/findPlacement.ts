@@ -1,5 +1,5 @@
 import type { Capacity, Hold } from '../capacity/capacity.ts';
-import type { Room } from '../capacity/room.ts';
+import type { Asked, Room } from '../capacity/room.ts';
 import { domainsInside } from '../capacity/topology.ts';
 import type { WorkerShape } from '../capacity/shape.ts';
 import type { JobUid } from '#vocabulary/ids.ts';
@@ -7,22 +7,25 @@ import { chooseGpus } from './chooseGpus.ts';
 import { withEmptyDomains } from './exclusive.ts';
 import { fillDomain } from './fill.ts';
 import type { GangRequest, GangSpots, Spot, WorkerGroup } from './gangRequest.ts';
+import { findThrift, thriftySpot } from './thrift.ts';
 import type { Units } from './units.ts';
-import { countUnits } from './units.ts';
+import { countUnits, unitSizes } from './units.ts';
 
 /**
  * A place for a whole gang, or none; "none" is exact for gangs of one group, and may be wrong for several (placed greedily).
  *
  * The tightest domain that holds the gang is taken: one node before several, one rack before two; among equals the one
- * with the least room left over, so that large holes live, then the first in path order. Inside it the same rule goes
+ * with the least room left over, so that large holes live, then the first in path order (thrift.ts for single workers). Inside it the same rule goes
  * down the tree (fill.ts). Groups of unlike workers are tried together in each domain that could hold each of them alone.
  */
 export function findPlacement(room: Room, request: GangRequest): GangSpots | null {
   const asked = withEmptyDomains(room.capacity, request);
   const [only] = request.groups;
   if (request.groups.length !== 1 || only === undefined) return placeTogether(room, asked);
-  const quick = request.spread === null && only.segments.length === 0 && asked.allowed === null;
-  const node = quick ? room.tightestNode(only.shape, only.workers) : undefined;
+  const thrift = findThrift(room, asked, () => unitsOf(room, asked, only).counts);
+  if (thrift !== undefined) return thrift === null ? null : [[thriftySpot(room, asked, thrift)]];
+  const size = unitSizes(room.capacity.topology.depth, only);
+  const node = room.tightestNode(only.shape, askedOf(asked, only, size), only.workers / (size.at(-1) ?? 1));
   if (node !== undefined && node >= 0) return [spotsOn(room.capacity, only.shape, [{ node, workers: only.workers }])];
   const units = unitsOf(room, asked, only);
   const domain = tightestDomain(room.capacity, units, only.workers, {
@@ -65,8 +68,17 @@ export interface DomainAt {
 
 /** Room for units of the group, by domain. Valid until the capacity changes. */
 export function unitsOf(room: Room, request: GangRequest, group: WorkerGroup, before: readonly Spot[] = []): Units {
-  const workers = room.slots(group.shape, request.allowed);
-  return countUnits(room.capacity.topology, workers, group, request.spread, before);
+  const { topology } = room.capacity;
+  const { allowed, spread } = request;
+  if (before.length > 0 && spread !== null) {
+    return countUnits(topology, room.slots(group.shape, { allowed, units: null }), { group, spread, before });
+  }
+  const size = unitSizes(topology.depth, group);
+  return { counts: room.slots(group.shape, askedOf(request, group, size)), size };
+}
+
+function askedOf({ allowed, spread }: GangRequest, group: WorkerGroup, size: readonly number[]): Asked {
+  return { allowed, units: group.segments.length === 0 && spread === null ? null : { size, spread } };
 }
 
 interface Where {
@@ -113,7 +125,9 @@ function spotsOn(
   shape: WorkerShape,
   shares: readonly { readonly node: number; readonly workers: number }[],
 ): readonly Spot[] {
-  return shares.flatMap(({ node, workers }) => chooseGpus(capacity, node, shape, workers).map((gpus) => ({ node, gpus })));
+  const spots: Spot[] = [];
+  for (const { node, workers } of shares) for (const gpus of chooseGpus(capacity, node, shape, workers)) spots.push({ node, gpus });
+  return spots;
 }
 
 /** Domains that are tried for a gang of several groups; each try places the whole gang and takes it back. */

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { cases } from '#test/cases.ts';
 import { wholeGpus } from '../capacity/shape.ts';
 import { anyGroup } from '../testing/anyGang.ts';
 import { domainsOf, faultsOf, searchPlacements } from '../testing/searchPlacements.ts';
@@ -67,7 +68,7 @@ describe('after a fault', () => {
         expect(spots.map((spot, worker) => (kept[worker] === null ? null : spot))).toEqual(kept);
         expect(faultsOf(cluster, request, [spots])).toEqual([]);
       }),
-      { numRuns: 300 },
+      { numRuns: cases(300) },
     );
   });
 

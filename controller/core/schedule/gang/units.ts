@@ -12,22 +12,26 @@ import type { GangRequest, Spot, WorkerGroup } from './gangRequest.ts';
 export interface Units {
   /** Units that fit, by domain. */
   readonly counts: Int32Array;
-  /** Workers of one unit of a domain, by depth. */
+  /** Workers of one unit of a domain, by depth; 1 where nothing is said. */
   readonly size: readonly number[];
 }
 
-/** `before`: where workers of the gang's groups before this one stand; they count for the spread. */
+/**
+ * The same from single workers, where `before` says which places of the spread are taken by workers of the gang's groups
+ * before this one: O(domains). Without them the counts are kept (capacity/slotCounts.ts).
+ */
 export function countUnits(
   topology: Topology,
   workers: Int32Array,
-  group: WorkerGroup,
-  spread: GangRequest['spread'],
-  before: readonly Spot[] = [],
+  {
+    group,
+    spread,
+    before,
+  }: { readonly group: WorkerGroup; readonly spread: NonNullable<GangRequest['spread']>; readonly before: readonly Spot[] },
 ): Units {
   const size = unitSizes(topology.depth, group);
-  if (group.segments.length === 0 && spread === null) return { counts: workers, size };
   const counts = new Int32Array(workers.length);
-  const taken = spread === null || before.length === 0 ? null : takenByDomain(topology, before, spread.depth);
+  const taken = takenByDomain(topology, before, spread.depth);
   for (let depth = topology.depth; depth >= 0; depth -= 1) {
     const [first, end] = [topology.levelStart[depth] ?? 0, topology.levelStart[depth + 1] ?? 0];
     if (depth === topology.depth) {
@@ -42,9 +46,9 @@ export function countUnits(
       }
     }
     // Below its level too: a rack that takes four of the gang has no node that takes five.
-    if (spread === null || depth < spread.depth) continue;
+    if (depth < spread.depth) continue;
     for (let domain = first; domain < end; domain += 1) {
-      const left = spread.max - (taken?.[ancestorAt(topology, domain, depth - spread.depth)] ?? 0);
+      const left = spread.max - (taken[ancestorAt(topology, domain, depth - spread.depth)] ?? 0);
       counts[domain] = Math.min(counts[domain] ?? 0, Math.floor(left / (size[depth] ?? 1)));
     }
   }
@@ -66,7 +70,13 @@ function ancestorAt(topology: Topology, domain: number, levels: number): number 
   return above;
 }
 
-/** By depth: the outermost segment that must be whole inside one domain of this depth or of one above it. */
-function unitSizes(depths: number, group: WorkerGroup): readonly number[] {
-  return Array.from({ length: depths + 1 }, (_, depth) => group.segments.find((segment) => segment.depth >= depth)?.workers ?? 1);
+/** No depth has a size of its own. */
+const singleWorkers: readonly number[] = [];
+
+/** Workers of one unit, 1 where nothing is said, by depth: the outermost segment that must be whole inside one domain of this depth or of one above it. */
+export function unitSizes(depths: number, group: WorkerGroup): readonly number[] {
+  if (group.segments.length === 0) return singleWorkers;
+  const sizes: number[] = [];
+  for (let depth = 0; depth <= depths; depth += 1) sizes.push(group.segments.find((segment) => segment.depth >= depth)?.workers ?? 1);
+  return sizes;
 }

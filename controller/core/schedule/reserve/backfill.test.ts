@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { cases } from '#test/cases.ts';
 import { applyJob, FakeCluster } from '#test/simulation/fakeCluster.ts';
 import type { JobSpec } from '#vocabulary/job.ts';
 import { userName } from '#vocabulary/ids.ts';
@@ -194,12 +195,12 @@ describe('backfill', () => {
             cluster.tick(endless);
           }
           for (const [uid, atMs] of byMs) {
-          if (atMs > cluster.nowMs) continue;
+            if (atMs > cluster.nowMs) continue;
             const placed = [...cluster.view.jobs.values()].find((each) => each.uid === uid)?.attempts[0]?.placedAtMs ?? Infinity;
             expect(placed, `${uid} was promised ${atMs}`).toBeLessThanOrEqual(atMs);
           }
         }),
-        { numRuns: Number(process.env['SHOAL_RUNS'] ?? 25) },
+        { numRuns: cases(25) },
       );
       expect(promised).toBeGreaterThan(50);
     },

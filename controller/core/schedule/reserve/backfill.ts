@@ -5,8 +5,10 @@ import { gpuMilliPerGpu } from '#vocabulary/units.ts';
 import { endIfPlacedAt } from '../../jobs/endings.ts';
 import type { JobView } from '../../state/view.ts';
 import type { Turn } from '../../turn.ts';
+import type { Hold } from '../capacity/capacity.ts';
 import type { ClusterRoom } from '../clusterRoom.ts';
 import { shapeOf } from '../clusterRoom.ts';
+import { devicesAt } from '../capacity/devices.ts';
 import type { Candidate, PlacementDecision } from '../decidePlacement.ts';
 import { decidePlacement } from '../decidePlacement.ts';
 import type { Spot } from '../gang/gangRequest.ts';
@@ -14,7 +16,7 @@ import { chooseTarget } from './chooseTarget.ts';
 import { findReservation } from './findReservation.ts';
 import type { Moment } from './leaving.ts';
 import type { Promised } from './promises.ts';
-import { Promises } from './promises.ts';
+import { Promises, takeFree } from './promises.ts';
 
 /**
  * What a waiting job that finds no room is promised, and how those behind it are kept from breaking that. One for a pass.
@@ -66,6 +68,24 @@ export class Backfill {
     });
   }
 
+  /** The same for a nominee, looked at while others' places are held: what is no place for it says nothing of others of its shape. */
+  decideAlone(job: Candidate): PlacementDecision {
+    const view = this.#viewOf(job);
+    return decidePlacement(this.#turn.state, this.#cluster, job, {
+      nowMs: this.#moment.nowMs,
+      show: () => {
+        this.promises.show(view);
+      },
+      findFailed: () => undefined,
+      noteFailed: () => undefined,
+    });
+  }
+
+  /** Takes what is free of a place; to be given back to the capacity. */
+  holdFree(job: Candidate & { readonly uid: JobUid }, placement: Placement, model: string | null): readonly Hold[] {
+    return takeFree(this.#cluster.room.capacity, this.#promised(job, { spots: this.#spotsOf(placement), model }));
+  }
+
   /** Makes the room show what the job may use. */
   showFor(job: Candidate): void {
     this.promises.show(this.#viewOf(job));
@@ -73,11 +93,15 @@ export class Backfill {
 
   /** Keeps a place for the job from now on. */
   keep(job: Candidate & { readonly uid: JobUid }, placement: Placement, model: string | null): void {
-    const spots = placement.flatMap(({ node: name, gpus }): readonly Spot[] => {
-      const node = this.#cluster.room.capacity.topology.numberOf.get(name);
-      return node === undefined ? [] : [{ node, gpus }];
+    this.promises.add(this.#promised(job, { spots: this.#spotsOf(placement), model }));
+  }
+
+  #spotsOf(placement: Placement): readonly Spot[] {
+    const { capacity } = this.#cluster.room;
+    return placement.flatMap((place): readonly Spot[] => {
+      const node = capacity.topology.numberOf.get(place.node);
+      return node === undefined ? [] : [{ node, gpus: devicesAt(capacity, node, place) }];
     });
-    this.promises.add(this.#promised(job, { spots, model }));
   }
 
   /** The job found no room: it is promised what can be promised. The reason to wait, with that. */
@@ -150,8 +174,9 @@ export class Backfill {
 
   #aim(job: JobView): WaitReason | null {
     const { targetAfterMs, targetGpusMin, targetsMax } = this.#turn.context.policy;
-    const { workers, gpusPerWorker, gpuShareMilli } = job.spec;
-    if (gpuShareMilli !== null || workers * gpusPerWorker < targetGpusMin || this.#targets >= targetsMax) return null;
+    const { workers, gpusPerWorker, gpuShareMilli, gpuProfile } = job.spec;
+    if (gpuShareMilli !== null || gpuProfile !== null || workers * gpusPerWorker < targetGpusMin || this.#targets >= targetsMax)
+      return null;
     const sinceMs = job.phase.kind === 'pending' ? job.phase.sinceMs : this.#moment.nowMs;
     const fromMs = sinceMs + targetAfterMs;
     if (fromMs > this.#moment.nowMs) {

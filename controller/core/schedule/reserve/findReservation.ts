@@ -1,3 +1,4 @@
+import { deviceModel } from '#vocabulary/gpuProfile.ts';
 import type { JobUid } from '#vocabulary/ids.ts';
 import { endIfPlacedAt } from '../../jobs/endings.ts';
 import type { StateView } from '../../state/view.ts';
@@ -98,9 +99,9 @@ class Search {
 
   /** Cheaper than to look: as many must be gone before there are GPUs enough in all. At least 1. */
   #goneForGpus(): number {
-    const { workers, gpusPerWorker, gpuShareMilli } = this.#job.spec;
+    const { workers, gpusPerWorker, gpuShareMilli, gpuProfile } = this.#job.spec;
     if (this.#model === null || gpuShareMilli !== null) return 1;
-    let gpus = this.#around.cluster.room.freeGpus(this.#model);
+    let gpus = this.#around.cluster.room.freeGpus(deviceModel(this.#model, gpuProfile));
     for (let gone = 0; ; gone += 1) {
       const next = this.#leaving.at(gone);
       if (gpus >= workers * gpusPerWorker || next === undefined) return Math.max(1, gone);

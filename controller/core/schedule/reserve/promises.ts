@@ -96,6 +96,11 @@ export class Promises {
     this.#failed[view]?.set(key, wait);
   }
 
+  /** There is more room than before: what found no place may find one. */
+  forgetFailed(): void {
+    for (const failed of this.#failed) failed.clear();
+  }
+
   /** Whether one of these holds is on a promised GPU. */
   touches(holds: readonly Hold[]): boolean {
     return holds.some(({ node, gpus }) => gpus.some((gpu) => this.#gpus.get(node)?.has(gpu) === true));

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { cases } from '#test/cases.ts';
 import { jobUid } from '#vocabulary/ids.ts';
 import { wholeGpus } from '../capacity/shape.ts';
 import { findPlacement, fits } from '../gang/findPlacement.ts';
@@ -150,7 +151,7 @@ describe('a gang of one group', () => {
         expectSound(full, request, plan);
         expectMinimal(full, request, plan);
       }),
-      { numRuns: 200 },
+      { numRuns: cases(200) },
     );
   });
 
@@ -166,7 +167,7 @@ describe('a gang of one group', () => {
         total.best += best?.cost ?? 0;
       }),
       // Greedy choice is not always the best one: the sum over always the same cases is bounded.
-      { numRuns: 300, seed: 1 },
+      { numRuns: cases(300), seed: 1 },
     );
     expect(total.best).toBeGreaterThan(300);
     expect(total.chosen).toBeLessThanOrEqual(1.05 * total.best);
@@ -187,7 +188,7 @@ describe('a gang of one group', () => {
         expectSound(full, request, plan);
         expectMinimal(full, request, plan);
       }),
-      { numRuns: 200 },
+      { numRuns: cases(200) },
     );
   });
 });
@@ -211,7 +212,7 @@ test('several groups: a plan is sound, nothing is changed, and nobody leaves twi
         else expect(without(full, full.evictable, () => fits(full.room, request))).toBe(false);
       },
     ),
-    { numRuns: 200 },
+    { numRuns: cases(200) },
   );
 });
 

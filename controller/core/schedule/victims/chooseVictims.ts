@@ -35,8 +35,8 @@ export function chooseVictims(
 ): VictimPlan | null {
   for (const priority of prioritiesWorthAsking(room, request, evictable)) {
     const asked = evictable.filter((each) => priorityLost(each) <= priority);
-    const plan = cheapestPlan(room, request, asked, entitlement);
-    if (plan !== null) return plan;
+    const [plan] = rankPlans(room, request, asked, entitlement);
+    if (plan !== undefined) return plan;
   }
   return null;
 }
@@ -60,19 +60,25 @@ function prioritiesWorthAsking(room: Room, request: GangRequest, evictable: read
   return new Set(enough);
 }
 
-function cheapestPlan(room: Room, request: GangRequest, evictable: readonly Evictable[], entitlement: Entitlement): VictimPlan | null {
+/** One plan for each promising domain, the best first; empty: there is none. The same trial, of jobs of all priorities at once. */
+export function rankPlans(
+  room: Room,
+  request: GangRequest,
+  evictable: readonly Evictable[],
+  entitlement: Entitlement,
+): readonly VictimPlan[] {
   const { capacity } = room;
   const mark = capacity.mark();
   for (const each of evictable) for (const hold of each.holds) capacity.give(hold);
   const domains = domainsWorthTrying(room, request, evictable, () => capacity.rollback(mark));
-  let best: (VictimPlan & { readonly rank: Rank }) | null = null;
+  const plans: (VictimPlan & { readonly rank: Rank })[] = [];
   for (const domain of domains) {
     const trial = capacity.mark();
     const plan = planIn(room, request, { evictable, entitlement, domain });
     capacity.rollback(trial);
-    if (plan !== null && (best === null || isCheaper(plan.rank, best.rank))) best = plan;
+    if (plan !== null) plans.push(plan);
   }
-  return best === null ? null : { victims: best.victims, spots: best.spots, cost: best.cost };
+  return plans.sort((left, right) => compareRank(left.rank, right.rank)).map(({ victims, spots, cost }) => ({ victims, spots, cost }));
 }
 
 /** Compared in order: nobody of high priority leaves to spare many of low priority. */
@@ -82,12 +88,9 @@ interface Rank {
   readonly count: number;
 }
 
-const isCheaper = (left: Rank, right: Rank): boolean =>
-  left.priorityMax !== right.priorityMax
-    ? left.priorityMax < right.priorityMax
-    : left.cost !== right.cost
-      ? left.cost < right.cost
-      : left.count < right.count;
+/** Of equal ones the sort keeps the order in which they were tried. */
+const compareRank = (left: Rank, right: Rank): number =>
+  left.priorityMax - right.priorityMax || left.cost - right.cost || left.count - right.count;
 
 interface Scope {
   readonly evictable: readonly Evictable[];

@@ -4,7 +4,7 @@
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
-import type { GpuSample, NodeInventory } from "./node_pb.js";
+import type { GpuSample, GpuSlot, NodeInventory } from "./node_pb.js";
 
 /**
  * Describes the file shoal/v1/agent.proto.
@@ -733,6 +733,13 @@ export declare type Launch = Message<"shoal.v1.Launch"> & {
    * @generated from field: uint32 gpu_share_milli = 17;
    */
   gpuShareMilli: number;
+
+  /**
+   * The slot of its one GPU that it has; absent: whole GPUs, or a part of one.
+   *
+   * @generated from field: shoal.v1.GpuSlot gpu_slot = 18;
+   */
+  gpuSlot?: GpuSlot | undefined;
 };
 
 /**

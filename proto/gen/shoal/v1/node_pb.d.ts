@@ -255,6 +255,13 @@ export declare type GpuInfo = Message<"shoal.v1.GpuInfo"> & {
    * @generated from field: optional uint32 nvlink_domain = 7;
    */
   nvlinkDomain?: number | undefined;
+
+  /**
+   * In MIG mode: the fixed slots that the GPU is divided into. It is then given away by slots only.
+   *
+   * @generated from field: repeated shoal.v1.GpuSlot slots = 8;
+   */
+  slots: GpuSlot[];
 };
 
 /**
@@ -262,6 +269,33 @@ export declare type GpuInfo = Message<"shoal.v1.GpuInfo"> & {
  * Use `create(GpuInfoSchema)` to create a new message.
  */
 export declare const GpuInfoSchema: GenMessage<GpuInfo>;
+
+/**
+ * A MIG device.
+ *
+ * @generated from message shoal.v1.GpuSlot
+ */
+export declare type GpuSlot = Message<"shoal.v1.GpuSlot"> & {
+  /**
+   * e.g. 1g.10gb.
+   *
+   * @generated from field: string profile = 1;
+   */
+  profile: string;
+
+  /**
+   * As the driver prints it: MIG-....
+   *
+   * @generated from field: string uuid = 2;
+   */
+  uuid: string;
+};
+
+/**
+ * Describes the message shoal.v1.GpuSlot.
+ * Use `create(GpuSlotSchema)` to create a new message.
+ */
+export declare const GpuSlotSchema: GenMessage<GpuSlot>;
 
 /**
  * A device, as observed: also a resource of its own (`get gpus`), named node/index.
@@ -363,6 +397,13 @@ export declare type GpuHolder = Message<"shoal.v1.GpuHolder"> & {
    * @generated from field: uint32 milli = 3;
    */
   milli: number;
+
+  /**
+   * UUIDs of the slots of this device that it has.
+   *
+   * @generated from field: repeated string slots = 4;
+   */
+  slots: string[];
 };
 
 /**

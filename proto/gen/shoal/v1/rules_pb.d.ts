@@ -47,7 +47,7 @@ export declare type FieldRules = Message<"shoal.v1.FieldRules"> & {
   in: string[];
 
   /**
-   * A named form: name, gpuModel, label, quantity (500m), bytes (64Gi), duration (5m), timestamp (2026-11-25T10:00:00Z), decimal (0.55), cron.
+   * A named form: name, gpuModel, gpuProfile (1g.10gb), label, quantity (500m), bytes (64Gi), duration (5m), timestamp (2026-11-25T10:00:00Z), decimal (0.55), cron.
    *
    * @generated from field: string format = 5;
    */

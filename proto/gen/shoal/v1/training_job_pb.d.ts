@@ -94,7 +94,7 @@ export declare type TrainingJobSpec = Message<"shoal.v1.TrainingJobSpec"> & {
   workers?: number | undefined;
 
   /**
-   * GPUs of one worker, all of one node. Default 1. Not together with gpuShare.
+   * GPUs of one worker, all of one node. Default 1. Not together with gpuShare or gpuProfile.
    *
    * @generated from field: optional int32 gpus_per_worker = 6;
    */
@@ -194,6 +194,13 @@ export declare type TrainingJobSpec = Message<"shoal.v1.TrainingJobSpec"> & {
    * @generated from field: shoal.v1.JobArray array = 21;
    */
   array?: JobArray | undefined;
+
+  /**
+   * A MIG profile: each worker gets one slot of it instead of whole GPUs. Not together with gpusPerWorker or gpuShare.
+   *
+   * @generated from field: string gpu_profile = 22;
+   */
+  gpuProfile: string;
 };
 
 /**
@@ -709,7 +716,7 @@ export declare type Attempt = Message<"shoal.v1.Attempt"> & {
   stage: string;
 
   /**
-   * Succeeded, ApplicationFailure, NodeFailure, GpuFailure, LaunchFailure, Suspended, Drained, Deleted, MaxRuntime, DeadlineExceeded.
+   * Succeeded, ApplicationFailure, NodeFailure, GpuFailure, LaunchFailure, Suspended, Drained, Preempted, Moved, Deleted, MaxRuntime, DeadlineExceeded.
    *
    * @generated from field: repeated string stop_reasons = 6;
    */
@@ -777,6 +784,13 @@ export declare type WorkerPlacement = Message<"shoal.v1.WorkerPlacement"> & {
    * @generated from field: repeated uint32 gpus = 4;
    */
   gpus: number[];
+
+  /**
+   * UUID of the slot of its GPU; empty: it has whole GPUs, or a part of one.
+   *
+   * @generated from field: string slot = 5;
+   */
+  slot: string;
 };
 
 /**

@@ -1,6 +1,6 @@
 /** Reads a parsed YAML value strictly: what is unknown, missing or of another kind is a problem with its path, its value and what is allowed. */
-import { itemPath, memberPath } from '#codec/fieldPath.ts';
-import { excerpt, kindOfValue, type Problems } from '#codec/fieldProblem.ts';
+import { itemPath, memberPath } from './fieldPath.ts';
+import { excerpt, kindOfValue, type Problems } from './fieldProblem.ts';
 import { didYouMean } from '#vocabulary/didYouMean.ts';
 import { namePattern } from '#vocabulary/ids.ts';
 import { parseDurationMs } from '#vocabulary/units.ts';

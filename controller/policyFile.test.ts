@@ -1,0 +1,48 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { ConfigError } from './config.ts';
+import { defaultPolicy } from './limits.ts';
+import { readPolicyFile } from './policyFile.ts';
+
+let folder = '';
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'shoal-policy-'));
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+async function read(text: string): ReturnType<typeof readPolicyFile> {
+  const path = join(folder, 'policy.yaml');
+  await writeFile(path, text);
+  return readPolicyFile(path, ['rack', 'node']);
+}
+
+test('what the file names is changed, the rest is the default', async () => {
+  const policy = await read('targetAfterMs: 30m\nreservationsPerQueue: 4\ncoordinatorPorts: {first: 30000}\n');
+  expect(policy).toEqual({
+    ...defaultPolicy,
+    levels: ['rack', 'node'],
+    targetAfterMs: 1_800_000,
+    reservationsPerQueue: 4,
+    coordinatorPorts: { first: 30_000, count: defaultPolicy.coordinatorPorts.count },
+  });
+});
+
+test.each([
+  ['targetAfterMs: soon', /policy\.yaml:1:1: targetAfterMs: "soon" is not allowed; allowed: a number from 0, or a duration/],
+  ['targetsMax: 1\ntargetAfter: 1h', /policy\.yaml:2:1: targetAfter: .*did you mean "?targetAfterMs/],
+  ['levels: [rack]', /policy\.yaml:1:1: levels: is given by --levels/],
+  ['targetsMax: -1', /targetsMax: -1 is not allowed/],
+  ['a: [', /policy\.yaml:\d+:\d+/],
+  ['targetsMax: 1\n---\ntargetsMax: 2', /policy\.yaml:\d+: a second document/],
+  ['', /policy\.yaml/],
+])('%j is refused with its place', async (text, message) => {
+  const refusal = read(text);
+  await expect(refusal).rejects.toThrow(ConfigError);
+  await expect(refusal).rejects.toThrow(message);
+});
+
+test('a file that cannot be read is named', async () => {
+  await expect(readPolicyFile(join(folder, 'none.yaml'), ['node'])).rejects.toThrow(/--policy: cannot read .*none\.yaml: ENOENT/);
+});
