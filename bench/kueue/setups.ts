@@ -58,8 +58,8 @@ export interface WorkloadClass {
 }
 
 /** GPUs of one workload. */
-export const gpusOf = ({ spec: { workers, gpuShareMilli = null } }: WorkloadClass): number =>
-  (workers * milliPerGpu({ gpuShareMilli })) / 1000;
+export const gpusOf = ({ spec: { workers, gpuShareMilli = null, gpuProfile = null } }: WorkloadClass): number =>
+  (workers * milliPerGpu({ gpuShareMilli, gpuProfile })) / 1000;
 
 const baseline: Setup = {
   name: 'baseline',
