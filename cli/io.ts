@@ -38,7 +38,15 @@ export function makeOutput(stream: Writable, isTty: boolean): Output {
       if (!stream.destroyed) stream.write(isTty ? neutralizeEscapes(text) : text);
     },
     drained: async () => {
-      if (stream.writableNeedDrain && !stream.destroyed) await Promise.race([once(stream, 'drain'), once(stream, 'close')]);
+      if (!stream.writableNeedDrain || stream.destroyed) return;
+      // Whichever comes second, if ever, must not be listened for any more: a long output drains thousands of times.
+      const over = new AbortController();
+      const first = (event: string): Promise<unknown> => once(stream, event, { signal: over.signal });
+      try {
+        await Promise.race([first('drain'), first('close')]);
+      } finally {
+        over.abort();
+      }
     },
   };
 }

@@ -39,13 +39,13 @@ function addUsage(usage: Map<string, number>, key: string, amount: number): void
 }
 
 /** Milli-GPU held by the queue and all below it. */
-export function queueGpuMilli(state: Pick<StateView, 'usage'>, queue: QueueName, model: string): number {
+export function queueGpuMilli(state: { readonly usage: Pick<StateView['usage'], 'get'> }, queue: QueueName, model: string): number {
   return state.usage.get(usageKey.queue(queue, model)) ?? 0;
 }
 
 /** What keeps `spec` from holding GPUs of this model: a held queue, or the first limit that would be broken; null when nothing. */
 export function findBrokenLimit(
-  state: Pick<StateView, 'queues' | 'usage'>,
+  state: Pick<StateView, 'queues'> & { readonly usage: Pick<StateView['usage'], 'get'> },
   job: { readonly user: UserName; readonly spec: JobSpec },
   model: string | null,
 ): WaitReason | null {

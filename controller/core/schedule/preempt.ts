@@ -11,7 +11,7 @@ import { attainedNow, wholeSecond } from '../queues/attained.ts';
 import type { Standing } from '../queues/standing.ts';
 import { overdueLevel, Standings } from '../queues/standing.ts';
 import { findBrokenLimit } from '../queues/usage.ts';
-import { currentAttempt } from '../state/state.ts';
+import { currentAttempt, type Nomination } from '../state/state.ts';
 import type { JobView } from '../state/view.ts';
 import type { Turn } from '../turn.ts';
 import type { Hold } from './capacity/capacity.ts';
@@ -117,7 +117,7 @@ export class Preemption {
       this.release(nomination.victims);
       return null;
     }
-    this.#reserve(job, nomination.placement, nomination.model);
+    this.#reserve(job, nomination, leaving);
     return this.#waits(job, leaving);
   }
 
@@ -176,7 +176,7 @@ export class Preemption {
       const placement = (plan.spots[0] ?? []).map((spot) => placeAt(this.#cluster.room.capacity, spot));
       this.#turn.emit({ kind: 'JobNominated', uid: job.uid, victims: plan.victims, placement, model });
       this.#ask(job, standing, plan.victims);
-      this.#reserve(job, placement, model);
+      this.#reserve(job, { placement, model }, plan.victims);
       return this.#waits(job, plan.victims);
     }
     if (!isOwnLimit) this.#inVain.add(key);
@@ -212,7 +212,7 @@ export class Preemption {
   /** Keeps what is free of the place of somebody who was nominated by others (consolidate/). */
   promise(job: Nominee, plan: { readonly victims: readonly JobUid[]; readonly placement: Placement; readonly model: string }): WaitReason {
     for (const uid of plan.victims) this.#claimed.add(uid);
-    this.#reserve(job, plan.placement, plan.model);
+    this.#reserve(job, plan, plan.victims);
     return this.#waits(job, plan.victims);
   }
 
@@ -338,9 +338,22 @@ export class Preemption {
     return isPossible;
   }
 
-  #reserve(job: Nominee, placement: Placement, model: string | null): void {
+  /** Place and quota are the nominee's from now on: whoever is behind it must not take what its victims give back. */
+  #reserve(job: Nominee, { placement, model }: Pick<Nomination, 'placement' | 'model'>, leaving: readonly JobUid[]): void {
+    const nominee = this.#nomineeOf(job, model);
     this.#backfill.keep(job, placement, model);
-    this.#book.take(this.#nomineeOf(job, model));
+    this.#backfill.quota.keep(
+      nominee,
+      leaving.flatMap((uid) => this.#givenBackBy(uid)),
+    );
+    this.#book.take(nominee);
+  }
+
+  /** Who moves is back at once, with all that it held. */
+  #givenBackBy(uid: JobUid): readonly Omit<Claim, 'standing'>[] {
+    const victim = this.#turn.state.jobs.get(uid);
+    const attempt = victim === undefined ? undefined : currentAttempt(victim);
+    return victim === undefined || attempt === undefined || victim.move?.kind === 'asked' ? [] : [claimOf(victim, attempt.model)];
   }
 
   #waits(job: Nominee, victims: readonly JobUid[]): WaitReason {

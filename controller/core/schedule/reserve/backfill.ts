@@ -16,6 +16,7 @@ import { chooseTarget } from './chooseTarget.ts';
 import { findReservation } from './findReservation.ts';
 import type { Moment } from './leaving.ts';
 import type { Promised } from './promises.ts';
+import { PromisedQuota } from './promisedQuota.ts';
 import { Promises, takeFree } from './promises.ts';
 
 /**
@@ -31,6 +32,7 @@ import { Promises, takeFree } from './promises.ts';
  */
 export class Backfill {
   readonly promises: Promises;
+  readonly quota: PromisedQuota;
   readonly #turn: Turn;
   readonly #cluster: ClusterRoom;
   readonly #moment: Moment;
@@ -42,6 +44,7 @@ export class Backfill {
   constructor(turn: Turn, cluster: ClusterRoom) {
     const { state, context } = turn;
     this.promises = new Promises(cluster.room.capacity);
+    this.quota = new PromisedQuota(turn.state);
     this.#turn = turn;
     this.#cluster = cluster;
     this.#moment = { nowMs: context.nowMs, stopSlackMs: context.policy.stopSlackMs };
@@ -58,6 +61,7 @@ export class Backfill {
     const view = this.#viewOf(job);
     return decidePlacement(this.#turn.state, this.#cluster, job, {
       nowMs: this.#moment.nowMs,
+      usage: this.quota,
       show: () => {
         this.promises.show(view);
       },
@@ -73,6 +77,7 @@ export class Backfill {
     const view = this.#viewOf(job);
     return decidePlacement(this.#turn.state, this.#cluster, job, {
       nowMs: this.#moment.nowMs,
+      usage: this.quota,
       show: () => {
         this.promises.show(view);
       },
