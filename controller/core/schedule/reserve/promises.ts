@@ -103,7 +103,12 @@ export class Promises {
 
   /** Whether one of these holds is on a promised GPU. */
   touches(holds: readonly Hold[]): boolean {
-    return holds.some(({ node, gpus }) => gpus.some((gpu) => this.#gpus.get(node)?.has(gpu) === true));
+    // Asked of all who run, in each search: mostly their nodes are promised to nobody.
+    for (const { node, gpus } of holds) {
+      const promised = this.#gpus.get(node);
+      if (promised !== undefined && gpus.some((gpu) => promised.has(gpu))) return true;
+    }
+    return false;
   }
 
   #hold(count: number): void {
@@ -118,7 +123,7 @@ export class Promises {
   }
 }
 
-/** Takes what is free of a promised place. */
+/** Takes what is free of a promised place: of each worker one hold, if its GPUs are all free to the same part. */
 export function takeFree(capacity: Capacity, { spots, shape, exclusiveDepth }: Promised): readonly Hold[] {
   const number = shape.model === null ? -1 : capacity.modelNumber(shape.model);
   const holds: Hold[] = [];
@@ -128,15 +133,26 @@ export function takeFree(capacity: Capacity, { spots, shape, exclusiveDepth }: P
     holds.push(taken);
   };
   for (const { node, gpus } of spots) {
-    const nothing = { node, gpus: [], gpuMilli: 0, cpuMilli: 0, memoryBytes: 0 };
     const cpuMilli = Math.max(0, Math.min(shape.cpuMilli, capacity.cpuFreeMilli(node)));
     const memoryBytes = Math.max(0, Math.min(shape.memoryBytes, capacity.memoryFreeBytes(node)));
+    const nothing = { node, gpus: [], gpuMilli: 0, cpuMilli: 0, memoryBytes: 0 };
     if (cpuMilli > 0 || memoryBytes > 0 || gpus.length === 0) take({ ...nothing, cpuMilli, memoryBytes });
     if (exclusiveDepth !== null) take({ ...nothing, exclusiveDepth });
-    for (const gpu of gpus) {
-      const gpuMilli = Math.min(shape.gpuMilli, capacity.freeMilli(node, gpu, number));
-      if (gpuMilli > 0) take({ ...nothing, gpus: [gpu], gpuMilli });
-    }
+    for (const [gpuMilli, alike] of byFreePart(capacity, { node, gpus }, number, shape.gpuMilli))
+      take({ ...nothing, gpus: alike, gpuMilli });
   }
   return holds;
+}
+
+/** GPUs of the spot that are free to some part, up to `mostMilli`, by that part. */
+function byFreePart(capacity: Capacity, { node, gpus }: Spot, model: number, mostMilli: number): ReadonlyMap<number, readonly number[]> {
+  const parts = new Map<number, number[]>();
+  for (const gpu of gpus) {
+    const milli = Math.min(mostMilli, capacity.freeMilli(node, gpu, model));
+    if (milli === 0) continue;
+    const alike = parts.get(milli);
+    if (alike === undefined) parts.set(milli, [gpu]);
+    else alike.push(gpu);
+  }
+  return parts;
 }
