@@ -25,7 +25,7 @@ export interface StepResult {
   readonly replies: readonly Reply[];
   /** Why each waiting job waits; null: nothing changed since the last step that said so. */
   readonly waits: ReadonlyMap<JobUid, WaitReason> | null;
-  /** A pass reached its limit: step again at once, with or without inputs. */
+  /** Another pass is due (PassResult.more): step again at once, with or without inputs. */
   readonly more: boolean;
 }
 

@@ -28,7 +28,7 @@ async function runProgram(env: Readonly<Record<string, string>>, flags: readonly
      say('start');
      await restartCompiled(() => import('./later.ts'));
      await import('./later.ts');
-     say([...process.argv.slice(2), ...process.execArgv, Object.keys(process.env).filter((name) => name.startsWith('SHOAL_'))].join(' '));
+     say([...process.argv.slice(2), ...process.execArgv, Object.keys(process.env).filter((name) => name.startsWith('SHOAL_RESTARTED'))].join(' '));
     `,
   );
   const { NODE_OPTIONS: _options, NODE_COMPILE_CACHE: _cache, ...rest } = process.env;

@@ -14,7 +14,10 @@ export function insertPending(state: State, job: JobRecord): void {
 /** Does nothing when the job does not wait. */
 export function removePending(state: State, job: JobRecord): void {
   const at = position(state, job);
-  if (state.pending[at] === job.uid) state.pending.splice(at, 1);
+  if (state.pending[at] !== job.uid) return;
+  state.pending.splice(at, 1);
+  // What was promised to it is free for others.
+  state.scheduleDirty = true;
 }
 
 function position(state: State, job: JobRecord): number {

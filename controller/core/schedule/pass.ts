@@ -24,7 +24,7 @@ import { TurnOrder } from './turnOrder.ts';
 export interface PassResult {
   /** Of every job that still waits. */
   readonly waits: ReadonlyMap<JobUid, WaitReason>;
-  /** The pass stopped at its limit; another one is due at once. */
+  /** Another one is due at once: the pass stopped at its limit, or what it did last may let one start that it looked at before. */
   readonly more: boolean;
   /** Another one is due then, though nothing else happens; null: time alone changes nothing. */
   readonly wakeAtMs: number | null;
@@ -48,7 +48,8 @@ export function runPass(turn: Turn): PassResult {
   kept.end();
   for (const atMs of [preemption.wakeAtMs, consolidation.wakeAtMs, backfill.wakeAtMs]) noteWake(pass, atMs);
   pass.cluster.settle();
-  const more = (pass.placed >= turn.context.policy.placementsPerStepMax && pass.waits.size > 0) || consolidation.more;
+  const isAtLimit = pass.placed >= turn.context.policy.placementsPerStepMax && pass.waits.size > 0;
+  const more = isAtLimit || preemption.more || consolidation.more || backfill.more;
   return { waits: pass.waits, more, wakeAtMs: pass.wakeAtMs, awaitsSave: preemption.awaitsSave, movesFromMs: consolidation.nextSearchMs };
 }
 
@@ -182,7 +183,9 @@ function noteWake(pass: Pass, atMs: number | null): void {
 }
 
 function place(pass: Pass, job: JobView, decision: Extract<PlacementDecision, { ok: true }>): void {
+  pass.backfill.starts(job);
   emitPlaced(pass.turn, job, decision.placement, decision.model);
   pass.cluster.take(job, decision);
+  pass.preemption.noteStart();
   pass.placed += 1;
 }

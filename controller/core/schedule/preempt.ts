@@ -1,6 +1,5 @@
 import type { JobUid, QueueName } from '#vocabulary/ids.ts';
 import type { Placement } from '#vocabulary/job.ts';
-import { milliPerGpu } from '#vocabulary/job.ts';
 import type { WaitReason } from '#vocabulary/reasons.ts';
 import { gpuMilliPerGpu } from '#vocabulary/units.ts';
 import { lowestDisplaceable } from '../jobs/displaceable.ts';
@@ -22,10 +21,11 @@ import type { Wish } from './requestOf.ts';
 import { requestOf, wishesKey } from './requestOf.ts';
 import type { Backfill } from './reserve/backfill.ts';
 import { fits } from './gang/findPlacement.ts';
+import type { Running } from './victims/running.ts';
+import { claimOf, isLeaving, readRunning } from './victims/running.ts';
 import type { Entitlement, Evictable, VictimPlan } from './victims/chooseVictims.ts';
 import { chooseVictims } from './victims/chooseVictims.ts';
 import { countsFor, coverDeficits, findDeficits } from './victims/quota.ts';
-import { leavingCost } from './victims/costs.ts';
 import { Slices } from './victims/slices.ts';
 
 /**
@@ -52,6 +52,9 @@ export class Preemption {
   /** Free parts of the places of nominees whose turn has not come. */
   readonly #kept = new Map<JobUid, readonly Hold[]>();
   #searches = 0;
+  #isAnybodyRefused = false;
+  #isReclaimRefused = false;
+  #more = false;
   /** Searches of this pass that found nobody: for the like of them the answer is the same. */
   readonly #inVain = new Set<string>();
   #wakeAtMs: number | null = null;
@@ -75,6 +78,19 @@ export class Preemption {
     );
     const soonest = Math.min(this.#wakeAtMs ?? Infinity, ...soon);
     return soonest === Infinity ? null : soonest;
+  }
+
+  /**
+   * Somebody was nominated or placed after another one was refused: with those victims gone, or with what that one holds now, the
+   * refused one may be entitled to more.
+   */
+  get more(): boolean {
+    return this.#more;
+  }
+
+  /** To be told when a job is placed. */
+  noteStart(): void {
+    if (this.#isReclaimRefused) this.#more = true;
   }
 
   /** Who would be asked, had it just saved. */
@@ -151,7 +167,11 @@ export class Preemption {
   nominate(job: Nominee): WaitReason | null {
     const nominee = this.#nomineeOf(job, null);
     const wait = this.#mayDisplaceAnybody(job, nominee) ? this.#findVictims(job, nominee) : null;
-    if (wait === null) this.#allSlices().missed(nominee);
+    if (wait === null) {
+      this.#allSlices().missed(nominee);
+      this.#isAnybodyRefused = true;
+      if (!this.#isPlain(job.spec.queue)) this.#isReclaimRefused = true;
+    } else if (this.#isAnybodyRefused) this.#more = true;
     return wait;
   }
 
@@ -170,9 +190,10 @@ export class Preemption {
         continue;
       }
       this.#searches += 1;
-      this.#backfill.showFor(job);
+      this.#backfill.showForLater();
       const plan = this.#search(job, model);
-      if (plan === null) continue;
+      // Nobody is to be asked: it starts when those have left who leave anyway, in its turn.
+      if (plan === null || plan.victims.every((uid) => isLeaving(this.#turn.state.jobs.get(uid)))) continue;
       const placement = (plan.spots[0] ?? []).map((spot) => placeAt(this.#cluster.room.capacity, spot));
       this.#turn.emit({ kind: 'JobNominated', uid: job.uid, victims: plan.victims, placement, model });
       this.#ask(job, standing, plan.victims);
@@ -299,35 +320,14 @@ export class Preemption {
   }
 
   #allRunning(): readonly Running[] {
-    if (this.#running !== null) return this.#running;
-    const { state, context } = this.#turn;
-    const holds = new Map<JobUid, Hold[]>();
-    const { capacity } = this.#cluster.room;
-    for (let node = 0; node < capacity.nodes; node += 1) {
-      for (const hold of capacity.holdsOf(node)) {
-        if (hold.owner === null) continue;
-        const known = holds.get(hold.owner);
-        if (known === undefined) holds.set(hold.owner, [hold]);
-        else known.push(hold);
-      }
-    }
-    const running = [...holds].flatMap(([uid, held]) => {
-      const victim = state.jobs.get(uid);
-      const attempt = victim === undefined ? undefined : currentAttempt(victim);
-      if (victim === undefined || attempt === undefined) return [];
-      const cost = leavingCost(victim, attempt, context.nowMs, context.policy.restartCostMs);
-      const evictable: Evictable = { job: uid, holds: held, cost, priority: victim.spec.priority };
-      const claim = { ...claimOf(victim, attempt.model), standing: this.standings.running(victim, attempt) };
-      return [{ victim, claim, evictable }];
-    });
-    this.#running = running.sort((left, right) => (left.victim.uid < right.victim.uid ? -1 : 1));
+    this.#running ??= readRunning(this.#turn, this.#cluster.room.capacity, this.standings);
     return this.#running;
   }
 
   /** With these gone the nominee fits. */
   #comesTrue(job: JobView, leaving: readonly JobUid[], model: string | null): boolean {
     const { capacity } = this.#cluster.room;
-    this.#backfill.showFor(job);
+    this.#backfill.showForLater();
     const mark = capacity.mark();
     const gone = new Set<JobUid>(leaving);
     for (let node = 0; node < capacity.nodes; node += 1) {
@@ -373,26 +373,10 @@ export const isShortage = (wait: WaitReason): boolean =>
 /** A user's own limit is nobody else's to make room under. */
 const isQuotaToFree = (broken: WaitReason | null): boolean => broken === null || broken.kind === 'QueueLimit';
 
-export interface Running {
-  readonly victim: JobView;
-  readonly claim: Claim;
-  readonly evictable: Evictable;
-}
-
-function isLeaving(job: JobView | undefined): boolean {
-  const stage = job === undefined ? undefined : currentAttempt(job)?.stage.kind;
-  return stage === 'suspending' || stage === 'stopping';
-}
-
 /** Among those of the nominee's own priority, who has had most leaves first, whatever it costs (decision 0013). */
 function inTurn(nominee: Claim, { queue, priority, standing }: Claim, evictable: Evictable): Evictable {
   const isInTurn = queue === nominee.queue && priority === nominee.priority;
   return isInTurn ? { ...evictable, priority: priority + 1 / (standing.level + 2) } : evictable;
-}
-
-function claimOf(job: Pick<JobView, 'user' | 'spec'>, model: string | null): Omit<Claim, 'standing'> {
-  const { queue, priority, preemptible, workers, gpusPerWorker } = job.spec;
-  return { queue, user: job.user, priority, preemptible, model, gpuMilli: workers * gpusPerWorker * milliPerGpu(job.spec) };
 }
 
 function hasGuarantee(turn: Turn, queue: JobView['spec']['queue']): boolean {

@@ -39,6 +39,10 @@ export class Backfill {
   readonly #reserved = new Map<QueueName, number>();
   #reservations = 0;
   #targets: number;
+  #isTargetFree = false;
+  #isTargetKept = false;
+  #isPassedByOthers = false;
+  #isOneWanted = false;
   #wakeAtMs: number | null = null;
 
   constructor(turn: Turn, cluster: ClusterRoom) {
@@ -49,6 +53,11 @@ export class Backfill {
     this.#cluster = cluster;
     this.#moment = { nowMs: context.nowMs, stopSlackMs: context.policy.stopSlackMs };
     this.#targets = state.pending.filter((uid) => (state.jobs.get(uid)?.target ?? null) !== null).length;
+  }
+
+  /** Somebody gave up a target after another one was refused one, or may have to: the next pass sees to it. */
+  get more(): boolean {
+    return this.#isPassedByOthers || (this.#isTargetFree && this.#isOneWanted);
   }
 
   /** When a gang has waited long enough for a target; null: none is about to. */
@@ -91,9 +100,9 @@ export class Backfill {
     return takeFree(this.#cluster.room.capacity, this.#promised(job, { spots: this.#spotsOf(placement), model }));
   }
 
-  /** Makes the room show what the job may use. */
-  showFor(job: Candidate): void {
-    this.promises.show(this.#viewOf(job));
+  /** Makes the room show what a job may use that starts when others have left, nobody knows when: nothing that is promised. */
+  showForLater(): void {
+    this.promises.show(this.promises.all.length);
   }
 
   /** Keeps a place for the job from now on. */
@@ -122,7 +131,21 @@ export class Backfill {
   }
 
   dropTarget(job: JobView, message: string): void {
-    if (job.target !== null) this.#turn.emit({ kind: 'TargetDropped', uid: job.uid, message });
+    if (job.target === null) return;
+    this.#turn.emit({ kind: 'TargetDropped', uid: job.uid, message });
+    this.#freeTarget();
+  }
+
+  /** To be told before a job is placed. */
+  starts(job: JobView): void {
+    // It may take the rest of a quota that a job with a target counts on.
+    this.#isPassedByOthers = this.#isTargetKept;
+    if (job.target !== null) this.#freeTarget();
+  }
+
+  #freeTarget(): void {
+    this.#targets -= 1;
+    this.#isTargetFree = true;
   }
 
   #viewOf(job: Candidate): number {
@@ -142,7 +165,8 @@ export class Backfill {
     return {
       job: job.uid,
       startMs: this.#moment.nowMs,
-      endMs: this.#endMs(job),
+      // It starts when others have left, nobody knows when.
+      endMs: Infinity,
       spots,
       shape: shapeOf(job.spec, model),
       exclusiveDepth: exclusive === null ? null : this.#cluster.levels.indexOf(exclusive) + 1,
@@ -170,7 +194,6 @@ export class Backfill {
     if (target === null) return null;
     if (!this.#isWhole(target.placement, target.model)) {
       this.dropTarget(job, 'a part of its place takes no work any more');
-      this.#targets -= 1;
       return null;
     }
     this.keep(job, target.placement, target.model);
@@ -180,12 +203,15 @@ export class Backfill {
   #aim(job: JobView): WaitReason | null {
     const { targetAfterMs, targetGpusMin, targetsMax } = this.#turn.context.policy;
     const { workers, gpusPerWorker, gpuShareMilli, gpuProfile } = job.spec;
-    if (gpuShareMilli !== null || gpuProfile !== null || workers * gpusPerWorker < targetGpusMin || this.#targets >= targetsMax)
-      return null;
+    if (gpuShareMilli !== null || gpuProfile !== null || workers * gpusPerWorker < targetGpusMin) return null;
     const sinceMs = job.phase.kind === 'pending' ? job.phase.sinceMs : this.#moment.nowMs;
     const fromMs = sinceMs + targetAfterMs;
     if (fromMs > this.#moment.nowMs) {
       this.#wakeAtMs = Math.min(fromMs, this.#wakeAtMs ?? fromMs);
+      return null;
+    }
+    if (this.#targets >= targetsMax) {
+      this.#isOneWanted = true;
       return null;
     }
     this.#targets += 1;
@@ -198,6 +224,7 @@ export class Backfill {
   }
 
   #waitsForTarget(job: JobView, placement: Placement, model: string | null): WaitReason {
+    this.#isTargetKept = true;
     const { capacity } = this.#cluster.room;
     this.promises.end();
     const number = model === null ? -1 : capacity.modelNumber(model);

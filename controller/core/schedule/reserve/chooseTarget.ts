@@ -9,6 +9,7 @@ import type { Spot } from '../gang/gangRequest.ts';
 import { requestOf } from '../requestOf.ts';
 import type { Evictable } from '../victims/evictable.ts';
 import { chooseVictims } from '../victims/chooseVictims.ts';
+import { holdsByOwner } from '../victims/running.ts';
 import type { Promises } from './promises.ts';
 
 export interface TargetPlace {
@@ -44,17 +45,7 @@ export function chooseTarget(
 }
 
 function runningOn(state: StateView, cluster: ClusterRoom, promises: Promises, nowMs: number): readonly Evictable[] {
-  const { capacity } = cluster.room;
-  const holds = new Map<JobUid, Hold[]>();
-  for (let node = 0; node < capacity.nodes; node += 1) {
-    for (const hold of capacity.holdsOf(node)) {
-      if (hold.owner === null) continue;
-      const known = holds.get(hold.owner);
-      if (known === undefined) holds.set(hold.owner, [hold]);
-      else known.push(hold);
-    }
-  }
-  return [...holds]
+  return [...holdsByOwner(cluster.room.capacity)]
     .filter(([, held]) => !promises.touches(held))
     .map(([job, held]) => ({ job, holds: held, cost: remainderMs(state, job, nowMs) * gpuMilliOf(held), priority: 0 }))
     .sort((left, right) => (left.job < right.job ? -1 : 1));

@@ -46,7 +46,8 @@ function* leavingInOrder(state: StateView, capacity: Capacity, { nowMs, stopSlac
     const attempt = job === undefined ? undefined : currentAttempt(job);
     const nodes = new Set((attempt?.placement ?? []).map(({ node }) => capacity.topology.numberOf.get(node) ?? -1));
     const holds = [...nodes].flatMap((node) => capacity.holdsOf(node).filter(({ owner }) => owner === uid));
-    // Who should be gone already is late by the same slack from now.
-    yield { atMs: Math.max(atMs.get(uid) ?? nowMs, nowMs) + stopSlackMs, holds };
+    const dueMs = (atMs.get(uid) ?? nowMs) + stopSlackMs;
+    // Who should be gone already is late by as much again.
+    yield { atMs: dueMs > nowMs ? dueMs : nowMs + stopSlackMs, holds };
   }
 }
