@@ -54,6 +54,8 @@ export class Preemption {
   #searches = 0;
   #isAnybodyRefused = false;
   #isReclaimRefused = false;
+  /** Jobs were placed after it was read who runs. */
+  #areUnseen = false;
   #more = false;
   /** Searches of this pass that found nobody: for the like of them the answer is the same. */
   readonly #inVain = new Set<string>();
@@ -91,6 +93,7 @@ export class Preemption {
   /** To be told when a job is placed. */
   noteStart(): void {
     if (this.#isReclaimRefused) this.#more = true;
+    if (this.#running !== null) this.#areUnseen = true;
   }
 
   /** Who would be asked, had it just saved. */
@@ -166,8 +169,10 @@ export class Preemption {
   /** Finds victims for a job that does not fit, and asks them; null: nobody may be asked, or it would not help. */
   nominate(job: Nominee): WaitReason | null {
     const nominee = this.#nomineeOf(job, null);
-    const wait = this.#mayDisplaceAnybody(job, nominee) ? this.#findVictims(job, nominee) : null;
+    const mayAsk = this.#mayDisplaceAnybody(job, nominee);
+    const wait = mayAsk ? this.#findVictims(job, nominee) : null;
     if (wait === null) {
+      if (mayAsk && this.#areUnseen) this.#more = true;
       this.#allSlices().missed(nominee);
       this.#isAnybodyRefused = true;
       if (!this.#isPlain(job.spec.queue)) this.#isReclaimRefused = true;
