@@ -1,3 +1,4 @@
+import { noAmounts } from '#core/ledger/amounts.ts';
 import type { PolicySettings } from './policies/policy.ts';
 import type { ReplayResult } from './replay.ts';
 import { jctOf, makespanS, mean, nearestRank, queueOf, replayTable, type ReplayTable } from './replayTable.ts';
@@ -30,20 +31,6 @@ export interface ReplayReport {
   readonly table: ReplayTable;
 }
 
-/** Those of a scenario's report; those that stay 0 are not known to a replay. */
-const nothing = {
-  productive: 0n,
-  starting: 0n,
-  checkpointing: 0n,
-  recomputed: 0n,
-  stalled: 0n,
-  suspending: 0n,
-  reserved: 0n,
-  unhealthy: 0n,
-  cordoned: 0n,
-  idle: 0n,
-};
-
 export function replayReport(result: ReplayResult, policy: ReplayReport['policy']): ReplayReport {
   const { jobs, shape, starts, preemptions } = result;
   const spanS = makespanS(jobs);
@@ -54,7 +41,8 @@ export function replayReport(result: ReplayResult, policy: ReplayReport['policy'
   const held = productive + sumGpuS(result, ({ overheadS }) => overheadS);
   const suspending = held - productive - recomputed - starting;
   const unhealthy = BigInt(result.downGpuS);
-  const amounts = { ...nothing, productive, suspending, recomputed, starting, unhealthy, idle: capacity - held - unhealthy };
+  // What a replay does not know stays 0.
+  const amounts = { ...noAmounts(), productive, suspending, recomputed, starting, unhealthy, idle: capacity - held - unhealthy };
   return {
     policy,
     metrics: {

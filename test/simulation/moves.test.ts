@@ -8,6 +8,7 @@ import { userName } from '#vocabulary/ids.ts';
 import type { Random } from '#sim/random.ts';
 import { createRandom } from '#sim/random.ts';
 import { applyJob, disturb, FakeCluster, policy } from './fakeCluster.ts';
+import { makePeace } from './makePeace.ts';
 
 /** SHOAL_SEEDS=5000 searches longer. The promises are checked after every step, by the cluster itself. */
 const seeds = Array.from({ length: Number(process.env['SHOAL_SEEDS'] ?? 20) }, (_, index) => index + 1);
@@ -161,18 +162,4 @@ function meddle(cluster: FakeCluster, random: Random): void {
   if (name === undefined) return;
   const kind = random.pick(['holdJob', 'releaseJob', 'suspendJob', 'nextJob'] as const) ?? 'holdJob';
   cluster.step([random.chance(0.3) ? { kind: 'deleteJob', name, user, now: random.chance(0.5) } : { kind, name, user }]);
-}
-
-function makePeace(cluster: FakeCluster): void {
-  const user = userName('bob');
-  for (const agent of cluster.agents) {
-    for (let gpu = 0; gpu < 4; gpu += 1) agent.setHealth(gpu, true);
-    cluster.reconnect(agent);
-    cluster.step([{ kind: 'uncordonNode', node: agent.name, user }]);
-  }
-  for (const { name } of [...cluster.view.jobs.values()])
-    cluster.step([
-      { kind: 'resumeJob', name, user },
-      { kind: 'releaseJob', name, user },
-    ]);
 }

@@ -6,7 +6,7 @@ import { parseLine, parseSnapshot, printLine } from '#controller/loop/logLine.ts
 import { restoreSnapshot, printSnapshot } from '#core/state/snapshot.ts';
 import { findBrokenPromises } from '#core/invariants.ts';
 import { applyJob, disturb, FakeCluster, policy } from './fakeCluster.ts';
-import { userName } from '#vocabulary/ids.ts';
+import { makePeace } from './makePeace.ts';
 import { createRandom } from '#sim/random.ts';
 
 const seeds = Array.from({ length: cases(40) }, (_, index) => index + 1);
@@ -31,15 +31,6 @@ function live(seed: number): { readonly cluster: FakeCluster; readonly story: st
   makePeace(cluster);
   cluster.until('every job has finished', () => [...cluster.view.jobs.values()].every((job) => job.phase.kind === 'finished'), 2_000);
   return { cluster, story };
-}
-
-function makePeace(cluster: FakeCluster): void {
-  for (const agent of cluster.agents) {
-    for (let gpu = 0; gpu < 4; gpu += 1) agent.setHealth(gpu, true);
-    cluster.reconnect(agent);
-    cluster.step([{ kind: 'uncordonNode', node: agent.name, user: userName('bob') }]);
-  }
-  for (const job of cluster.view.jobs.values()) cluster.step([{ kind: 'resumeJob', name: job.name, user: job.user }]);
 }
 
 describe('whatever goes wrong', () => {

@@ -1,6 +1,7 @@
 import { jobName, queueName, userName } from '#vocabulary/ids.ts';
 import type { JobSpec } from '#vocabulary/job.ts';
 import { applyJob, applyQueue, disturb, FakeCluster } from './fakeCluster.ts';
+import { makePeace } from './makePeace.ts';
 import type { Random } from '#sim/random.ts';
 import { createRandom } from '#sim/random.ts';
 
@@ -64,21 +65,6 @@ function meddle(cluster: FakeCluster, random: Random): string {
     () => (cluster.step([{ kind: 'prioritizeJob', name, user, priority: random.below(100) }]), `priority of ${name}`),
   ];
   return random.pick(deeds)?.() ?? 'nothing';
-}
-
-/** The trouble is over: nodes are there and sound, and nobody keeps a job from running. */
-function makePeace(cluster: FakeCluster): void {
-  const user = userName('bob');
-  for (const agent of cluster.agents) {
-    for (let gpu = 0; gpu < 4; gpu += 1) agent.setHealth(gpu, true);
-    cluster.reconnect(agent);
-    cluster.step([{ kind: 'uncordonNode', node: agent.name, user }]);
-  }
-  for (const { name } of [...cluster.view.jobs.values()])
-    cluster.step([
-      { kind: 'resumeJob', name, user },
-      { kind: 'releaseJob', name, user },
-    ]);
 }
 
 /** A whole story, told to its end: every job has finished, or a report of who has not and why. */

@@ -20,6 +20,7 @@ import { modelsFor } from './decidePlacement.ts';
 import type { Wish } from './requestOf.ts';
 import { requestOf, wishesKey } from './requestOf.ts';
 import type { Backfill } from './reserve/backfill.ts';
+import { SecondLook } from './secondLook.ts';
 import { fits } from './gang/findPlacement.ts';
 import type { Running } from './victims/running.ts';
 import { claimOf, isLeaving, readRunning } from './victims/running.ts';
@@ -52,11 +53,7 @@ export class Preemption {
   /** Free parts of the places of nominees whose turn has not come. */
   readonly #kept = new Map<JobUid, readonly Hold[]>();
   #searches = 0;
-  #isAnybodyRefused = false;
-  #isReclaimRefused = false;
-  /** Jobs were placed after it was read who runs. */
-  #areUnseen = false;
-  #more = false;
+  readonly #secondLook = new SecondLook();
   /** Searches of this pass that found nobody: for the like of them the answer is the same. */
   readonly #inVain = new Set<string>();
   #wakeAtMs: number | null = null;
@@ -82,18 +79,14 @@ export class Preemption {
     return soonest === Infinity ? null : soonest;
   }
 
-  /**
-   * Somebody was nominated or placed after another one was refused: with those victims gone, or with what that one holds now, the
-   * refused one may be entitled to more.
-   */
+  /** Another pass is due at once. */
   get more(): boolean {
-    return this.#more;
+    return this.#secondLook.isDue;
   }
 
   /** To be told when a job is placed. */
   noteStart(): void {
-    if (this.#isReclaimRefused) this.#more = true;
-    if (this.#running !== null) this.#areUnseen = true;
+    this.#secondLook.placed({ isUnseen: this.#running !== null });
   }
 
   /** Who would be asked, had it just saved. */
@@ -171,12 +164,12 @@ export class Preemption {
     const nominee = this.#nomineeOf(job, null);
     const mayAsk = this.#mayDisplaceAnybody(job, nominee);
     const wait = mayAsk ? this.#findVictims(job, nominee) : null;
-    if (wait === null) {
-      if (mayAsk && this.#areUnseen) this.#more = true;
-      this.#allSlices().missed(nominee);
-      this.#isAnybodyRefused = true;
-      if (!this.#isPlain(job.spec.queue)) this.#isReclaimRefused = true;
-    } else if (this.#isAnybodyRefused) this.#more = true;
+    if (wait !== null) this.#secondLook.nominated();
+    else {
+      this.#secondLook.refused({ mayAsk, mayReclaim: !this.#isPlain(job.spec.queue) });
+      // Time changes something only where somebody of its priority may be asked.
+      if (this.#turn.state.displaceable.has(nominee.priority)) this.#allSlices().missed(nominee);
+    }
     return wait;
   }
 
@@ -320,7 +313,7 @@ export class Preemption {
   }
 
   #allSlices(): Slices {
-    this.#slices ??= new Slices(this.#allRunning(), this.standings);
+    this.#slices ??= new Slices(this.standings.isSlicing ? this.#allRunning() : [], this.standings);
     return this.#slices;
   }
 

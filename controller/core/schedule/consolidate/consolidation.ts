@@ -5,7 +5,6 @@ import { gpuMilliPerGpu } from '#vocabulary/units.ts';
 import { askToLeave } from '../../jobs/stop.ts';
 import { QueueTree } from '../../queues/queueTree.ts';
 import { findBrokenLimit } from '../../queues/usage.ts';
-import { currentAttempt } from '../../state/state.ts';
 import type { JobView } from '../../state/view.ts';
 import type { Turn } from '../../turn.ts';
 import type { ClusterRoom } from '../clusterRoom.ts';
@@ -15,6 +14,7 @@ import type { Preemption } from '../preempt.ts';
 import { requestOf, wishesKey } from '../requestOf.ts';
 import type { Promises } from '../reserve/promises.ts';
 import { rankPlans } from '../victims/chooseVictims.ts';
+import { isLeaving } from '../victims/running.ts';
 import type { Entitlement, Evictable, VictimPlan } from '../victims/chooseVictims.ts';
 import type { KeptPlaces } from './keptPlaces.ts';
 import { mayBeMoved, milliOf, movableFromMs, paysAtMs, restsUntilMs, waitedMsOf } from './movable.ts';
@@ -159,8 +159,7 @@ export class Consolidation {
     return this.#preemption.running().flatMap(({ victim: job, claim, evictable }): readonly Candidate[] => {
       // Where somebody ahead is promised to be, nobody else makes room for himself.
       if (claim.model !== model || this.#preemption.isClaimed(job.uid) || this.#promises.touches(evictable.holds)) return [];
-      const stage = currentAttempt(job)?.stage.kind;
-      if (stage === 'suspending' || stage === 'stopping') return [{ mover: null, evictable: { ...evictable, cost: 0 } }];
+      if (isLeaving(job)) return [{ mover: null, evictable: { ...evictable, cost: 0 } }];
       if (evictable.cost > costMax || job.move?.kind === 'asked' || !mayBeMoved(gang, job, tree)) return [];
       if (!this.#fitsElsewhere(job)) return [];
       const fromMs = movableFromMs(job);

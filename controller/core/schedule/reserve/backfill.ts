@@ -9,7 +9,7 @@ import type { Hold } from '../capacity/capacity.ts';
 import type { ClusterRoom } from '../clusterRoom.ts';
 import { shapeOf } from '../clusterRoom.ts';
 import { devicesAt } from '../capacity/devices.ts';
-import type { Candidate, PlacementDecision } from '../decidePlacement.ts';
+import type { Candidate, Look, PlacementDecision } from '../decidePlacement.ts';
 import { decidePlacement } from '../decidePlacement.ts';
 import type { Spot } from '../gang/gangRequest.ts';
 import { chooseTarget } from './chooseTarget.ts';
@@ -68,12 +68,7 @@ export class Backfill {
   /** Where the job goes now, without breaking what was promised before it was looked at. */
   decide(job: Candidate): PlacementDecision {
     const view = this.#viewOf(job);
-    return decidePlacement(this.#turn.state, this.#cluster, job, {
-      nowMs: this.#moment.nowMs,
-      usage: this.quota,
-      show: () => {
-        this.promises.show(view);
-      },
+    return this.#decideIn(view, job, {
       findFailed: (key) => this.promises.findFailed(view, key),
       noteFailed: (key, wait) => {
         this.promises.noteFailed(view, key, wait);
@@ -83,15 +78,17 @@ export class Backfill {
 
   /** The same for a nominee, looked at while others' places are held: what is no place for it says nothing of others of its shape. */
   decideAlone(job: Candidate): PlacementDecision {
-    const view = this.#viewOf(job);
+    return this.#decideIn(this.#viewOf(job), job, { findFailed: () => undefined, noteFailed: () => undefined });
+  }
+
+  #decideIn(view: number, job: Candidate, memory: Pick<Look, 'findFailed' | 'noteFailed'>): PlacementDecision {
     return decidePlacement(this.#turn.state, this.#cluster, job, {
       nowMs: this.#moment.nowMs,
       usage: this.quota,
       show: () => {
         this.promises.show(view);
       },
-      findFailed: () => undefined,
-      noteFailed: () => undefined,
+      ...memory,
     });
   }
 

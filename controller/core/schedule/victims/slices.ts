@@ -14,7 +14,7 @@ export class Slices {
 
   constructor(running: readonly { readonly victim: JobView; readonly claim: Claim }[], standings: Standings) {
     this.#nowMs = standings.nowMs;
-    for (const { victim, claim } of standings.isSlicing ? running : []) {
+    for (const { victim, claim } of running) {
       const attempt = currentAttempt(victim);
       if (attempt === undefined || (attempt.stage.kind !== 'running' && attempt.stage.kind !== 'starting') || claim.model === null)
         continue;
