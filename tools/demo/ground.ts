@@ -35,7 +35,7 @@ export class Ground {
     this.#guard = guard;
     this.workFolder = join(folder, 'work');
     this.logFolder = join(folder, 'logs');
-    const path = [python.binFolder, process.env['PATH'] ?? '', binFolderOf(folder)].join(delimiter);
+    const path = [python.binFolder, process.env['PATH'] ?? '', binFolderOf(folder), markOf(folder)].join(delimiter);
     this.env = { ...process.env, PATH: path, SHOAL_CONFIG: join(folder, 'config'), NODE_COMPILE_CACHE: compileCache() };
   }
 
@@ -75,7 +75,15 @@ function compileCache(): string {
   return process.env['NODE_COMPILE_CACHE'] || join(cacheFolder(), 'compile');
 }
 
-/** Holds `shoal`; in the PATH of every process of this demo, by which they are found again. */
+/**
+ * In the PATH of every process of this demo, and there only: by it they are found again. It holds nothing. Not the folder of `shoal`:
+ * that one people put into the PATH of their shell, and whatever they start there is not the demo's.
+ */
+export function markOf(folder: string): string {
+  return join(folder, 'started-by-the-demo');
+}
+
+/** Holds `shoal`. */
 export function binFolderOf(folder: string): string {
   return join(folder, 'bin');
 }
@@ -83,7 +91,8 @@ export function binFolderOf(folder: string): string {
 /** Ends every process of the demo in this folder, ranks too, and removes it. */
 export async function clearFolder(folder: string): Promise<void> {
   // Until there are none: a process may start another one between the looking and the killing.
-  for (let found = await processesWithPath(binFolderOf(folder)); found.length > 0; found = await processesWithPath(binFolderOf(folder))) {
+  const mark = markOf(folder);
+  for (let found = await processesWithPath(mark); found.length > 0; found = await processesWithPath(mark)) {
     endHard(found.map(({ pid }) => pid));
     await sleep(killedPeriodMs);
   }

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { TrainingJobSpec } from '#gen/shoal/v1/training_job_pb.js';
 import type { Cluster } from './cluster.ts';
 import { runShoal } from './command.ts';
-import { binFolderOf } from './ground.ts';
+import { markOf } from './ground.ts';
 import { movesBetween, stepsLost, summaryOf } from './jobView.ts';
 import type { DemoOptions } from './options.ts';
 import { endHard, processesWithPath } from './processes.ts';
@@ -68,7 +68,7 @@ async function loseNode(cluster: Cluster, job: Seen, watcher: Watcher, signal: A
   if (agent === undefined) throw new Error(`rank ${victimRank} stands on no node of the demo ("${node}")`);
   const held = job.status.ranks.filter((rank) => rank.node === node).map(({ rank }) => rank);
   const uid = job.metadata?.uid ?? '';
-  const ranks = (await processesWithPath(binFolderOf(cluster.ground.folder))).filter(
+  const ranks = (await processesWithPath(markOf(cluster.ground.folder))).filter(
     ({ env }) => env.get('SHOAL_JOB_UID') === uid && held.includes(Number(env.get('SHOAL_RANK'))),
   );
   signal.throwIfAborted();
