@@ -26,8 +26,8 @@ export type Candidate = Pick<JobView, 'user' | 'spec' | 'attempts'> & Wish;
 /** How the cluster looks to a job: what others were promised is out of its reach (reserve/backfill.ts). */
 export interface Look {
   readonly nowMs: number;
-  /** As the state's, with the quota that others were promised; absent: the state's. */
-  readonly usage?: Pick<StateView['usage'], 'get'>;
+  /** As the state's, with the quota that others were promised. */
+  readonly usage: Pick<StateView['usage'], 'get'>;
   /** Makes the room show it. */
   show(): void;
   /** Shapes that found no place in it, with the reason, by `wishesKey`. */
@@ -48,7 +48,7 @@ export function decidePlacement(state: StateView, cluster: ClusterRoom, job: Can
   let wait = describeMissing(state, spec);
   let limited = false;
   for (const model of models) {
-    const broken = findBrokenLimit({ queues: state.queues, usage: look.usage ?? state.usage }, job, model);
+    const broken = findBrokenLimit({ queues: state.queues, usage: look.usage }, job, model);
     if (broken !== null) {
       [wait, limited] = [broken, true];
       continue;
