@@ -12,6 +12,7 @@ import { countDisplaceable } from './displaceable.ts';
 import { noteEnding } from './endings.ts';
 import { liftSpec } from './liftSpec.ts';
 import { askToMove, endMove } from './moves.ts';
+import { noteSaved } from './saved.ts';
 import { insertPending, noteWaiting, removePending } from './pending.ts';
 
 /** Folds what happens to a job as a whole. */
@@ -193,6 +194,7 @@ export function movePhase(state: State, job: JobRecord, phase: JobRecord['phase'
   countDisplaceable(state, job, -1);
   job.phase = phase;
   countDisplaceable(state, job, 1);
+  noteSaved(state, job);
   if (phase.kind !== 'pending') dropPromises(state, job);
   if (phase.kind === 'pending') insertPending(state, job);
 }

@@ -1,5 +1,5 @@
-import type { JobUid } from '#vocabulary/ids.ts';
 import type { WaitReason } from '#vocabulary/reasons.ts';
+import type { AwaitsSave } from '../state/state.ts';
 import type { JobView } from '../state/view.ts';
 import type { Turn } from '../turn.ts';
 import { modelsPresent } from '../jobs/emptyRoom.ts';
@@ -33,8 +33,8 @@ export interface PassResult {
   readonly more: boolean;
   /** Another one is due then, though nothing else happens; null: time alone changes nothing. */
   readonly wakeAtMs: number | null;
-  /** Another one is due within a second when one of these has saved. */
-  readonly awaitsSave: ReadonlySet<JobUid>;
+  /** For State.awaitsSave. */
+  readonly awaitsSave: AwaitsSave;
   /** For State.movesFromMs. */
   readonly movesFromMs: number;
 }
