@@ -88,7 +88,7 @@ interface Pass {
 }
 
 function beginPass(turn: Turn): Pass {
-  const cluster = openRoom(turn.state, turn.context.policy.levels);
+  const cluster = openRoom(turn.state, turn.context.policy);
   const backfill = new Backfill(turn, cluster);
   const preemption = new Preemption(turn, cluster, backfill);
   const kept = new KeptPlaces(turn, cluster);
@@ -184,7 +184,7 @@ function noteWake(pass: Pass, atMs: number | null): void {
 
 function place(pass: Pass, job: JobView, decision: Extract<PlacementDecision, { ok: true }>): void {
   pass.backfill.starts(job);
-  emitPlaced(pass.turn, job, decision.placement, decision.model);
+  emitPlaced(pass.turn, job, decision);
   pass.cluster.take(job, decision);
   pass.preemption.noteStart();
   pass.placed += 1;
