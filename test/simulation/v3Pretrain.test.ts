@@ -96,8 +96,14 @@ test('on two zones it crosses them with one pair of neighbouring stages', () => 
   expect(axes.map(({ axis, outerCrossings }) => `${axis} ${outerCrossings}`)).toEqual(['pipeline 1', 'data 0', 'expert 0']);
 });
 
-test('on two zones it waits for one that holds it all, when it must be inside one', () => {
+test('where no zone is large enough, it is refused as it is written: it must be inside one', () => {
   const made = cluster(2);
-  made.step([{ ...applyJob('v3'), spec: v3() }]);
-  expect(made.placements()).toEqual([]);
+  expect(made.step([{ ...applyJob('v3'), spec: v3() }])).toEqual([
+    {
+      kind: 'refused',
+      code: 'INVALID_ARGUMENT',
+      field: 'spec.placement.constraints[0].level',
+      message: '256 workers of 8 GPUs cannot fit one zone: the largest zone has room for 128 as segments and spread divide it',
+    },
+  ]);
 });

@@ -1,10 +1,12 @@
 import { deviceModel, gpuOfSlot, isSlotModel } from '#vocabulary/gpuProfile.ts';
+import type { NodeName } from '#vocabulary/ids.ts';
 import type { JobSpec, Placement } from '#vocabulary/job.ts';
 import type { MeshRecord } from '#vocabulary/meshRecord.ts';
 import type { WaitReason } from '#vocabulary/reasons.ts';
 import { findBrokenLimit } from '../queues/usage.ts';
 import type { JobView, StateView } from '../state/view.ts';
 import { modelsPresent, profilesPresent } from '../jobs/emptyRoom.ts';
+import { nodesToAvoid, spotsWithout, withoutNodes } from './avoidance.ts';
 import { devicesAt } from './capacity/devices.ts';
 import type { Room } from './capacity/room.ts';
 import type { ClusterRoom } from './clusterRoom.ts';
@@ -14,6 +16,7 @@ import { findPlacement, unitsOf } from './gang/findPlacement.ts';
 import type { GangRequest, Spot } from './gang/gangRequest.ts';
 import { placeAround } from './gang/keepSpots.ts';
 import { compareThrift, findThrift } from './gang/thrift.ts';
+import type { Freedom } from './mesh/layMesh.ts';
 import { layMesh } from './mesh/layMesh.ts';
 import type { Wish } from './requestOf.ts';
 import { mustStayInside, requestOf, wishesKey } from './requestOf.ts';
@@ -29,6 +32,8 @@ export type Candidate = Pick<JobView, 'user' | 'spec' | 'attempts'> & Wish;
 /** How the cluster looks to a job: what others were promised is out of its reach (reserve/backfill.ts). */
 export interface Look {
   readonly nowMs: number;
+  /** Of the policy. */
+  readonly avoidFailedMs: number;
   /** As the state's, with the quota that others were promised. */
   readonly usage: Pick<StateView['usage'], 'get'>;
   /** Makes the room show it. */
@@ -47,6 +52,7 @@ export function decidePlacement(state: StateView, cluster: ClusterRoom, job: Can
   const remembered = keep.length === 0 ? look.findFailed(key) : undefined;
   if (remembered !== undefined) return { ok: false, wait: remembered };
   look.show();
+  const avoided = nodesToAvoid(job, nowMs, look.avoidFailedMs);
   const models = thriftiestFirst(cluster, job, modelsFor(cluster.room, job, keep), nowMs);
   let wait = describeMissing(state, spec);
   let limited = false;
@@ -57,10 +63,8 @@ export function decidePlacement(state: StateView, cluster: ClusterRoom, job: Can
       continue;
     }
     const request = requestOf(cluster, job, model, nowMs);
-    const around = keepSpots(cluster.room, request, soundSpots(cluster.room, spec, model, keep));
-    if (around !== null) return { ok: true, model, ...layMesh(cluster, job, { spots: around, model }, { kind: 'keep' }) };
-    const spots = findPlacement(cluster.room, request)?.[0];
-    if (spots !== undefined) return { ok: true, model, ...layMesh(cluster, job, { spots, model }, { kind: 'choose', request }) };
+    const found = findSpots(cluster.room, request, soundSpots(cluster.room, spec, model, keep), avoided);
+    if (found !== null) return { ok: true, model, ...layMesh(cluster, job, { spots: found.spots, model }, found.freedom) };
     wait = describeShortage(spec, cluster, request);
   }
   // A quota is this queue's and user's own; a shortage of GPUs holds for every job of the shape in this pass.
@@ -85,9 +89,20 @@ function thriftiestFirst(cluster: ClusterRoom, job: Wish, models: readonly (stri
   return models.toSorted((left, right) => compareThrift(costs.get(left), costs.get(right)));
 }
 
-/** null: nobody keeps a place. */
-function keepSpots(room: Room, request: GangRequest, kept: readonly (Spot | null)[]): readonly Spot[] | null {
-  return kept.some((spot) => spot !== null) ? placeAround(room, request, kept) : null;
+interface Found {
+  readonly spots: readonly Spot[];
+  /** What the job's mesh may make of it. */
+  readonly freedom: Freedom;
+}
+
+/** Nodes to avoid are a wish: it takes them rather than wait. */
+function findSpots(room: Room, request: GangRequest, kept: readonly (Spot | null)[], avoided: readonly NodeName[] = []): Found | null {
+  const elsewhere = avoided.length === 0 ? null : findSpots(room, withoutNodes(room, request, avoided), spotsWithout(room, kept, avoided));
+  if (elsewhere !== null) return elsewhere;
+  const around = kept.some((spot) => spot !== null) ? placeAround(room, request, kept) : null;
+  if (around !== null) return { spots: around, freedom: { kind: 'keep' } };
+  const spots = findPlacement(room, request)?.[0];
+  return spots === undefined ? null : { spots, freedom: { kind: 'choose', request } };
 }
 
 /** Why no model of the cluster is one that it accepts. */
