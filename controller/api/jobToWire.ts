@@ -3,11 +3,13 @@ import type { MessageInitShape } from '@bufbuild/protobuf';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import { jobSpecToWire } from '#codec/trainingJob.ts';
 import { readJobLedger } from '#core/ledger/readLedger.ts';
+import { inOrder } from '#core/schedule/mesh/inOrder.ts';
 import { currentAttempt } from '#core/state/state.ts';
 import type { AttemptView, JobView, StateView } from '#core/state/view.ts';
 import type {
   AttemptSchema,
   MarkSchema,
+  MeshPlanSchema,
   ProgressSchema,
   RankSchema,
   TrainingJobSchema,
@@ -18,6 +20,7 @@ import type { WorkerPlace } from '#vocabulary/job.ts';
 import { meshCoordinates, processesOf } from '#vocabulary/job.ts';
 import { describeWait } from '#vocabulary/reasons.ts';
 import type { WaitReason } from '#vocabulary/reasons.ts';
+import { meshToWire } from './meshToWire.ts';
 
 /** What a job's status needs besides the job. */
 export interface JobSurroundings {
@@ -64,7 +67,14 @@ function statusOf(job: JobView, around: JobSurroundings): MessageInitShape<typeo
     deleting: job.wanted === 'delete',
     ...(job.held === null ? {} : { held: markToWire(job.held) }),
     ...(job.next === null ? {} : { next: markToWire(job.next) }),
+    ...meshOf(job, around.state),
   };
+}
+
+/** Of the newest attempt. */
+function meshOf({ spec, attempts }: JobView, { nodes }: StateView): { readonly mesh?: MessageInitShape<typeof MeshPlanSchema> } {
+  const { mesh = null, placement = [] } = attempts.at(-1) ?? {};
+  return mesh === null ? {} : { mesh: meshToWire({ spec, placement, mesh }, nodes) };
 }
 
 function markToWire({ by, atMs }: NonNullable<JobView['held']>): MessageInitShape<typeof MarkSchema> {
@@ -109,6 +119,7 @@ function attemptToWire(attempt: AttemptView): MessageInitShape<typeof AttemptSch
     lastCheckpointStep: BigInt(attempt.lastCheckpointStep),
     lastStep: BigInt(attempt.lastStep),
     placement: attempt.placement.map(placeToWire),
+    meshOrder: [...(attempt.mesh?.order ?? [])],
   };
 }
 
@@ -116,6 +127,7 @@ function ranksOf(job: JobView): MessageInitShape<typeof RankSchema>[] {
   const attempt = currentAttempt(job) ?? job.attempts.at(-1);
   if (attempt === undefined) return [];
   const processes = processesOf(job.spec);
+  const mesh = attempt.mesh === null ? job.spec.mesh : inOrder(job.spec.mesh, attempt.mesh.order);
   const gpusPerRank = job.spec.gpusPerWorker / processes;
   const steps = job.progress !== null && job.progress.attempt === attempt.number ? job.progress.steps : {};
   return attempt.placement.flatMap((place, worker) =>
@@ -130,7 +142,7 @@ function ranksOf(job: JobView): MessageInitShape<typeof RankSchema>[] {
         node: place.node,
         gpus: processes === 1 ? [...place.gpus] : place.gpus.slice(local, local + 1),
         state: `${state.slice(0, 1).toUpperCase()}${state.slice(1)}`,
-        mesh: Object.fromEntries(meshCoordinates(job.spec.mesh, rank * gpusPerRank)),
+        mesh: Object.fromEntries(meshCoordinates(mesh, rank * gpusPerRank)),
         step: BigInt(steps[rank] ?? 0),
         ...(exitCode === null ? {} : { exitCode }),
       };

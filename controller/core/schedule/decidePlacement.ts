@@ -1,12 +1,13 @@
 import { deviceModel, gpuOfSlot, isSlotModel } from '#vocabulary/gpuProfile.ts';
 import type { NodeName } from '#vocabulary/ids.ts';
 import type { JobSpec, Placement } from '#vocabulary/job.ts';
+import type { MeshRecord } from '#vocabulary/meshRecord.ts';
 import type { WaitReason } from '#vocabulary/reasons.ts';
 import { findBrokenLimit } from '../queues/usage.ts';
 import type { JobView, StateView } from '../state/view.ts';
 import { modelsPresent, profilesPresent } from '../jobs/emptyRoom.ts';
 import { nodesToAvoid, spotsWithout, withoutNodes } from './avoidance.ts';
-import { devicesAt, placeAt } from './capacity/devices.ts';
+import { devicesAt } from './capacity/devices.ts';
 import type { Room } from './capacity/room.ts';
 import type { ClusterRoom } from './clusterRoom.ts';
 import { shapeOf } from './clusterRoom.ts';
@@ -15,11 +16,14 @@ import { findPlacement, unitsOf } from './gang/findPlacement.ts';
 import type { GangRequest, Spot } from './gang/gangRequest.ts';
 import { placeAround } from './gang/keepSpots.ts';
 import { compareThrift, findThrift } from './gang/thrift.ts';
+import type { Freedom } from './mesh/layMesh.ts';
+import { layMesh } from './mesh/layMesh.ts';
 import type { Wish } from './requestOf.ts';
-import { requestOf, wishesKey } from './requestOf.ts';
+import { mustStayInside, requestOf, wishesKey } from './requestOf.ts';
 
 export type PlacementDecision =
-  | { readonly ok: true; readonly placement: Placement; readonly model: string | null }
+  /** `mesh`: absent, when the job has none. */
+  | { readonly ok: true; readonly placement: Placement; readonly model: string | null; readonly mesh?: MeshRecord }
   | { readonly ok: false; readonly wait: WaitReason };
 
 /** What the decision needs of a job: also one that does not exist yet (`shoal apply --dry-run=server`). */
@@ -44,7 +48,7 @@ export function decidePlacement(state: StateView, cluster: ClusterRoom, job: Can
   const { spec } = job;
   const { nowMs } = look;
   const keep = placesToKeep(job);
-  const key = wishesKey(job, nowMs);
+  const key = wishesKey(cluster, job, nowMs);
   const remembered = keep.length === 0 ? look.findFailed(key) : undefined;
   if (remembered !== undefined) return { ok: false, wait: remembered };
   look.show();
@@ -59,8 +63,8 @@ export function decidePlacement(state: StateView, cluster: ClusterRoom, job: Can
       continue;
     }
     const request = requestOf(cluster, job, model, nowMs);
-    const spots = findSpots(cluster.room, request, soundSpots(cluster.room, spec, model, keep), avoided);
-    if (spots !== null) return { ok: true, model, placement: spots.map((spot) => placeAt(cluster.room.capacity, spot)) };
+    const found = findSpots(cluster.room, request, soundSpots(cluster.room, spec, model, keep), avoided);
+    if (found !== null) return { ok: true, model, ...layMesh(cluster, job, { spots: found.spots, model }, found.freedom) };
     wait = describeShortage(spec, cluster, request);
   }
   // A quota is this queue's and user's own; a shortage of GPUs holds for every job of the shape in this pass.
@@ -85,16 +89,20 @@ function thriftiestFirst(cluster: ClusterRoom, job: Wish, models: readonly (stri
   return models.toSorted((left, right) => compareThrift(costs.get(left), costs.get(right)));
 }
 
+interface Found {
+  readonly spots: readonly Spot[];
+  /** What the job's mesh may make of it. */
+  readonly freedom: Freedom;
+}
+
 /** Nodes to avoid are a wish: it takes them rather than wait. */
-function findSpots(
-  room: Room,
-  request: GangRequest,
-  kept: readonly (Spot | null)[],
-  avoided: readonly NodeName[] = [],
-): readonly Spot[] | null {
+function findSpots(room: Room, request: GangRequest, kept: readonly (Spot | null)[], avoided: readonly NodeName[] = []): Found | null {
   const elsewhere = avoided.length === 0 ? null : findSpots(room, withoutNodes(room, request, avoided), spotsWithout(room, kept, avoided));
   if (elsewhere !== null) return elsewhere;
-  return (kept.some((spot) => spot !== null) ? placeAround(room, request, kept) : null) ?? findPlacement(room, request)?.[0] ?? null;
+  const around = kept.some((spot) => spot !== null) ? placeAround(room, request, kept) : null;
+  if (around !== null) return { spots: around, freedom: { kind: 'keep' } };
+  const spots = findPlacement(room, request)?.[0];
+  return spots === undefined ? null : { spots, freedom: { kind: 'choose', request } };
 }
 
 /** Why no model of the cluster is one that it accepts. */
@@ -147,7 +155,8 @@ function soundSpots(room: Room, spec: JobSpec, model: string | null, keep: Place
   });
 }
 
-function describeShortage(spec: JobSpec, { room, levels }: ClusterRoom, request: GangRequest): WaitReason {
+function describeShortage(spec: JobSpec, cluster: ClusterRoom, request: GangRequest): WaitReason {
+  const { room, levels } = cluster;
   const wanted = { workers: spec.workers, gpusPerWorker: spec.gpusPerWorker };
   const [group] = request.groups;
   // Whole segments count, and as many as a spread allows: what the gang could really have.
@@ -161,7 +170,8 @@ function describeShortage(spec: JobSpec, { room, levels }: ClusterRoom, request:
     let best = 0;
     for (let domain = levelStart[depth] ?? 0; domain < (levelStart[depth + 1] ?? 0); domain += 1)
       best = Math.max(best, workersIn(domain, depth));
-    return { kind: 'LevelTooSmall', wanted, level: levels[depth - 1] ?? '', best };
+    const crossingFull = depth === 1 && mustStayInside(cluster, spec) ? { crossingFull: true } : {};
+    return { kind: 'LevelTooSmall', wanted, level: levels[depth - 1] ?? '', best, ...crossingFull };
   }
   const model = group?.shape.model ?? null;
   return { kind: 'InsufficientGpus', wanted, free: model === null ? 0 : room.freeGpus(model), slots: all, model };
