@@ -3,6 +3,7 @@ import type { MessageInitShape } from '@bufbuild/protobuf';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import { jobSpecToWire } from '#codec/trainingJob.ts';
 import { readJobLedger } from '#core/ledger/readLedger.ts';
+import { describeSwap, placesToKeep } from '#core/schedule/swap.ts';
 import { currentAttempt } from '#core/state/state.ts';
 import type { AttemptView, JobView, StateView } from '#core/state/view.ts';
 import type {
@@ -52,7 +53,7 @@ function statusOf(job: JobView, around: JobSurroundings): MessageInitShape<typeo
     reason,
     message,
     user: job.user,
-    attempts: job.attempts.map(attemptToWire),
+    attempts: job.attempts.map((attempt, at) => attemptToWire(attempt, job.attempts.slice(0, at))),
     ranks: ranksOf(job),
     ...progressOf(job),
     ...(checkpoint === null
@@ -94,7 +95,7 @@ function describePhase(job: JobView, wait: WaitReason | undefined): { readonly r
   }
 }
 
-function attemptToWire(attempt: AttemptView): MessageInitShape<typeof AttemptSchema> {
+function attemptToWire(attempt: AttemptView, before: readonly AttemptView[]): MessageInitShape<typeof AttemptSchema> {
   const stage = attempt.stage.kind;
   return {
     number: attempt.number,
@@ -109,6 +110,7 @@ function attemptToWire(attempt: AttemptView): MessageInitShape<typeof AttemptSch
     lastCheckpointStep: BigInt(attempt.lastCheckpointStep),
     lastStep: BigInt(attempt.lastStep),
     placement: attempt.placement.map(placeToWire),
+    swapped: describeSwap(placesToKeep({ attempts: before }), attempt.placement) ?? '',
   };
 }
 

@@ -23,6 +23,7 @@ export function describeJob(job: TrainingJob): readonly Section[] {
     placementSection(status?.ranks ?? []),
     { kind: 'facts', facts: [...progressFacts(status), ...checkpointFacts(status)] },
     attemptsSection(status),
+    ...swapSections(status),
     ledgerSection(status),
   ];
 }
@@ -144,6 +145,14 @@ function attemptsSection(status: TrainingJobStatus | undefined): Section {
     ]),
     empty: '<none>',
   };
+}
+
+/** Only of a gang that lost a part of itself. */
+function swapSections(status: TrainingJobStatus | undefined): readonly Section[] {
+  const swaps = (status?.attempts ?? []).filter(({ swapped }) => swapped !== '');
+  if (swaps.length === 0) return [];
+  const rows = swaps.map(({ number, swapped }) => [String(number), swapped]);
+  return [{ kind: 'table', title: 'Replaced', heads: ['Attempt', 'Workers'], rows, empty: '' }];
 }
 
 function ledgerSection(status: TrainingJobStatus | undefined): Section {

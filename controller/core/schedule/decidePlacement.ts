@@ -4,17 +4,16 @@ import type { WaitReason } from '#vocabulary/reasons.ts';
 import { findBrokenLimit } from '../queues/usage.ts';
 import type { JobView, StateView } from '../state/view.ts';
 import { modelsPresent, profilesPresent } from '../jobs/emptyRoom.ts';
-import { devicesAt, placeAt } from './capacity/devices.ts';
+import { placeAt } from './capacity/devices.ts';
 import type { Room } from './capacity/room.ts';
 import type { ClusterRoom } from './clusterRoom.ts';
-import { shapeOf } from './clusterRoom.ts';
 import { withEmptyDomains } from './gang/exclusive.ts';
 import { findPlacement, unitsOf } from './gang/findPlacement.ts';
-import type { GangRequest, Spot } from './gang/gangRequest.ts';
-import { placeAround } from './gang/keepSpots.ts';
+import type { GangRequest } from './gang/gangRequest.ts';
 import { compareThrift, findThrift } from './gang/thrift.ts';
 import type { Wish } from './requestOf.ts';
 import { requestOf, wishesKey } from './requestOf.ts';
+import { placesToKeep, swapIn } from './swap.ts';
 
 export type PlacementDecision =
   | { readonly ok: true; readonly placement: Placement; readonly model: string | null }
@@ -54,7 +53,8 @@ export function decidePlacement(state: StateView, cluster: ClusterRoom, job: Can
       continue;
     }
     const request = requestOf(cluster, job, model, nowMs);
-    const spots = findSpots(cluster.room, request, soundSpots(cluster.room, spec, model, keep));
+    const spots =
+      (keep.length === 0 ? null : swapIn(cluster.room, request, keep))?.spots ?? findPlacement(cluster.room, request)?.[0] ?? null;
     if (spots !== null) return { ok: true, model, placement: spots.map((spot) => placeAt(cluster.room.capacity, spot)) };
     wait = describeShortage(spec, cluster, request);
   }
@@ -78,10 +78,6 @@ function thriftiestFirst(cluster: ClusterRoom, job: Wish, models: readonly (stri
     }),
   );
   return models.toSorted((left, right) => compareThrift(costs.get(left), costs.get(right)));
-}
-
-function findSpots(room: Room, request: GangRequest, kept: readonly (Spot | null)[]): readonly Spot[] | null {
-  return (kept.some((spot) => spot !== null) ? placeAround(room, request, kept) : null) ?? findPlacement(room, request)?.[0] ?? null;
 }
 
 /** Why no model of the cluster is one that it accepts. */
@@ -111,27 +107,6 @@ function wantedModels(devices: readonly string[], { gpuModels, gpuProfile }: Job
   return gpuProfile === null
     ? devices.filter((model) => !isSlotModel(model))
     : devices.flatMap((model) => gpuOfSlot(model, gpuProfile) ?? []);
-}
-
-/** After a fault of the machine the sound workers keep their places; in all other cases the gang is placed anew. */
-function placesToKeep(job: Candidate): Placement {
-  const last = job.attempts.at(-1);
-  const reason = last?.end?.reasons[0];
-  return last !== undefined && (reason === 'NodeFailure' || reason === 'GpuFailure') ? last.placement : [];
-}
-
-/** A place is sound when its node takes work and the very GPUs are of the model, healthy and free. */
-function soundSpots(room: Room, spec: JobSpec, model: string | null, keep: Placement): readonly (Spot | null)[] {
-  const { capacity } = room;
-  const shape = shapeOf(spec, model);
-  const number = shape.model === null ? -1 : capacity.modelNumber(shape.model);
-  return keep.map((place) => {
-    const node = capacity.topology.numberOf.get(place.node);
-    if (node === undefined || !capacity.isOpen(node)) return null;
-    const gpus = devicesAt(capacity, node, place);
-    const isSound = gpus.length === place.gpus.length && gpus.every((gpu) => capacity.freeMilli(node, gpu, number) >= shape.gpuMilli);
-    return isSound ? { node, gpus } : null;
-  });
 }
 
 function describeShortage(spec: JobSpec, { room, levels }: ClusterRoom, request: GangRequest): WaitReason {

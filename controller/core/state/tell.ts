@@ -1,6 +1,7 @@
 import type { JobUid, NodeName } from '#vocabulary/ids.ts';
 import type { Placement } from '#vocabulary/job.ts';
 import type { AttemptEvent, JobEvent, NodeEvent, StampedEvent } from '../events.ts';
+import { describeSwap, placesToKeep } from '../schedule/swap.ts';
 import type { RecentEvent } from './state.ts';
 import type { StateView } from './view.ts';
 
@@ -113,7 +114,8 @@ function tellAttempt(state: StateView, event: AttemptEvent): Told | null {
   switch (event.kind) {
     case 'AttemptPlaced': {
       const from = event.resume === null ? 'from the start' : `from the checkpoint of step ${event.resume.step}`;
-      return say('Placed', `${of} on ${describePlacement(event.placement)}, ${from}`);
+      const swap = describeSwap(placesToKeep(state.jobs.get(event.uid) ?? {}), event.placement);
+      return say('Placed', swap === null ? `${of} on ${describePlacement(event.placement)}, ${from}` : `${of}: ${swap}; ${from}`);
     }
     case 'AttemptStarted':
       return say('Started', `${of}: all workers run`);

@@ -751,6 +751,13 @@ export declare type Attempt = Message<"shoal.v1.Attempt"> & {
    * @generated from field: repeated shoal.v1.WorkerPlacement placement = 12;
    */
   placement: WorkerPlacement[];
+
+  /**
+   * After a fault: who was replaced by what. Empty: it was placed whole.
+   *
+   * @generated from field: string swapped = 13;
+   */
+  swapped: string;
 };
 
 /**
