@@ -2,7 +2,9 @@ import { readFile } from 'node:fs/promises';
 import { describeProblem, Problems } from '#codec/fieldProblem.ts';
 import { describeTextProblem, parseManifests } from '#codec/manifestYaml.ts';
 import { readSettings } from '#codec/settings.ts';
+import { memberPath } from '#codec/fieldPath.ts';
 import type { Policy } from '#core/context.ts';
+import { judgePolicy } from '#core/judgePolicy.ts';
 import type { Levels } from '#vocabulary/topology.ts';
 import { ConfigError } from './config.ts';
 import { defaultPolicy } from './limits.ts';
@@ -17,6 +19,8 @@ export async function readPolicyFile(path: string, levels: Levels): Promise<Poli
   const problems = new Problems();
   const changes = readSettings(document.json, '', { ...defaultPolicy }, problems);
   if (changes['levels'] !== undefined) problems.add('levels', 'is given by --levels');
+  const policy: Policy = { ...Object.assign({ ...defaultPolicy }, changes), levels };
+  for (const { names, message } of judgePolicy(policy)) problems.add(names.reduce(memberPath, ''), message);
   if (problems.found.length > 0) {
     const lines = problems.found.map((problem) => {
       const { line, column } = document.locate(problem.field);
@@ -24,7 +28,7 @@ export async function readPolicyFile(path: string, levels: Levels): Promise<Poli
     });
     throw new ConfigError(`--policy: ${lines.join('\n')}`);
   }
-  return { ...Object.assign({ ...defaultPolicy }, changes), levels };
+  return policy;
 }
 
 async function readText(path: string): Promise<string> {

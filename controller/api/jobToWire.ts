@@ -3,6 +3,7 @@ import type { MessageInitShape } from '@bufbuild/protobuf';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import { jobSpecToWire } from '#codec/trainingJob.ts';
 import { readJobLedger } from '#core/ledger/readLedger.ts';
+import type { NodeName } from '#vocabulary/ids.ts';
 import { describeSwap, placesToKeep } from '#core/schedule/swap.ts';
 import { currentAttempt } from '#core/state/state.ts';
 import type { AttemptView, JobView, StateView } from '#core/state/view.ts';
@@ -65,7 +66,17 @@ function statusOf(job: JobView, around: JobSurroundings): MessageInitShape<typeo
     deleting: job.wanted === 'delete',
     ...(job.held === null ? {} : { held: markToWire(job.held) }),
     ...(job.next === null ? {} : { next: markToWire(job.next) }),
+    spares: sparesOf(around.state, job),
   };
+}
+
+function sparesOf({ spares, nodes }: StateView, { uid, spec }: JobView): string[] {
+  if (spec.spares === 0) return [];
+  const isItsOwn = (name: NodeName): boolean => {
+    const spare = nodes.get(name)?.spare;
+    return spare?.kind === 'job' && spare.uid === uid;
+  };
+  return [...spares].filter(isItsOwn).sort();
 }
 
 function markToWire({ by, atMs }: NonNullable<JobView['held']>): MessageInitShape<typeof MarkSchema> {

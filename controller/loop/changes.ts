@@ -89,8 +89,11 @@ function changesOf(state: StateView, event: StampedEvent): readonly Omit<Change,
     case 'NodeReady':
     case 'NodeCordoned':
     case 'NodeUncordoned':
+    case 'SpareReleased':
     case 'GpuHealthChanged':
       return [];
+    case 'NodeSpared':
+      return event.for.kind === 'job' ? jobOf(state, event.for.uid) : [];
     case 'AttemptPlaced':
     case 'AttemptEnded':
       return [...jobOf(state, event.uid), ...queueOf(state, event.uid)];

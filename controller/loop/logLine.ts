@@ -49,6 +49,8 @@ const kinds: Readonly<Record<StampedEvent['kind'], true>> = {
   NodeReady: true,
   NodeCordoned: true,
   NodeUncordoned: true,
+  NodeSpared: true,
+  SpareReleased: true,
   GpuHealthChanged: true,
 };
 

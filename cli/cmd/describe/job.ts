@@ -14,6 +14,7 @@ export function describeJob(job: TrainingJob): readonly Section[] {
     ['User', status?.user || '-'],
     ['Created', formatTime(metadata?.creationTimestamp)],
     ...(status?.finishedAt === undefined ? [] : [['Finished', formatTime(status.finishedAt)] satisfies Fact]),
+    ...spareFacts(spec, status),
     ...markFacts('Held by', status?.held),
     ...markFacts('Put first by', status?.next),
     ['Phase', `${status?.phase ?? ''}${status?.deleting === true ? ' (being deleted)' : ''}`],
@@ -30,6 +31,14 @@ export function describeJob(job: TrainingJob): readonly Section[] {
 
 function markFacts(name: string, mark: Mark | undefined): readonly Fact[] {
   return mark === undefined ? [] : [[name, `${mark.by} at ${formatTime(mark.at)}`]];
+}
+
+/** What it wants may be more than there is. */
+function spareFacts(spec: TrainingJobSpec | undefined, status: TrainingJobStatus | undefined): readonly Fact[] {
+  const wanted = spec?.spares ?? 0;
+  if (wanted === 0) return [];
+  const names = status?.spares ?? [];
+  return [['Spares', `${names.length} of ${wanted}${names.length === 0 ? '' : `: ${names.join(', ')}`}`]];
 }
 
 /** Waiting is the question that brings most people here. */

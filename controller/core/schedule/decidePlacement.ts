@@ -9,18 +9,28 @@ import type { Room } from './capacity/room.ts';
 import type { ClusterRoom } from './clusterRoom.ts';
 import { withEmptyDomains } from './gang/exclusive.ts';
 import { findPlacement, unitsOf } from './gang/findPlacement.ts';
-import type { GangRequest } from './gang/gangRequest.ts';
+import type { GangRequest, Spot } from './gang/gangRequest.ts';
 import { compareThrift, findThrift } from './gang/thrift.ts';
 import type { Wish } from './requestOf.ts';
 import { requestOf, wishesKey } from './requestOf.ts';
-import { placesToKeep, swapIn } from './swap.ts';
+import { placesToKeep } from './swap.ts';
+import { borrow, lendable, mayBorrow, sparesFor } from './spares/borrow.ts';
+import type { Recall, RecallPlan } from './spares/swapWithSpares.ts';
+import { swapWithSpares } from './spares/swapWithSpares.ts';
 
 export type PlacementDecision =
-  | { readonly ok: true; readonly placement: Placement; readonly model: string | null }
-  | { readonly ok: false; readonly wait: WaitReason };
+  | {
+      readonly ok: true;
+      readonly placement: Placement;
+      readonly model: string | null;
+      /** On a spare node, until that is needed; absent: not. */
+      readonly isLent?: true;
+    }
+  /** `recall`: it fits when these have left, to whom spare nodes are lent. */
+  | { readonly ok: false; readonly wait: WaitReason; readonly recall?: RecallPlan };
 
 /** What the decision needs of a job: also one that does not exist yet (`shoal apply --dry-run=server`). */
-export type Candidate = Pick<JobView, 'user' | 'spec' | 'attempts'> & Wish;
+export type Candidate = Pick<JobView, 'user' | 'spec' | 'attempts'> & Partial<Pick<JobView, 'uid'>> & Wish;
 
 /** How the cluster looks to a job: what others were promised is out of its reach (reserve/backfill.ts). */
 export interface Look {
@@ -39,13 +49,15 @@ export function decidePlacement(state: StateView, cluster: ClusterRoom, job: Can
   const { spec } = job;
   const { nowMs } = look;
   const keep = placesToKeep(job);
-  const key = wishesKey(job, nowMs);
+  const isBorrower = state.spares.size > 0 && mayBorrow(spec);
+  const key = `${wishesKey(job, nowMs)}${isBorrower ? ' borrows' : ''}`;
   const remembered = keep.length === 0 ? look.findFailed(key) : undefined;
   if (remembered !== undefined) return { ok: false, wait: remembered };
   look.show();
   const models = thriftiestFirst(cluster, job, modelsFor(cluster.room, job, keep), nowMs);
   let wait = describeMissing(state, spec);
   let limited = false;
+  const short: Short[] = [];
   for (const model of models) {
     const broken = findBrokenLimit({ queues: state.queues, usage: look.usage }, job, model);
     if (broken !== null) {
@@ -53,14 +65,56 @@ export function decidePlacement(state: StateView, cluster: ClusterRoom, job: Can
       continue;
     }
     const request = requestOf(cluster, job, model, nowMs);
-    const spots =
-      (keep.length === 0 ? null : swapIn(cluster.room, request, keep))?.spots ?? findPlacement(cluster.room, request)?.[0] ?? null;
-    if (spots !== null) return { ok: true, model, placement: spots.map((spot) => placeAt(cluster.room.capacity, spot)) };
+    const answer = keep.length === 0 ? null : swapWithSpares(state, cluster.room, { uid: job.uid, request, keep });
+    if (answer?.kind === 'recall') return recalled(state, cluster, job, { model, recall: answer.recall });
+    const spots = answer?.kind === 'now' ? answer.spots : findAnew(state, cluster.room, request, keep.length > 0 ? job.uid : undefined);
+    if (spots !== null) return placedAt(cluster, model, spots);
     wait = describeShortage(spec, cluster, request);
+    short.push({ model, request });
   }
+  const lent = isBorrower ? lend(state, cluster, short) : null;
+  if (lent !== null) return lent;
   // A quota is this queue's and user's own; a shortage of GPUs holds for every job of the shape in this pass.
   if (!limited && keep.length === 0) look.noteFailed(key, wait);
   return { ok: false, wait };
+}
+
+interface Short {
+  readonly model: string | null;
+  readonly request: GangRequest;
+}
+
+function placedAt({ room }: ClusterRoom, model: string | null, spots: readonly Spot[]): Extract<PlacementDecision, { ok: true }> {
+  return { ok: true, model, placement: spots.map((spot) => placeAt(room.capacity, spot)) };
+}
+
+/** `broken`: a gang that a fault stopped may use spares also when nobody of it could stay. */
+function findAnew(state: StateView, room: Room, request: GangRequest, broken: Candidate['uid']): readonly Spot[] | null {
+  const spots = findPlacement(room, request)?.[0] ?? null;
+  if (spots !== null || broken === undefined || state.spares.size === 0) return spots;
+  return room.capacity.withOpen(sparesFor(state, room, broken), () => findPlacement(room, request)?.[0] ?? null);
+}
+
+/** What finds no other place may use a spare node until that is needed. */
+function lend(state: StateView, cluster: ClusterRoom, short: readonly Short[]): PlacementDecision | null {
+  const nodes = lendable(state, cluster.room);
+  for (const { model, request } of short) {
+    const spots = borrow(cluster.room, request, nodes);
+    if (spots !== null) return { ...placedAt(cluster, model, spots), isLent: true };
+  }
+  return null;
+}
+
+function recalled(
+  state: StateView,
+  { room }: ClusterRoom,
+  { spec }: Candidate,
+  { model, recall }: { readonly model: string | null; readonly recall: Recall },
+): PlacementDecision {
+  const wanted = { workers: spec.workers, gpusPerWorker: spec.gpusPerWorker };
+  const victims = recall.victims.map((uid) => state.jobs.get(uid)?.name ?? uid).sort();
+  const placement = recall.spots.map((spot) => placeAt(room.capacity, spot));
+  return { ok: false, wait: { kind: 'WaitingForVictims', wanted, victims }, recall: { victims: recall.victims, placement, model } };
 }
 
 /** A single worker that takes any model goes where it leaves least idle for good; then, and in all other cases, by name. */

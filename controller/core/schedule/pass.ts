@@ -14,6 +14,7 @@ import { isShortage, Preemption } from './preempt.ts';
 import type { PlacementDecision } from './decidePlacement.ts';
 import { widensAtMs } from './requestOf.ts';
 import { Backfill } from './reserve/backfill.ts';
+import { Spares } from './spares/spares.ts';
 import { TurnOrder } from './turnOrder.ts';
 
 /**
@@ -36,7 +37,8 @@ export interface PassResult {
 
 export function runPass(turn: Turn): PassResult {
   const pass = beginPass(turn);
-  const { kept, consolidation, preemption, backfill } = pass;
+  const { kept, consolidation, preemption, backfill, spares } = pass;
+  spares.begin();
   kept.keepAll();
   kept.settle((job, decision) => place(pass, job, decision));
   for (const job of kept.homeless) lookAt(pass, job);
@@ -46,10 +48,11 @@ export function runPass(turn: Turn): PassResult {
   lookAtOthers(pass);
   backfill.promises.end();
   kept.end();
+  spares.end();
   for (const atMs of [preemption.wakeAtMs, consolidation.wakeAtMs, backfill.wakeAtMs]) noteWake(pass, atMs);
   pass.cluster.settle();
   const isAtLimit = pass.placed >= turn.context.policy.placementsPerStepMax && pass.waits.size > 0;
-  const more = isAtLimit || preemption.more || consolidation.more || backfill.more;
+  const more = isAtLimit || preemption.more || consolidation.more || backfill.more || spares.more;
   return { waits: pass.waits, more, wakeAtMs: pass.wakeAtMs, awaitsSave: preemption.awaitsSave, movesFromMs: consolidation.nextSearchMs };
 }
 
@@ -81,6 +84,7 @@ interface Pass {
   readonly preemption: Preemption;
   readonly kept: KeptPlaces;
   readonly consolidation: Consolidation;
+  readonly spares: Spares;
   readonly waits: Map<JobUid, WaitReason>;
   placed: number;
   /** When time alone lets a waiting job become a candidate. */
@@ -93,7 +97,8 @@ function beginPass(turn: Turn): Pass {
   const preemption = new Preemption(turn, cluster, backfill);
   const kept = new KeptPlaces(turn, cluster);
   const consolidation = new Consolidation(turn, cluster, { preemption, kept, promises: backfill.promises });
-  return { turn, cluster, backfill, preemption, kept, consolidation, waits: new Map(), placed: 0, wakeAtMs: null };
+  const spares = new Spares(turn, cluster, () => backfill.showForLater());
+  return { turn, cluster, backfill, preemption, kept, consolidation, spares, waits: new Map(), placed: 0, wakeAtMs: null };
 }
 
 function lookAtOthers(pass: Pass): void {
@@ -164,6 +169,7 @@ function decide(pass: Pass, job: JobView): PlacementDecision {
   const decision = backfill.decide(job);
   if (decision.ok) return decision;
   noteWake(pass, widensAtMs(job, pass.turn.context.nowMs));
+  if (decision.recall !== undefined) return { ok: false, wait: pass.spares.recall(job, decision.recall, preemption) };
   const nominated = isShortage(decision.wait) ? (preemption.nominate(job) ?? pass.consolidation.nominate(job)) : null;
   if (nominated === null) return { ok: false, wait: backfill.promise(job, decision.wait) };
   backfill.dropTarget(job, 'it is promised another place');
@@ -186,6 +192,7 @@ function place(pass: Pass, job: JobView, decision: Extract<PlacementDecision, { 
   pass.backfill.starts(job);
   emitPlaced(pass.turn, job, decision.placement, decision.model);
   pass.cluster.take(job, decision);
+  pass.spares.started(job, decision.placement, decision.isLent === true);
   pass.preemption.noteStart();
   pass.placed += 1;
 }

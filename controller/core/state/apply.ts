@@ -84,6 +84,8 @@ function applyKind(state: State, event: StampedEvent): void {
     case 'NodeReady':
     case 'NodeCordoned':
     case 'NodeUncordoned':
+    case 'NodeSpared':
+    case 'SpareReleased':
     case 'GpuHealthChanged':
       applyNodeEvent(state, event);
       return;

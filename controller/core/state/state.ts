@@ -6,7 +6,7 @@ import { epoch, revision } from '#vocabulary/ids.ts';
 import type { JobSpec, Placement, StopReason } from '#vocabulary/job.ts';
 import type { QueueSpec } from '#vocabulary/queue.ts';
 import type { NodeInventory } from '#vocabulary/topology.ts';
-import type { ArrayTask, ExitCodes, JobWanted, Labels, LeaveReason } from '../events.ts';
+import type { ArrayTask, ExitCodes, JobWanted, Labels, LeaveReason, SpareFor } from '../events.ts';
 import type { RecordedProgress, StopCause, TokenFacts, WorkerRecordState } from '../events.ts';
 import type { Amounts, FreeCategory, Totals } from '../ledger/amounts.ts';
 import { noAmounts, noTotals } from '../ledger/amounts.ts';
@@ -16,7 +16,7 @@ import type { Hold } from '../nodes/holds.ts';
 
 /**
  * All that the controller knows, as the fold of the log. Changed in place by `apply` alone, handed out as `StateView`.
- * Indices (`jobsByName`, `pending`, `moving`, `usage`, `ports`, `awaited`, `arrays`, `displaceable`, `endings`, a node's `jobs`, `holds` and
+ * Indices (`jobsByName`, `pending`, `moving`, `spares`, `sparing`, `usage`, `ports`, `awaited`, `arrays`, `displaceable`, `endings`, a node's `jobs`, `holds` and
  * `promises`, the ledger's rates) are kept by the same fold; a snapshot leaves them out and they are made again from the records.
  */
 export interface State {
@@ -34,6 +34,10 @@ export interface State {
   readonly pending: JobUid[];
   /** Jobs for which a place is kept elsewhere (`JobRecord.move`). Index. */
   readonly moving: Set<JobUid>;
+  /** Nodes that are somebody's spare. Index. */
+  readonly spares: Set<NodeName>;
+  /** Jobs that want spares and are not over. Index. */
+  readonly sparing: Set<JobUid>;
   /** Milli-GPU held, by queue (with all below it) and by user in a queue; see queues/usageKey.ts for the keys. */
   readonly usage: Map<string, number>;
   /** What was used before, by the same keys, where the queue has a half-life; see queues/pastUsage.ts. No index. */
@@ -97,6 +101,8 @@ export interface NodeState {
   changedAt: Revision;
   availability: Availability;
   cordon: { by: UserName; reason: string; atMs: number; drain: boolean } | null;
+  /** Whose spare it is (schedule/spares/); null: it is none. */
+  spare: SpareFor | null;
   generation: Generation;
   /** Health of each GPU, by index. */
   health: { healthy: boolean; code: string; message: string }[];
@@ -263,6 +269,8 @@ export interface JobLedger {
 export interface ClusterLedger {
   readonly amounts: Amounts;
   capacity: bigint;
+  /** Of `amounts.reserved`, what lay free on spare nodes and so is nobody's. */
+  spare: bigint;
   /** By user, queue and project, over all jobs that ever were. */
   readonly totals: Totals;
   /** Time of the last event, and never less than that of one before it: a clock set back costs no time and gives none. */
@@ -279,11 +287,12 @@ function noClusterLedger(): ClusterLedger {
   return {
     amounts: noAmounts(),
     capacity: 0n,
+    spare: 0n,
     totals: noTotals(),
     nowMs: 0,
     settledAtMs: 0,
     capacityMilli: 0,
-    freeMilli: { unhealthy: 0, cordoned: 0, idle: 0 },
+    freeMilli: { reserved: 0, unhealthy: 0, cordoned: 0, idle: 0 },
   };
 }
 
@@ -311,6 +320,8 @@ export function emptyState(): State {
     jobsByName: new Map(),
     pending: [],
     moving: new Set(),
+    spares: new Set(),
+    sparing: new Set(),
     usage: new Map(),
     past: new Map(),
     ports: new Map(),

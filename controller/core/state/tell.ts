@@ -1,6 +1,6 @@
 import type { JobUid, NodeName } from '#vocabulary/ids.ts';
 import type { Placement } from '#vocabulary/job.ts';
-import type { AttemptEvent, JobEvent, NodeEvent, StampedEvent } from '../events.ts';
+import type { AttemptEvent, JobEvent, NodeEvent, SpareFor, StampedEvent } from '../events.ts';
 import { describeSwap, placesToKeep } from '../schedule/swap.ts';
 import type { RecentEvent } from './state.ts';
 import type { StateView } from './view.ts';
@@ -63,8 +63,10 @@ export function tell(state: StateView, event: StampedEvent): Told | null {
     case 'NodeReady':
     case 'NodeCordoned':
     case 'NodeUncordoned':
+    case 'NodeSpared':
+    case 'SpareReleased':
     case 'GpuHealthChanged':
-      return tellNode(event);
+      return tellNode(state, event);
   }
 }
 
@@ -150,7 +152,7 @@ function tellAttempt(state: StateView, event: AttemptEvent): Told | null {
   }
 }
 
-function tellNode(event: NodeEvent): Told | null {
+function tellNode(state: StateView, event: NodeEvent): Told | null {
   const say = (reason: string, message: string, warning = false): Told => ({
     objectKind: 'Node',
     objectName: event.node,
@@ -174,10 +176,26 @@ function tellNode(event: NodeEvent): Told | null {
       return say(event.drain ? 'Draining' : 'Cordoned', `by ${event.by}${event.reason === '' ? '' : `: ${event.reason}`}`);
     case 'NodeUncordoned':
       return say('Uncordoned', `by ${event.by}`);
+    case 'NodeSpared':
+      return say('Spare', `kept for ${describeSpareFor(state, event.for)}`);
+    case 'SpareReleased':
+      return say('SpareReleased', event.message);
     case 'GpuHealthChanged':
       return event.healthy
         ? say('GpuHealthy', `GPU ${event.gpu} is healthy again`)
         : say('GpuUnhealthy', `GPU ${event.gpu}: ${event.code} ${event.message}`, true);
+  }
+}
+
+/** `job a`, `the pool of z1/b1`. */
+export function describeSpareFor(state: StateView, spare: SpareFor): string {
+  switch (spare.kind) {
+    case 'job':
+      return `job ${state.jobs.get(spare.uid)?.name ?? spare.uid}`;
+    case 'pool':
+      return `the pool of ${spare.domain}`;
+    case 'label':
+      return 'all, by its label';
   }
 }
 

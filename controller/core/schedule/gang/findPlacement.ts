@@ -1,6 +1,5 @@
 import type { Capacity, Hold } from '../capacity/capacity.ts';
 import type { Asked, Room } from '../capacity/room.ts';
-import { domainsInside } from '../capacity/topology.ts';
 import type { WorkerShape } from '../capacity/shape.ts';
 import type { JobUid } from '#vocabulary/ids.ts';
 import { chooseGpus } from './chooseGpus.ts';
@@ -31,23 +30,15 @@ export function findPlacement(room: Room, request: GangRequest): GangSpots | nul
   const domain = tightestDomain(room.capacity, units, only.workers, {
     requiredDepth: asked.requiredDepth,
     aboveNodes: node === -1,
-    inside: null,
   });
   return domain === null ? null : [fillGroup(room.capacity, asked, { group: only, units, domain })];
-}
-
-/** The same for one group, inside one domain. */
-export function findInside(room: Room, request: GangRequest, group: WorkerGroup, inside: DomainAt): readonly Spot[] | null {
-  const units = unitsOf(room, request, group);
-  const domain = tightestDomain(room.capacity, units, group.workers, { requiredDepth: inside.depth, aboveNodes: false, inside });
-  return domain === null ? null : fillGroup(room.capacity, request, { group, units, domain });
 }
 
 /** Whether the gang fits at all; as exact as `findPlacement`, and cheaper for gangs of one group. */
 export function fits(room: Room, request: GangRequest): boolean {
   const [only] = request.groups;
   if (request.groups.length !== 1 || only === undefined || request.exclusiveDepth !== null) return findPlacement(room, request) !== null;
-  const where = { requiredDepth: request.requiredDepth, aboveNodes: true, inside: null };
+  const where = { requiredDepth: request.requiredDepth, aboveNodes: true };
   return tightestDomain(room.capacity, unitsOf(room, request, only), only.workers, where) !== null;
 }
 
@@ -85,15 +76,14 @@ interface Where {
   readonly requiredDepth: number;
   /** It is known that no single node holds the gang. */
   readonly aboveNodes: boolean;
-  readonly inside: DomainAt | null;
 }
 
 function tightestDomain(capacity: Capacity, units: Units, workers: number, where: Where): DomainAt | null {
-  const { requiredDepth, aboveNodes, inside } = where;
+  const { requiredDepth, aboveNodes } = where;
   const nodes = capacity.topology.depth;
   for (let depth = aboveNodes && requiredDepth < nodes ? nodes - 1 : nodes; depth >= requiredDepth; depth -= 1) {
     const needed = workers / (units.size[depth] ?? 1);
-    const [first, end] = inside === null ? levelRange(capacity, depth) : domainsInside(capacity.topology, inside, depth);
+    const [first, end] = levelRange(capacity, depth);
     let best = -1;
     for (let domain = first; domain < end; domain += 1) {
       const count = units.counts[domain] ?? 0;

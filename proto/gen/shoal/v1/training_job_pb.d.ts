@@ -127,7 +127,8 @@ export declare type TrainingJobSpec = Message<"shoal.v1.TrainingJobSpec"> & {
   placement?: Placement | undefined;
 
   /**
-   * Spare nodes kept for this job.
+   * Spare nodes kept for this job while it runs, as near to its workers as they help, so that a broken worker is replaced at
+   * once. They count against no limit, and preemptible work may use them meanwhile.
    *
    * @generated from field: optional int32 spares = 11;
    */
@@ -651,6 +652,13 @@ export declare type TrainingJobStatus = Message<"shoal.v1.TrainingJobStatus"> & 
    * @generated from field: shoal.v1.Mark next = 14;
    */
   next?: Mark | undefined;
+
+  /**
+   * Nodes that are kept for it as spares, by name.
+   *
+   * @generated from field: repeated string spares = 15;
+   */
+  spares: string[];
 };
 
 /**
