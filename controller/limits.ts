@@ -71,6 +71,7 @@ export const defaultPolicy: Policy = {
     emptyChance: 0.01,
     graceMs: 30_000,
   },
+  defrag: { everyMs: 0, fromMs: 0, untilMs: 24 * 3_600_000, movesMax: 32, costMs: 600_000, gainGpusMin: 1 },
   placementsPerStepMax: 5_000,
   jobsMax: 200_000,
   finishedJobsMax: 50_000,

@@ -57,6 +57,8 @@ export interface Policy {
   readonly targetsMax: number;
   /** Pools of spare nodes, and how spare nodes are lent (schedule/spares/). */
   readonly spares: SparePolicy;
+  /** Moves that tidy up without anybody waiting for them (schedule/defrag/). */
+  readonly defrag: DefragPolicy;
   /** Gangs placed in one step; the rest waits for the next one, so that a commit stays bounded. */
   readonly placementsPerStepMax: number;
   readonly jobsMax: number;
@@ -80,4 +82,18 @@ export interface SparePolicy {
   readonly emptyChance: number;
   /** Work that a spare node was lent to leaves within this time, or within its own grace if that is shorter. */
   readonly graceMs: number;
+}
+
+export interface DefragPolicy {
+  /** It is due at each multiple of this since 1970 that lies in the window; 0: only when somebody asks. */
+  readonly everyMs: number;
+  /** The window of each day, UTC, in milliseconds since midnight; its end is exclusive. */
+  readonly fromMs: number;
+  readonly untilMs: number;
+  /** Jobs moved at a time. */
+  readonly movesMax: number;
+  /** The moves that empty a node may cost each GPU of it so much: work since the last checkpoints, and restarts. */
+  readonly costMs: number;
+  /** A plan that gains fewer GPUs of whole nodes is not worth the trouble. */
+  readonly gainGpusMin: number;
 }

@@ -16,7 +16,9 @@ export type StampedEvent = Event & { readonly atMs: number };
 
 export type ClusterEvent =
   | { readonly kind: 'ClusterCreated'; readonly clusterId: string }
-  | { readonly kind: 'LeaderElected'; readonly epoch: Epoch; readonly version: string };
+  | { readonly kind: 'LeaderElected'; readonly epoch: Epoch; readonly version: string }
+  /** These running jobs were asked to move so that free room lies together; a place is kept for each. `by` null: it was due. */
+  | { readonly kind: 'MovesAsked'; readonly by: UserName | null; readonly moves: readonly (MovedTo & { readonly model: string | null })[] };
 
 export type AccessEvent =
   | { readonly kind: 'TokenIssued'; readonly token: TokenFacts }

@@ -77,6 +77,8 @@ function changesOf(state: StateView, event: StampedEvent): readonly Omit<Change,
     case 'TokenUsed':
     case 'TokenRemoved':
       return [];
+    case 'MovesAsked':
+      return event.moves.flatMap(({ uid }) => jobOf(state, uid));
     case 'QueueApplied':
     case 'QueueRemoved':
       return [{ kind: 'Queue', name: event.name }];

@@ -12,6 +12,7 @@ const logVersion = 1;
 const kinds: Readonly<Record<StampedEvent['kind'], true>> = {
   ClusterCreated: true,
   LeaderElected: true,
+  MovesAsked: true,
   TokenIssued: true,
   TokenUsed: true,
   TokenRemoved: true,

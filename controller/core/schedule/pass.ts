@@ -7,6 +7,7 @@ import { judgeReadiness, wakeAtMs } from '../jobs/readiness.ts';
 import { dropNomination } from '../jobs/stop.ts';
 import { Consolidation } from './consolidate/consolidation.ts';
 import { KeptPlaces } from './consolidate/keptPlaces.ts';
+import type { Quiet } from './defrag/planDefrag.ts';
 import { emitPlaced } from './emitPlaced.ts';
 import type { ClusterRoom } from './clusterRoom.ts';
 import { openRoom } from './clusterRoom.ts';
@@ -54,7 +55,7 @@ export function runPass(turn: Turn): PassResult {
   backfill.promises.end();
   kept.end();
   spares.end();
-  for (const atMs of [preemption.wakeAtMs, consolidation.wakeAtMs, backfill.wakeAtMs]) noteWake(pass, atMs);
+  for (const atMs of [preemption.wakeAtMs, consolidation.wakeAtMs, backfill.wakeAtMs, turn.state.defragDueMs]) noteWake(pass, atMs);
   pass.cluster.settle();
   pass.lines.settle();
   const more = pass.isCut || preemption.more || consolidation.more || backfill.more || spares.more;
@@ -77,6 +78,24 @@ export function planPass(dry: Turn, candidate: JobView): PlacementDecision {
   pass.backfill.promises.end();
   capacity.rollback(mark);
   return decision ?? { ok: false, wait: { kind: 'PassLimit' } };
+}
+
+/** Looks at the cluster as it will be when this pass is over, with all that is promised to anybody taken; nothing changes. */
+export function lookBesidePromises<T>(dry: Turn, look: (quiet: Quiet) => T): T {
+  const pass = beginPass(dry);
+  const { cluster, preemption, backfill } = pass;
+  const { capacity } = cluster.room;
+  const mark = capacity.mark();
+  pass.kept.keepAll();
+  for (const nominee of preemption.nominees()) lookAtNominee(pass, nominee);
+  lookAtOthers(pass);
+  backfill.showForLater();
+  const isPromised: Quiet['isPromised'] = (holds) => backfill.promises.touches(holds);
+  const running = preemption.running().filter(({ victim }) => !preemption.isClaimed(victim.uid));
+  const seen = look({ state: dry.state, cluster, running, isPromised, nowMs: dry.context.nowMs });
+  backfill.promises.end();
+  capacity.rollback(mark);
+  return seen;
 }
 
 interface Pass {

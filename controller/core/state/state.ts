@@ -59,6 +59,8 @@ export interface State {
   wakeAtMs: number | null;
   /** Moves that make a hole are not looked for before this time, so that they are not at every step. Derived; 0 after recovery. */
   movesFromMs: number;
+  /** When the room is tidied up next (schedule/defrag/); null: it is not known yet, or never. Derived. */
+  defragDueMs: number | null;
   /** What jobs ask of late (schedule/popularShapes.ts): it decides between places that hold a worker. No index. */
   popular: PopularRecord;
   /** Whose saving makes a pass due: somebody may have its place then (queues/standing.ts). Derived. */
@@ -179,8 +181,8 @@ export type Move =
   /** It leaves, or has left, and starts again at a place that is kept for it. */
   | {
       readonly kind: 'asked';
-      /** Who gets its place. */
-      readonly gang: JobUid;
+      /** Who gets its place; null: nobody in particular (schedule/defrag/). */
+      readonly gang: JobUid | null;
       readonly placement: Placement;
       readonly model: string | null;
       readonly costMs: number;
@@ -348,6 +350,7 @@ export function emptyState(): State {
     scheduleDirty: true,
     wakeAtMs: null,
     movesFromMs: 0,
+    defragDueMs: null,
     popular: noPopularShapes(),
     awaitsSave: awaitsNobody,
     saved: new Set(),

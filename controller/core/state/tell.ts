@@ -14,6 +14,11 @@ export function tell(state: StateView, event: StampedEvent): Told | null {
       return cluster('ClusterCreated', `cluster ${event.clusterId}`);
     case 'LeaderElected':
       return cluster('LeaderElected', `epoch ${event.epoch}, version ${event.version}`);
+    case 'MovesAsked':
+      return cluster(
+        'MovesAsked',
+        `${event.by === null ? 'due' : `by ${event.by}`}: ${event.moves.length} jobs are asked to move, so that free room lies together`,
+      );
     case 'QueueApplied':
       return { objectKind: 'Queue', objectName: event.name, type: 'Normal', reason: 'Applied', message: 'queue applied' };
     case 'QueueRemoved':
@@ -231,9 +236,10 @@ function describeNomination(state: StateView, { victims, moves = [] }: Extract<J
 function describeMove(state: StateView, { uid, attempt, reason }: Extract<AttemptEvent, { kind: 'SuspendStaged' }>): string | null {
   const move = state.jobs.get(uid)?.move;
   if (reason !== 'Moved' || move?.kind !== 'asked') return null;
+  const kept = describePlacement(move.placement);
+  if (move.gang === null) return `attempt ${attempt} is asked to move so that free room lies together; ${kept} is kept for it`;
   const gang = state.jobs.get(move.gang);
   const hole = gang?.nomination === undefined || gang.nomination === null ? '' : ` on ${describePlacement(gang.nomination.placement)}`;
-  const kept = describePlacement(move.placement);
   return `attempt ${attempt} is asked to move so that job ${gang?.name ?? move.gang} can start${hole}; ${kept} is kept for it`;
 }
 

@@ -998,6 +998,149 @@ export declare type PlanResult = Message<"shoal.v1.PlanResult"> & {
 export declare const PlanResultSchema: GenMessage<PlanResult>;
 
 /**
+ * @generated from message shoal.v1.DefragRequest
+ */
+export declare type DefragRequest = Message<"shoal.v1.DefragRequest"> & {
+  /**
+   * Say what would be done, and do nothing.
+   *
+   * @generated from field: bool dry_run = 1;
+   */
+  dryRun: boolean;
+
+  /**
+   * Jobs moved at most. Absent: as the policy has it.
+   *
+   * @generated from field: optional uint32 moves_max = 2;
+   */
+  movesMax?: number | undefined;
+};
+
+/**
+ * Describes the message shoal.v1.DefragRequest.
+ * Use `create(DefragRequestSchema)` to create a new message.
+ */
+export declare const DefragRequestSchema: GenMessage<DefragRequest>;
+
+/**
+ * @generated from message shoal.v1.DefragResponse
+ */
+export declare type DefragResponse = Message<"shoal.v1.DefragResponse"> & {
+  /**
+   * Empty: there is nothing that pays.
+   *
+   * @generated from field: repeated shoal.v1.DefragMove moves = 1;
+   */
+  moves: DefragMove[];
+
+  /**
+   * @generated from field: shoal.v1.Holes before = 2;
+   */
+  before?: Holes | undefined;
+
+  /**
+   * When all have moved.
+   *
+   * @generated from field: shoal.v1.Holes after = 3;
+   */
+  after?: Holes | undefined;
+
+  /**
+   * @generated from field: uint64 revision = 4;
+   */
+  revision: bigint;
+};
+
+/**
+ * Describes the message shoal.v1.DefragResponse.
+ * Use `create(DefragResponseSchema)` to create a new message.
+ */
+export declare const DefragResponseSchema: GenMessage<DefragResponse>;
+
+/**
+ * A job that goes from one node to another.
+ *
+ * @generated from message shoal.v1.DefragMove
+ */
+export declare type DefragMove = Message<"shoal.v1.DefragMove"> & {
+  /**
+   * @generated from field: string job = 1;
+   */
+  job: string;
+
+  /**
+   * @generated from field: repeated shoal.v1.WorkerPlacement from = 2;
+   */
+  from: WorkerPlacement[];
+
+  /**
+   * @generated from field: repeated shoal.v1.WorkerPlacement to = 3;
+   */
+  to: WorkerPlacement[];
+
+  /**
+   * The work since its last checkpoint and the restart, of all its GPUs together: milli-GPU-milliseconds, decimal.
+   *
+   * @generated from field: string cost = 4;
+   */
+  cost: string;
+};
+
+/**
+ * Describes the message shoal.v1.DefragMove.
+ * Use `create(DefragMoveSchema)` to create a new message.
+ */
+export declare const DefragMoveSchema: GenMessage<DefragMove>;
+
+/**
+ * What free room there is in one piece.
+ *
+ * @generated from message shoal.v1.Holes
+ */
+export declare type Holes = Message<"shoal.v1.Holes"> & {
+  /**
+   * Free thousandths of GPUs on nodes that are in use.
+   *
+   * @generated from field: uint64 scattered_gpu_milli = 1;
+   */
+  scatteredGpuMilli: bigint;
+
+  /**
+   * Domains of which every node is free, outermost level first.
+   *
+   * @generated from field: repeated shoal.v1.FreeDomains free = 2;
+   */
+  free: FreeDomains[];
+};
+
+/**
+ * Describes the message shoal.v1.Holes.
+ * Use `create(HolesSchema)` to create a new message.
+ */
+export declare const HolesSchema: GenMessage<Holes>;
+
+/**
+ * @generated from message shoal.v1.FreeDomains
+ */
+export declare type FreeDomains = Message<"shoal.v1.FreeDomains"> & {
+  /**
+   * @generated from field: string level = 1;
+   */
+  level: string;
+
+  /**
+   * @generated from field: uint32 domains = 2;
+   */
+  domains: number;
+};
+
+/**
+ * Describes the message shoal.v1.FreeDomains.
+ * Use `create(FreeDomainsSchema)` to create a new message.
+ */
+export declare const FreeDomainsSchema: GenMessage<FreeDomains>;
+
+/**
  * @generated from message shoal.v1.LedgerRequest
  */
 export declare type LedgerRequest = Message<"shoal.v1.LedgerRequest"> & {
@@ -1409,6 +1552,16 @@ export declare const ControlService: GenService<{
     methodKind: "unary";
     input: typeof PlanRequestSchema;
     output: typeof PlanResponseSchema;
+  },
+  /**
+   * Moves preemptible jobs so that free GPUs lie together, or says who would move.
+   *
+   * @generated from rpc shoal.v1.ControlService.Defrag
+   */
+  defrag: {
+    methodKind: "unary";
+    input: typeof DefragRequestSchema;
+    output: typeof DefragResponseSchema;
   },
   /**
    * What GPU time was spent on, up to now.
