@@ -8,7 +8,6 @@ import { ControlService, ResourceSchema, type Resource } from '#gen/shoal/v1/con
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import type {
   ApplyResultSchema,
-  DefragResponseSchema,
   InfoResponseSchema,
   LedgerResponseSchema,
   LogsResponseSchema,
@@ -17,6 +16,7 @@ import type {
   TableSchema,
   WatchResponseSchema,
 } from '#gen/shoal/v1/control_pb.js';
+import type { DefragResponseSchema } from '#gen/shoal/v1/defrag_pb.js';
 import type { Handlers } from '#rpc/call.ts';
 import { serverCredentials } from '#rpc/credentials.ts';
 import { RpcError } from '#rpc/rpcError.ts';

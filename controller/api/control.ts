@@ -1,7 +1,7 @@
 import type { Policy } from '#core/context.ts';
 import type { Reply, Request } from '#core/inputs.ts';
 import { planDefragNow } from '#core/schedule/defrag/defrag.ts';
-import type { DefragPlan } from '#core/schedule/defrag/planDefrag.ts';
+import type { DefragPlan } from '#core/schedule/defrag/defragPlan.ts';
 import type { ControlService } from '#gen/shoal/v1/control_pb.js';
 import type { Handlers } from '#rpc/call.ts';
 import { RpcError } from '#rpc/rpcError.ts';

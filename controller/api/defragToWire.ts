@@ -1,7 +1,6 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
-import type { Holes } from '#core/schedule/defrag/holes.ts';
-import type { DefragPlan } from '#core/schedule/defrag/planDefrag.ts';
-import type { DefragResponseSchema, HolesSchema } from '#gen/shoal/v1/control_pb.js';
+import type { DefragPlan, Holes } from '#core/schedule/defrag/defragPlan.ts';
+import type { DefragResponseSchema, HolesSchema } from '#gen/shoal/v1/defrag_pb.js';
 import { placeToWire } from './jobToWire.ts';
 
 export function defragToWire({ moves, before, after }: DefragPlan, revision: number): MessageInitShape<typeof DefragResponseSchema> {

@@ -3,7 +3,7 @@ import type { JobSpec } from '#vocabulary/job.ts';
 import type { QueueSpec } from '#vocabulary/queue.ts';
 import type { Hello, Report } from '#vocabulary/session.ts';
 import type { Labels, TokenFacts } from './events.ts';
-import type { DefragPlan } from './schedule/defrag/planDefrag.ts';
+import type { DefragPlan } from './schedule/defrag/defragPlan.ts';
 
 /** What reaches the core: requests, already authorized and decoded, observations, and time passing. */
 export type Input = Request | Observation;

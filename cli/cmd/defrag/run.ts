@@ -1,4 +1,4 @@
-import type { DefragMove, DefragResponse, Holes } from '#gen/shoal/v1/control_pb.js';
+import type { DefragMove, DefragResponse, Holes } from '#gen/shoal/v1/defrag_pb.js';
 import type { WorkerPlacement } from '#gen/shoal/v1/training_job_pb.js';
 import { compileTarget, type TargetOptions } from '../../config/target.ts';
 import { oneLine } from '../../escapes.ts';

@@ -4,7 +4,7 @@ import { askToLeave } from '../../jobs/stop.ts';
 import type { StateView } from '../../state/view.ts';
 import type { Turn } from '../../turn.ts';
 import { lookBesidePromises } from '../pass.ts';
-import type { DefragPlan } from './planDefrag.ts';
+import type { DefragPlan } from './defragPlan.ts';
 import { planDefrag } from './planDefrag.ts';
 
 /** What would be moved now, by the functions that move for real; nothing changes. `movesMax` null: as the policy has it. */

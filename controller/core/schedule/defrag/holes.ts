@@ -1,14 +1,7 @@
 import { gpuMilliPerGpu } from '#vocabulary/units.ts';
 import type { Levels } from '#vocabulary/topology.ts';
 import type { Capacity } from '../capacity/capacity.ts';
-
-/** What a cluster's free room looks like to who wants much of it in one place. */
-export interface Holes {
-  /** Free thousandths of GPUs on nodes that somebody holds a part of: the measure of fragmentation. */
-  readonly scatteredMilli: number;
-  /** By level, outermost first: domains of which every node lies free. */
-  readonly free: readonly { readonly level: string; readonly domains: number }[];
-}
+import type { Holes } from './defragPlan.ts';
 
 /** Of nodes that take work. One that takes none, or has no GPUs, lies neither free nor scattered. */
 export function measureHoles(capacity: Capacity, levels: Levels): Holes {

@@ -1,6 +1,5 @@
 import { assert } from '#vocabulary/assert.ts';
-import type { JobName, JobUid, NodeName } from '#vocabulary/ids.ts';
-import type { Placement } from '#vocabulary/job.ts';
+import type { NodeName } from '#vocabulary/ids.ts';
 import { gpuMilliPerGpu } from '#vocabulary/units.ts';
 import type { DefragPolicy } from '../../context.ts';
 import { QueueTree } from '../../queues/queueTree.ts';
@@ -15,29 +14,8 @@ import { relocate } from '../consolidate/relocate.ts';
 import { anywhere } from '../gang/gangRequest.ts';
 import type { Running } from '../victims/running.ts';
 import { isLeaving } from '../victims/running.ts';
-import type { Holes } from './holes.ts';
+import type { DefragMove, DefragPlan } from './defragPlan.ts';
 import { freeMilliOn, isWhole, measureHoles } from './holes.ts';
-
-export interface DefragMove {
-  readonly uid: JobUid;
-  readonly name: JobName;
-  readonly from: Placement;
-  readonly placement: Placement;
-  readonly model: string | null;
-  /** What the move costs each of its GPUs: the work since its last checkpoint, and the restart. */
-  readonly costMs: number;
-  /** Of all its GPUs together, milli-GPU-milliseconds. */
-  readonly cost: number;
-}
-
-export interface DefragPlan {
-  readonly moves: readonly DefragMove[];
-  readonly before: Holes;
-  /** When all have moved. */
-  readonly after: Holes;
-  /** Of all moves together, milli-GPU-milliseconds. */
-  readonly cost: number;
-}
 
 /** The cluster as nobody else wants to change it now: what is promised to anybody is taken. */
 export interface Quiet {
