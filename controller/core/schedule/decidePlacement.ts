@@ -1,9 +1,11 @@
 import { deviceModel, gpuOfSlot, isSlotModel } from '#vocabulary/gpuProfile.ts';
+import type { NodeName } from '#vocabulary/ids.ts';
 import type { JobSpec, Placement } from '#vocabulary/job.ts';
 import type { WaitReason } from '#vocabulary/reasons.ts';
 import { findBrokenLimit } from '../queues/usage.ts';
 import type { JobView, StateView } from '../state/view.ts';
 import { modelsPresent, profilesPresent } from '../jobs/emptyRoom.ts';
+import { nodesToAvoid, withoutNodes } from './avoidance.ts';
 import { placeAt } from './capacity/devices.ts';
 import type { Room } from './capacity/room.ts';
 import type { ClusterRoom } from './clusterRoom.ts';
@@ -15,7 +17,7 @@ import type { Wish } from './requestOf.ts';
 import { requestOf, wishesKey } from './requestOf.ts';
 import { placesToKeep } from './swap.ts';
 import { borrow, lendable, mayBorrow, sparesFor } from './spares/borrow.ts';
-import type { Recall, RecallPlan } from './spares/swapWithSpares.ts';
+import type { Recall, RecallPlan, SwapAnswer } from './spares/swapWithSpares.ts';
 import { swapWithSpares } from './spares/swapWithSpares.ts';
 
 export type PlacementDecision =
@@ -35,6 +37,8 @@ export type Candidate = Pick<JobView, 'user' | 'spec' | 'attempts'> & Partial<Pi
 /** How the cluster looks to a job: what others were promised is out of its reach (reserve/backfill.ts). */
 export interface Look {
   readonly nowMs: number;
+  /** Of the policy. */
+  readonly avoidFailedMs: number;
   /** As the state's, with the quota that others were promised. */
   readonly usage: Pick<StateView['usage'], 'get'>;
   /** Makes the room show it. */
@@ -54,6 +58,7 @@ export function decidePlacement(state: StateView, cluster: ClusterRoom, job: Can
   const remembered = keep.length === 0 ? look.findFailed(key) : undefined;
   if (remembered !== undefined) return { ok: false, wait: remembered };
   look.show();
+  const avoided = nodesToAvoid(job, nowMs, look.avoidFailedMs);
   const models = thriftiestFirst(cluster, job, modelsFor(cluster.room, job, keep), nowMs);
   let wait = describeMissing(state, spec);
   let limited = false;
@@ -65,11 +70,10 @@ export function decidePlacement(state: StateView, cluster: ClusterRoom, job: Can
       continue;
     }
     const request = requestOf(cluster, job, model, nowMs);
-    const answer = keep.length === 0 ? null : swapWithSpares(state, cluster.room, { uid: job.uid, request, keep });
-    if (answer?.kind === 'recall') return recalled(state, cluster, job, { model, recall: answer.recall });
-    const spots = answer?.kind === 'now' ? answer.spots : findAnew(state, cluster.room, request, keep.length > 0 ? job.uid : undefined);
-    if (spots !== null) return placedAt(cluster, model, spots);
-    wait = describeShortage(spec, cluster, request);
+    const answer = findSpots(state, cluster.room, { uid: job.uid, request, keep }, avoided);
+    if (answer.kind === 'recall') return recalled(state, cluster, job, { model, recall: answer.recall });
+    if (answer.kind === 'now') return placedAt(cluster, model, answer.spots);
+    wait = describeShortage(state, spec, cluster, request);
     short.push({ model, request });
   }
   const lent = isBorrower ? lend(state, cluster, short) : null;
@@ -134,6 +138,19 @@ function thriftiestFirst(cluster: ClusterRoom, job: Wish, models: readonly (stri
   return models.toSorted((left, right) => compareThrift(costs.get(left), costs.get(right)));
 }
 
+/** Nodes to avoid are a wish: it takes them rather than wait. */
+function findSpots(state: StateView, room: Room, job: Parameters<typeof swapWithSpares>[2], avoided: readonly NodeName[]): SwapAnswer {
+  if (avoided.length > 0) {
+    const elsewhere = findSpots(state, room, { ...job, request: withoutNodes(room, job.request, avoided) }, []);
+    if (elsewhere.kind !== 'none') return elsewhere;
+  }
+  const isBroken = job.keep.length > 0;
+  const swap: SwapAnswer = isBroken ? swapWithSpares(state, room, job) : { kind: 'none' };
+  if (swap.kind !== 'none') return swap;
+  const spots = findAnew(state, room, job.request, isBroken ? job.uid : undefined);
+  return spots === null ? swap : { kind: 'now', spots };
+}
+
 /** Why no model of the cluster is one that it accepts. */
 function describeMissing(state: StateView, { gpuModels, gpuProfile }: JobSpec): WaitReason {
   const present = modelsPresent(state);
@@ -163,7 +180,7 @@ function wantedModels(devices: readonly string[], { gpuModels, gpuProfile }: Job
     : devices.flatMap((model) => gpuOfSlot(model, gpuProfile) ?? []);
 }
 
-function describeShortage(spec: JobSpec, { room, levels }: ClusterRoom, request: GangRequest): WaitReason {
+function describeShortage(state: StateView, spec: JobSpec, { room, levels }: ClusterRoom, request: GangRequest): WaitReason {
   const wanted = { workers: spec.workers, gpusPerWorker: spec.gpusPerWorker };
   const [group] = request.groups;
   // Whole segments count, and as many as a spread allows: what the gang could really have.
@@ -180,5 +197,18 @@ function describeShortage(spec: JobSpec, { room, levels }: ClusterRoom, request:
     return { kind: 'LevelTooSmall', wanted, level: levels[depth - 1] ?? '', best };
   }
   const model = group?.shape.model ?? null;
-  return { kind: 'InsufficientGpus', wanted, free: model === null ? 0 : room.freeGpus(model), slots: all, model };
+  const spare = model === null || state.spares.size === 0 ? 0 : spareGpus(state, room, model);
+  const free = model === null ? 0 : room.freeGpus(model);
+  return { kind: 'InsufficientGpus', wanted, free, slots: all, model, ...(spare === 0 ? {} : { spare }) };
+}
+
+/** Wholly free ones of the model. */
+function spareGpus(state: StateView, { capacity }: Room, model: string): number {
+  const number = capacity.modelNumber(model);
+  let gpus = 0;
+  for (const name of state.spares) {
+    const node = capacity.topology.numberOf.get(name);
+    if (node !== undefined) gpus += capacity.wholeFree(node, number);
+  }
+  return gpus;
 }

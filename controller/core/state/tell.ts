@@ -17,7 +17,7 @@ export function tell(state: StateView, event: StampedEvent): Told | null {
     case 'MovesAsked':
       return cluster(
         'MovesAsked',
-        `${event.by === null ? 'due' : `by ${event.by}`}: ${event.moves.length} jobs are asked to move, so that free room lies together`,
+        `${event.by === null ? 'due' : `by ${event.by}`}: ${event.moves.length} ${event.moves.length === 1 ? 'job is' : 'jobs are'} asked to move, so that free room lies together`,
       );
     case 'QueueApplied':
       return { objectKind: 'Queue', objectName: event.name, type: 'Normal', reason: 'Applied', message: 'queue applied' };

@@ -21,7 +21,7 @@ export interface RecallPlan {
   readonly model: string | null;
 }
 
-type SwapAnswer =
+export type SwapAnswer =
   | { readonly kind: 'now'; readonly spots: readonly Spot[] }
   | { readonly kind: 'recall'; readonly recall: Recall }
   | { readonly kind: 'none' };
