@@ -9,6 +9,7 @@ import { assertNever } from '#vocabulary/assert.ts';
 import type { AssignedWorker } from '#vocabulary/assignment.ts';
 import { jobName, nodeName, queueName, userName } from '#vocabulary/ids.ts';
 import { dependencyConditions, type DependencySpec, type JobSpec } from '#vocabulary/job.ts';
+import { describeVerdict } from '#vocabulary/describeVerdict.ts';
 import { describeWait } from '#vocabulary/reasons.ts';
 import type { Words } from './words.ts';
 
@@ -108,6 +109,8 @@ export class Scenario {
         return [...view.jobs.values()].map((job) => this.#job(job));
       case 'placements':
         return this.#cluster.placements();
+      case 'why':
+        return this.#why(name);
       case 'nodes':
         return [...view.nodes.values()].map((node) => {
           const held = node.holds.map((holds) => holds.map(({ job }) => view.jobs.get(job)?.name).join('+') || '-').join(' ');
@@ -133,6 +136,13 @@ export class Scenario {
       default:
         throw new Error(`no command is called "${verb}"`);
     }
+  }
+
+  /** As `shoal why` prints it. */
+  #why(name: string): readonly string[] {
+    const verdict = this.#cluster.verdict(name);
+    if (verdict === null) return [`${name} does not wait`];
+    return describeVerdict(verdict, name).map(({ title, text }) => `${title.padEnd(13)}${text}`);
   }
 
   #job(job: JobView): string {

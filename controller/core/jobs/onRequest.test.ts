@@ -53,7 +53,7 @@ describe('applying a job', () => {
     const cluster = small();
     cluster.step([applyQueue('other'), applyJob('a')]);
     expect(ask(cluster, applyJob('a', changes))[0]).toMatch(
-      new RegExp(`^ALREADY_EXISTS spec\\.${field}: job a exists and its ${field} cannot change`),
+      new RegExp(`^ALREADY_EXISTS spec\\.${field}: job a has been placed and its ${field} cannot change any more`),
     );
   });
 

@@ -1,0 +1,44 @@
+import type { JobUid } from '#vocabulary/ids.ts';
+import { gpuMilliPerGpu } from '#vocabulary/units.ts';
+import type { Position } from '#vocabulary/verdict.ts';
+import { modelsPresent } from '../../jobs/emptyRoom.ts';
+import { judgeReadiness } from '../../jobs/readiness.ts';
+import { Standings } from '../../queues/standing.ts';
+import type { JobView } from '../../state/view.ts';
+import type { Turn } from '../../turn.ts';
+import { milliOf } from '../consolidate/movable.ts';
+import { TurnOrder } from '../turnOrder.ts';
+
+/** Jobs that are named of those ahead. */
+const namedMax = 8;
+
+/** All that wait without a promise of victims, as the last pass looked at them. O(waiting jobs). */
+export function orderOfAll({ state, context }: Turn): readonly JobView[] {
+  const jobs = state.pending.flatMap((uid) => state.jobs.get(uid) ?? []);
+  const nominees = jobs.filter(({ nomination }) => nomination !== null).sort(byNomination);
+  const waiting = jobs.filter(({ nomination }) => nomination === null);
+  const order = new TurnOrder(state, waiting, modelsPresent(state), new Standings({ state, context }));
+  const all = [...nominees];
+  for (let job = order.next(); job !== null; job = order.next()) all.push(job);
+  return all;
+}
+
+function byNomination(left: JobView, right: JobView): number {
+  return (left.nomination?.atMs ?? 0) - (right.nomination?.atMs ?? 0) || (left.uid < right.uid ? -1 : 1);
+}
+
+/** Who cannot start whatever room there is is not ahead of anybody; the job itself counts in any case. */
+export function positionOf({ state, context }: Turn, order: readonly JobView[], uid: JobUid): Position {
+  const counted = order.filter((job) => job.uid === uid || judgeReadiness(state, job, context.nowMs) === null);
+  const at = counted.findIndex((job) => job.uid === uid);
+  const queue = counted[at]?.spec.queue;
+  const inQueue = counted.filter((job) => job.spec.queue === queue);
+  return {
+    inQueue: { at: inQueue.findIndex((job) => job.uid === uid) + 1, of: inQueue.length },
+    inAll: { at: at + 1, of: counted.length },
+    ahead: counted.slice(0, Math.min(at, namedMax)).map((job) => ({ name: job.name, queue: job.spec.queue, gpus: gpusOf(job) })),
+  };
+}
+
+/** All that the gang wants, in GPUs. */
+export const gpusOf = (job: JobView): number => milliOf(job) / gpuMilliPerGpu;
