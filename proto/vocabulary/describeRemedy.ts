@@ -31,12 +31,20 @@ type Words = Pick<RemedyWords, 'text'> & Partial<RemedyWords>;
 function wordsOf(remedy: Remedy, job: string): Words {
   switch (remedy.kind) {
     case 'FewerWorkers':
-      return change(`${counted(remedy.workers, 'worker')}${remedy.data === null ? '' : `, the mesh's data axis ${remedy.data}`}`, {
+      return change(`with ${counted(remedy.workers, 'worker')}${remedy.data === null ? '' : `, the mesh's data axis ${remedy.data}`}`, {
         'spec.workers': remedy.workers,
         ...(remedy.data === null ? {} : { 'spec.mesh.data': remedy.data }),
       });
+    case 'FewerGpus':
+      return change(
+        `with ${counted(remedy.gpusPerWorker, 'GPU')} a worker${remedy.data === null ? '' : `, the mesh's data axis ${remedy.data}`}`,
+        {
+          'spec.gpusPerWorker': remedy.gpusPerWorker,
+          ...(remedy.data === null ? {} : { 'spec.mesh.data': remedy.data }),
+        },
+      );
     case 'SmallerWorkers':
-      return change(`as many GPUs in ${counted(remedy.workers, 'worker')} of ${remedy.gpusPerWorker}`, {
+      return change(`with as many GPUs in ${counted(remedy.workers, 'worker')} of ${remedy.gpusPerWorker}`, {
         'spec.workers': remedy.workers,
         'spec.gpusPerWorker': remedy.gpusPerWorker,
         ...(remedy.segments.length === 0 ? {} : { 'spec.placement.segments': remedy.segments }),
@@ -63,7 +71,7 @@ function wordsOf(remedy: Remedy, job: string): Words {
     case 'OtherModel':
       return change(`on ${remedy.model}`, { 'spec.gpuModel': [remedy.model] });
     case 'Deadline':
-      return change(`if it is over by ${formatTimestamp(remedy.atMs)}, before ${listed(remedy.before)} ${have(remedy.before)} the GPUs`, {
+      return change(`if it is ended by ${formatTimestamp(remedy.atMs)}, before ${listed(remedy.before)} ${have(remedy.before)} the GPUs`, {
         'spec.deadline': formatTimestamp(remedy.atMs),
       });
     case 'StartNow':
@@ -123,7 +131,7 @@ function change(text: string, fields: Readonly<Record<string, unknown>>): Words 
 
 const have = (names: readonly string[]): string => (names.length === 1 ? 'has' : 'have');
 
-const counted = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`;
+export const counted = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`;
 
 /** Names in a sentence; long lists are cut. */
 export function listed(names: readonly string[]): string {

@@ -1,4 +1,4 @@
-import { describeRemedy, listed } from './describeRemedy.ts';
+import { counted, describeRemedy, listed } from './describeRemedy.ts';
 import { describeWait } from './reasons.ts';
 import { formatTimestamp } from './timestamp.ts';
 import type { LevelRoom, ModelRoom, NodeGroup, QueueStanding, Quota, UserStanding, Verdict, WaitsFor } from './verdict.ts';
@@ -13,11 +13,11 @@ export interface VerdictLine {
 export function describeVerdict(verdict: Verdict, job: string): readonly VerdictLine[] {
   return [
     { title: 'Why pending', text: `${verdict.wait.kind}: ${describeWait(verdict.wait)}` },
-    { title: 'That is', text: classWords[verdict.class] },
+    { title: 'Verdict', text: classWords[verdict.class] },
     { title: 'Position', text: positionText(verdict.position) },
     ...verdict.queues.map((queue, at) => ({ title: at === 0 ? 'Queue' : 'Inside', text: queueText(queue) })),
     { title: 'User', text: userText(verdict.user) },
-    ...verdict.rooms.flatMap((room) => roomLines(room, verdict.rooms.length > 1)),
+    ...verdict.rooms.flatMap((room) => roomLines(room, roomPrefix(verdict, room))),
     ...outlookLines(verdict),
     ...verdict.remedies.map((remedy) => ({ title: 'Would start', text: `now ${remedyText(remedy, job)}` })),
     ...displacementLines(verdict),
@@ -25,9 +25,9 @@ export function describeVerdict(verdict: Verdict, job: string): readonly Verdict
 }
 
 const classWords = {
-  ConfigurationFault: 'a configuration fault: it never starts as it is written and as the cluster is',
-  NeedsAction: 'waiting for somebody to do something',
-  HonestWait: 'an honest wait: nobody has to do anything',
+  ConfigurationFault: 'configuration fault: it never starts as it is written and as the cluster is',
+  NeedsAction: 'needs action: somebody has to do something',
+  HonestWait: 'honest wait: nobody has to do anything',
 } as const;
 
 function positionText({ inQueue, inAll, ahead }: Verdict['position']): string {
@@ -38,16 +38,19 @@ function positionText({ inQueue, inAll, ahead }: Verdict['position']): string {
   return `${place}; ahead: ${names.join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
 }
 
-function queueText({ name, isHeld, isServing, weight, share, fulfilled, turn, after, quotas }: QueueStanding): string {
+function queueText({ name, isHeld, isServing, weight, share, compared, fulfilled, turn, after, quotas }: QueueStanding): string {
   const held = quotas.map(({ model, used, guaranteed, limit }) => {
     const bounds = [...(guaranteed === 0 ? [] : [`guaranteed ${guaranteed}`]), limit === null ? 'no limit' : `limit ${limit}`];
     return `${number(used)} ${model} held (${bounds.join(', ')})`;
   });
-  const order = fulfilled < 1 ? `has ${fraction(fulfilled)} of its guarantee` : `share ${fraction(share)} for weight ${weight}`;
-  const place =
-    turn.of < 2 ? '' : `, turn ${turn.at} of ${turn.of}${after === null ? '' : ` after ${after.name} (${fraction(after.share)})`}`;
+  const order = [
+    `share ${fraction(share)} for weight ${weight}`,
+    ...(fulfilled < 1 ? [`has ${fraction(fulfilled)} of its guarantee`] : []),
+  ];
+  const next = after === null ? '' : `, after ${after.name} with ${fraction(after.compared)}`;
+  const place = turn.of < 2 ? [] : [`turn ${turn.at} of ${turn.of}: with half of its next job it has ${fraction(compared)}${next}`];
   const marks = [...(isHeld ? ['held'] : []), ...(isServing ? ['serving'] : [])].map((mark) => `, ${mark}`).join('');
-  return `${name}${marks}: ${[...held, `${order}${place}`].join('; ')}`;
+  return `${name}${marks}: ${[...held, ...order, ...place].join('; ')}`;
 }
 
 function userText({ name, share, running, maxRunning, limits }: UserStanding): string {
@@ -58,22 +61,29 @@ function userText({ name, share, running, maxRunning, limits }: UserStanding): s
   return `${name}: ${[...held, jobs, `share ${fraction(share)}`].join('; ')}`;
 }
 
-function roomLines({ model, freeGpus, levels, nodes }: ModelRoom, isOneOfMany: boolean): readonly VerdictLine[] {
-  const prefix = isOneOfMany ? `${model ?? 'no GPUs'}: ` : '';
+function roomPrefix({ rooms, wait }: Verdict, { model }: ModelRoom): string {
+  if (wait.kind === 'NoSuchGpuModel' || wait.kind === 'NoSuchGpuProfile') return `${model} (not what it wants): `;
+  return rooms.length > 1 ? `${model}: ` : '';
+}
+
+function roomLines({ model, freeGpus, levels, nodes }: ModelRoom, prefix: string): readonly VerdictLine[] {
   const all = nodes.reduce((sum, { count }) => sum + count, 0);
   const scattered = nodes.find(({ why }) => why === 'tooFewFree')?.freeGpus ?? 0;
   const free =
     model === null ? '' : ` (${number(freeGpus)} ${model} free${scattered === 0 ? '' : `, ${number(scattered)} of them scattered`})`;
   return [
-    { title: 'Levels', text: `${prefix}could hold all of it now: ${levels.map(levelText).join(', ')}` },
+    { title: 'Levels', text: `${prefix}${levelsText(levels)}` },
     { title: 'Nodes', text: `${prefix}${all}${free}: ${nodes.map(groupText).join(' | ')}` },
   ];
 }
 
-function levelText({ level, isRequired, domains, host, best }: LevelRoom): string {
-  const mark = isRequired ? ' (wanted)' : '';
-  if (level === 'cluster') return host > 0 ? 'the cluster' : `not the cluster (${best} workers fit)`;
-  return `${host} of ${domains} ${level}${domains === 1 ? '' : 's'}${mark}${host > 0 ? '' : ` (best holds ${best})`}`;
+function levelsText(levels: readonly LevelRoom[]): string {
+  const [cluster, ...inside] = levels;
+  const counts = inside.map(({ level, isRequired, domains, host, best }) => {
+    const mark = isRequired ? ` (wanted; the best has room for ${counted(best, 'worker')})` : '';
+    return `${host} of ${domains} ${level}${domains === 1 ? '' : 's'}${mark}`;
+  });
+  return `all of it fits now into ${counts.join(', ')}; the cluster has room for ${counted(cluster?.best ?? 0, 'worker')}`;
 }
 
 const groupWords = {
@@ -96,36 +106,39 @@ const groupWords = {
 /** Where names help somebody who goes and looks. */
 const named: ReadonlySet<NodeGroup['why']> = new Set(['unhealthy', 'cordoned', 'lost', 'kept']);
 
-function groupText({ why, count, names, details }: NodeGroup): string {
+/** What is free there is told in another place, or nothing. */
+const isPlain: ReadonlySet<NodeGroup['why']> = new Set(['fits', 'tooFewFree', 'full', 'kept']);
+
+function groupText({ why, detail, count, freeGpus, names }: NodeGroup): string {
   const words = `${count} ${groupWords[why]}`;
-  if (why === 'kept') return `${words} ${listed(details)} (${cut(names, count)})`;
-  if (!named.has(why)) return words;
-  return `${words} (${details.length === 0 ? '' : `${details.join(', ')}: `}${cut(names, count)})`;
+  const free = freeGpus === 0 || isPlain.has(why) ? '' : `, ${number(freeGpus)} free ${freeGpus === 1 ? 'GPU' : 'GPUs'}`;
+  if (why === 'kept') return `${words} ${detail} (${cut(names, count)})`;
+  if (!named.has(why)) return free === '' ? words : `${words} (${free.slice(2)})`;
+  return `${words} (${detail === '' ? '' : `${detail}: `}${cut(names, count)}${free})`;
 }
 
 const cut = (names: readonly string[], count: number): string =>
   `${names.join(', ')}${count > names.length ? ` and ${count - names.length} more` : ''}`;
 
-function outlookLines({ outlook, wait }: Verdict): readonly VerdictLine[] {
+function outlookLines({ outlook, wait, class: verdictClass }: Verdict): readonly VerdictLine[] {
   const { startsByMs, nodes, waitsFor, widensAtMs, targetAtMs } = outlook;
   const where = nodes.length === 0 ? '' : ` on ${listed(nodes)}`;
   const lines: string[] = [];
-  if (startsByMs !== null) lines.push(`by ${formatTimestamp(startsByMs)} at the latest${where}${afterText(waitsFor)}`);
+  if (startsByMs !== null) lines.push(`by ${time(startsByMs)} at the latest${where}${afterText(waitsFor)}`);
   else if (wait.kind === 'WaitingForTarget' || wait.kind === 'WaitingForVictims')
     lines.push(`nobody knows when${where}${afterText(waitsFor)}`);
-  else if (wait.kind === 'NotBefore') lines.push(`from ${formatTimestamp(wait.untilMs)} on, if there is room`);
-  else if (wait.kind === 'InsufficientGpus' || wait.kind === 'LevelTooSmall')
+  else if (wait.kind === 'NotBefore') lines.push(`from ${time(wait.untilMs)} on, if there is room`);
+  else if (outlook.isBehindPromised) lines.push('no time is promised to it: those ahead of it have the promises that its queue gets');
+  else if (verdictClass === 'HonestWait' && (wait.kind === 'InsufficientGpus' || wait.kind === 'LevelTooSmall'))
     lines.push('nobody knows when: too few of those in the way said when they end (maxRuntime, deadline)');
-  if (widensAtMs !== null) lines.push(`from ${formatTimestamp(widensAtMs)} on it takes a wider level than the one that it prefers`);
-  if (targetAtMs !== null) lines.push(`from ${formatTimestamp(targetAtMs)} on a place is kept for it as it empties`);
+  if (widensAtMs !== null) lines.push(`from ${time(widensAtMs)} on it takes a wider level than the one that it prefers`);
+  if (targetAtMs !== null) lines.push(`from ${time(targetAtMs)} on a place is kept for it as it empties`);
   return lines.map((text) => ({ title: 'Starts', text }));
 }
 
 function afterText(waitsFor: readonly WaitsFor[]): string {
   if (waitsFor.length === 0) return '';
-  const names = waitsFor.map(
-    ({ job, state, goneByMs }) => `${job} (${state}${goneByMs === null ? '' : `, gone by ${formatTimestamp(goneByMs)}`})`,
-  );
+  const names = waitsFor.map(({ job, state, goneByMs }) => `${job} (${state}${goneByMs === null ? '' : `, gone by ${time(goneByMs)}`})`);
   return `, when ${names.join(', ')} ${waitsFor.length === 1 ? 'has' : 'have'} gone`;
 }
 
@@ -145,14 +158,14 @@ function displacementLines({ displacement, wait }: Verdict): readonly VerdictLin
     ...(notPreemptible === 0 ? [] : [`${notPreemptible} not preemptible`]),
     ...(guaranteed === 0 ? [] : [`${guaranteed} within a guarantee`]),
     ...(promised === 0 ? [] : [`${promised} where jobs ahead are promised to be`]),
-    ...(young === 0 || youngUntilMs === null
-      ? []
-      : [`${young} within their minRuntime (the first until ${formatTimestamp(youngUntilMs)})`]),
+    ...(young === 0 || youngUntilMs === null ? [] : [`${young} within their minRuntime (the first until ${time(youngUntilMs)})`]),
   ].join(', ');
   const others = why === '' ? '' : `; the others: ${why}`;
   if (mayAsk === 0) return [{ title: 'Preemption', text: `nobody may be asked to leave for it: of ${running} that run, ${why}` }];
   return [{ title: 'Preemption', text: `${mayAsk} of ${running} that run may be asked to leave, which is not enough${others}` }];
 }
 
+/** Whole seconds, never too early. */
+const time = (ms: number): string => formatTimestamp(Math.ceil(ms / 1000) * 1000);
 const number = (amount: number): string => String(Math.round(amount * 1000) / 1000);
 const fraction = (share: number): string => share.toFixed(3);

@@ -49,15 +49,17 @@ export interface QueueStanding {
   readonly name: string;
   readonly isHeld: boolean;
   readonly weight: number;
-  /** What the order compares: held (and past) share of the cluster for each unit of weight, half of the next job counted as held. */
+  /** Held (and past) share of the cluster for each unit of weight. */
   readonly share: number;
+  /** What the order compares: the share with half of its next job. */
+  readonly compared: number;
   /** held / guaranteed, below 1; 1: not below its guarantee, or it has none for what is wanted. */
   readonly fulfilled: number;
   readonly isServing: boolean;
   /** Its place among the queues beside it that have waiting jobs. */
   readonly turn: { readonly at: number; readonly of: number };
   /** The one right before it; null: it is the first. */
-  readonly after: { readonly name: string; readonly share: number } | null;
+  readonly after: { readonly name: string; readonly compared: number } | null;
   /** Of the models that the job accepts. */
   readonly quotas: readonly Quota[];
 }
@@ -123,13 +125,13 @@ export type NodeWhy = (typeof nodeWhys)[number];
 /** Nodes that take no worker for the same reason, or that take some. */
 export interface NodeGroup {
   readonly why: NodeWhy;
+  /** Why they are cordoned or lost, the code of the fault, the jobs that they are kept for; empty: `why` says all. */
+  readonly detail: string;
   readonly count: number;
   /** Of the wanted model on them: healthy, held by nobody and kept for nobody. */
   readonly freeGpus: number;
   /** The first ones by name. */
   readonly names: readonly string[];
-  /** Reasons of cordons, codes of faults, jobs that they are kept for: the first few. */
-  readonly details: readonly string[];
 }
 
 /** Who could be asked to leave for it, of those that run on the models that it accepts. */
@@ -153,6 +155,8 @@ export interface Displacement {
 export interface Outlook {
   /** At the latest; null: nobody knows. */
   readonly startsByMs: number | null;
+  /** Whether jobs of its queue ahead of it have all the promises of a time that there are (reservationsPerQueue). */
+  readonly isBehindPromised: boolean;
   /** Where; empty: not known. */
   readonly nodes: readonly string[];
   /** Who must go before, or do something; the first ones by time. */
@@ -175,6 +179,7 @@ export interface WaitsFor {
 export type Remedy =
   /** `data`: size of the mesh's data axis then; null: it has no mesh. */
   | { readonly kind: 'FewerWorkers'; readonly workers: number; readonly data: number | null }
+  | { readonly kind: 'FewerGpus'; readonly gpusPerWorker: number; readonly data: number | null }
   /** As many GPUs in all, in more workers; segments and spread grow with their number. */
   | ({ readonly kind: 'SmallerWorkers' } & Pick<JobSpec, 'workers' | 'gpusPerWorker' | 'segments' | 'spread'>)
   /** `level` null: inside none. `constraints`: all that are left. */

@@ -186,6 +186,7 @@ function inputOf(words: Words, bornAtMs: number): Input | null {
     case 'queue':
       return applyQueue(name, {
         parent: words.has('parent') ? queueName(words.text('parent', '')) : null,
+        hold: words.text('hold', 'no') === 'yes',
         guaranteed: words.has('guaranteed') ? { H100: words.number('guaranteed', 0) } : {},
         limit: words.has('limit') ? { H100: words.number('limit', 0) } : {},
         perUser: {
@@ -228,6 +229,14 @@ function applyOf(words: Words, bornAtMs: number): Input {
       preemptible: words.text('preemptible', 'yes') === 'yes',
       workers: words.number('workers', 1),
       gpusPerWorker: words.number('gpus', 1),
+      gpuModels: words
+        .text('model', '')
+        .split(',')
+        .filter((model) => model !== ''),
+      avoidNodes: words
+        .text('avoid', '')
+        .split(',')
+        .filter((node) => node !== ''),
       after: afterOf(words.text('after', '')),
       startAfterMs: timeOf('notBefore'),
       deadlineMs: timeOf('deadline'),

@@ -48,7 +48,8 @@ function applyOne(turn: Turn, application: Application): Reply {
 /** What was promised to a gang is of no use to another one. */
 function emitChange(turn: Turn, event: JobEvent): void {
   const old = event.kind === 'JobChanged' ? turn.state.jobs.get(event.uid) : undefined;
-  if (event.kind === 'JobChanged' && old !== undefined && changedField(old.spec, event.spec) !== null) dropNomination(turn, old, 'it was changed');
+  if (event.kind === 'JobChanged' && old !== undefined && changedField(old.spec, event.spec) !== null)
+    dropNomination(turn, old, 'it was changed');
   turn.emit(event);
 }
 

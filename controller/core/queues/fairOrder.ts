@@ -42,13 +42,16 @@ interface Rank {
   readonly share: number;
 }
 
-export interface FairStanding extends Pick<Rank, 'share' | 'fulfilled'> {
+export interface FairStanding {
   readonly name: QueueName;
+  /** The share with half of what its next candidate wants. */
+  readonly compared: number;
+  readonly fulfilled: number;
   readonly isServing: boolean;
   /** From 1. */
   readonly turn: { readonly at: number; readonly of: number };
   /** The one right before it; null: it is the first. */
-  readonly after: { readonly name: QueueName; readonly share: number } | null;
+  readonly after: { readonly name: QueueName; readonly compared: number } | null;
 }
 
 interface TreeNode {
@@ -138,9 +141,9 @@ export class FairOrder {
       if (name === null || parent === null || parent.name === name) continue;
       const at = parent.open.indexOf(node);
       const before = parent.open[at - 1];
-      const after = before?.name == null ? null : { name: before.name, share: before.rank.share };
-      const { share, fulfilled, serving: isServing } = rank;
-      standings.push({ name, share, fulfilled, isServing, turn: { at: at + 1, of: parent.open.length }, after });
+      const after = before?.name == null ? null : { name: before.name, compared: before.rank.share };
+      const { share: compared, fulfilled, serving: isServing } = rank;
+      standings.push({ name, compared, fulfilled, isServing, turn: { at: at + 1, of: parent.open.length }, after });
     }
     return standings;
   }

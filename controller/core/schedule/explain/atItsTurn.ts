@@ -134,14 +134,19 @@ class Walk implements Stand {
   }
 }
 
-/** In the order of the pending list, but for one that is put first. */
-function waitingWith(state: StateView, subject: JobView): readonly JobView[] {
+/** All that wait and are promised no victims, in the order of the pending list; one that was just put first comes first, one that is new behind its like. */
+export function waitingWith(state: StateView, subject: JobView): readonly JobView[] {
+  const known = state.jobs.get(subject.uid);
+  const isPutFirst = subject.next !== null && known?.next === null;
   const waiting = state.pending.flatMap((uid) => {
-    if (uid === subject.uid) return subject.next !== null && state.jobs.get(uid)?.next === null ? [] : [subject];
+    if (uid === subject.uid) return isPutFirst ? [] : [subject];
     const job = state.jobs.get(uid);
     return job !== undefined && job.nomination === null ? [job] : [];
   });
-  return waiting.includes(subject) ? waiting : [subject, ...waiting];
+  if (isPutFirst) return [subject, ...waiting];
+  if (known !== undefined) return waiting;
+  const at = waiting.findIndex(({ next, spec }) => next === null && spec.priority < subject.spec.priority);
+  return waiting.toSpliced(at === -1 ? waiting.length : at, 0, subject);
 }
 
 /** A shortage with no numbers: whoever hears of it makes a promise. */

@@ -4,10 +4,10 @@ import type { Remedy } from '#vocabulary/verdict.ts';
 /** The job's spec with a remedy applied; null: the remedy is of another kind, and changes no spec. */
 export function changedSpec(spec: JobSpec, remedy: Remedy): JobSpec | null {
   switch (remedy.kind) {
-    case 'FewerWorkers': {
-      const { workers, data } = remedy;
-      return { ...spec, workers, mesh: spec.mesh.map((each) => (each.axis === 'data' && data !== null ? { ...each, size: data } : each)) };
-    }
+    case 'FewerWorkers':
+      return { ...spec, workers: remedy.workers, mesh: withData(spec.mesh, remedy.data) };
+    case 'FewerGpus':
+      return { ...spec, gpusPerWorker: remedy.gpusPerWorker, mesh: withData(spec.mesh, remedy.data) };
     case 'SmallerWorkers': {
       const { workers, gpusPerWorker, segments, spread } = remedy;
       return { ...spec, workers, gpusPerWorker, segments, spread };
@@ -42,3 +42,6 @@ export function changedSpec(spec: JobSpec, remedy: Remedy): JobSpec | null {
       return null;
   }
 }
+
+const withData = (mesh: JobSpec['mesh'], data: number | null): JobSpec['mesh'] =>
+  data === null ? mesh : mesh.map((each) => (each.axis === 'data' ? { ...each, size: data } : each));

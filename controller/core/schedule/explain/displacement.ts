@@ -28,7 +28,7 @@ export function countDisplaceable(
     running += 1;
     const nominee = { ...claimOf(job, model), standing };
     const untilMs = (currentAttempt(one.victim)?.placedAtMs ?? 0) + one.victim.spec.minRuntimeMs;
-    if (backfill.promises.touches(one.evictable.holds)) counts.promised += 1;
+    if (one.claim.preemptible && backfill.promises.touches(one.evictable.holds)) counts.promised += 1;
     else if (!mayDisplace(nominee, one.claim, book)) counts[whyNot(nominee, one, book)] += 1;
     else if (untilMs <= context.nowMs) counts.mayAsk += 1;
     else {

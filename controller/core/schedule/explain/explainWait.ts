@@ -14,7 +14,7 @@ import { countDisplaceable } from './displacement.ts';
 import type { JudgedNode } from './judgeNodes.ts';
 import { groupNodes, judgeNodes } from './judgeNodes.ts';
 import { countLevelRooms } from './levelRooms.ts';
-import { outlookOf } from './outlook.ts';
+import { isShortOfRoom, outlookOf } from './outlook.ts';
 import { orderOfAll, positionOf } from './position.ts';
 import { proposeRemedies } from './proposals.ts';
 import { proposeUncordoning, testRemedies } from './remedies.ts';
@@ -39,7 +39,7 @@ export function explainWait(state: StateView, lastPass: LastPass, job: JobView, 
   if (wait === undefined || job.phase.kind !== 'pending') return null;
   const turn = { state, context: { nowMs: lastPass.atMs, policy }, emit: () => undefined };
   const around: Around = { turn, cluster: openRoom(state, policy.levels), waits: lastPass.waits };
-  const order = orderOfAll(turn);
+  const order = orderOfAll(turn, job);
   const models = acceptedModels(around, job);
   const seen = atItsTurn(around, job, (stand) => lookAround(around, stand, { job, wait, models }));
   const { remedies, ahead, judged, ...facts } = seen;
@@ -51,7 +51,7 @@ export function explainWait(state: StateView, lastPass: LastPass, job: JobView, 
     class: classOf(around, { job, wait, judged }),
     wait,
     sinceMs: job.phase.sinceMs,
-    position: positionOf(turn, order, job.uid),
+    position: positionOf(around, order, job.uid),
     queues: queueStandings(turn, job, order, named),
     user: userStanding(turn, job, named),
     ...facts,
@@ -110,5 +110,3 @@ function roomOf({ turn, cluster }: Around, job: JobView, model: string | null, j
     nodes: groupNodes(judged),
   };
 }
-
-const isShortOfRoom = ({ kind }: WaitReason): boolean => kind === 'InsufficientGpus' || kind === 'LevelTooSmall';

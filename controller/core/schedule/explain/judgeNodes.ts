@@ -19,7 +19,8 @@ export interface JudgedNode {
   readonly name: NodeName;
   readonly why: NodeWhy;
   readonly freeGpus: number;
-  readonly details: readonly string[];
+  /** As in NodeGroup. */
+  readonly detail: string;
   /** Workers that it would hold if nobody were there and all of it sound; 0 where it is of the wrong kind. */
   readonly whenEmpty: number;
   /** The same with its sick GPUs sick; 0 for one that takes no work. */
@@ -47,7 +48,7 @@ export function judgeNodes(judging: Judging): readonly JudgedNode[] {
   for (let node = 0; node < capacity.nodes; node += 1) {
     const view = state.nodes.get(capacity.nameOf(node));
     if (view === undefined) continue;
-    const kept = (): readonly string[] => nameKeepers(state, view, keepers.get(node) ?? []);
+    const kept = (): string => nameKeepers(state, view, keepers.get(node) ?? []);
     judged.push(judgeNode({ judging, shape, node, view, isAsked: asked === null || asked[node] === 1, kept }));
   }
   return judged;
@@ -60,7 +61,7 @@ interface Asked {
   readonly view: NodeView;
   /** By labels, names, and the wish for empty domains. */
   readonly isAsked: boolean;
-  readonly kept: () => readonly string[];
+  readonly kept: () => string;
 }
 
 function judgeNode(asked: Asked): JudgedNode {
@@ -68,7 +69,7 @@ function judgeNode(asked: Asked): JudgedNode {
   const { capacity } = judging;
   const { gpus } = capacity.factsOf(node);
   const ofModel = gpus.filter(({ model }) => model === shape.model);
-  const [why, details] = judgeKind(asked, ofModel.length) ?? judgeCondition(asked, ofModel);
+  const [why, detail] = judgeKind(asked, ofModel.length) ?? judgeCondition(asked, ofModel);
   const isOfKind = !wrongKinds.has(why);
   const takesWork = isOfKind && why !== 'lost' && why !== 'cordoned';
   return {
@@ -76,7 +77,7 @@ function judgeNode(asked: Asked): JudgedNode {
     model: shape.model,
     name: view.name,
     why,
-    details,
+    detail,
     freeGpus: freeGpusOn(capacity, node, shape),
     whenEmpty: isOfKind ? workersOn(shape, ofModel.length) : 0,
     whenFree: takesWork ? workersOn(shape, ofModel.filter(({ healthy }) => healthy).length) : 0,
@@ -85,34 +86,37 @@ function judgeNode(asked: Asked): JudgedNode {
 
 const wrongKinds: ReadonlySet<NodeWhy> = new Set(['avoided', 'labels', 'otherModel', 'tooSmall']);
 
-type Judgement = readonly [why: NodeWhy, details: readonly string[]];
+type Judgement = readonly [why: NodeWhy, detail: string];
 
 /** What keeps the node out whoever is on it; null: nothing. */
 function judgeKind({ judging, shape, view }: Asked, gpusOfModel: number): Judgement | null {
   const { avoidNodes, nodeSelector } = judging.spec;
-  if (avoidNodes.includes(view.name)) return ['avoided', []];
-  if (Object.entries(nodeSelector).some(([name, value]) => view.labels[name] !== value)) return ['labels', []];
+  if (avoidNodes.includes(view.name)) return ['avoided', ''];
+  if (Object.entries(nodeSelector).some(([name, value]) => view.labels[name] !== value)) return ['labels', ''];
   if (shape.model === null) return null;
-  if (gpusOfModel === 0) return ['otherModel', []];
-  return gpusOfModel < shape.gpus ? ['tooSmall', []] : null;
+  if (gpusOfModel === 0) return ['otherModel', ''];
+  return gpusOfModel < shape.gpus ? ['tooSmall', ''] : null;
 }
 
 function judgeCondition(asked: Asked, ofModel: readonly GpuFacts[]): Judgement {
   const { judging, shape, node, view, isAsked, kept } = asked;
   const { capacity } = judging;
   if (view.availability.kind !== 'ready')
-    return ['lost', [view.availability.kind === 'lost' ? view.availability.message : 'ends what it held when it was lost']];
-  if (view.cordon !== null) return ['cordoned', [view.cordon.reason === '' ? `by ${view.cordon.by}` : view.cordon.reason]];
+    return ['lost', view.availability.kind === 'lost' ? view.availability.message : 'ends what it held when it was lost'];
+  if (view.cordon !== null) return ['cordoned', view.cordon.reason === '' ? `by ${view.cordon.by}` : view.cordon.reason];
   const hasRoom = slotsOn(capacity, node, shape) > 0;
-  if (hasRoom && isAsked) return ['fits', []];
+  if (hasRoom && isAsked) return ['fits', ''];
   if (withoutPromises(capacity, node, () => slotsOn(capacity, node, shape)) > 0 && !hasRoom) return ['kept', kept()];
-  if (hasRoom) return ['notEmpty', []];
-  if (!capacity.isOpen(node)) return ['exclusive', []];
+  if (hasRoom) return ['notEmpty', ''];
+  if (!capacity.isOpen(node)) return ['exclusive', ''];
   const sick = ofModel.filter(({ index, healthy }) => !healthy && capacity.holdsOf(node).every(({ gpus }) => !gpus.includes(index)));
   if (sick.length > 0 && workersOn(shape, capacity.wholeFree(node, capacity.modelNumber(shape.model ?? '')) + sick.length) > 0)
-    return ['unhealthy', [...new Set(sick.map(({ index, slotOf }) => view.health[slotOf?.gpu ?? index]?.code || 'unhealthy'))]];
-  if (slotsOn(capacity, node, { ...shape, cpuMilli: 0, memoryBytes: 0 }) > 0) return ['cpuOrMemory', []];
-  return [freeGpusOn(capacity, node, shape) > 0 ? 'tooFewFree' : 'full', []];
+    return [
+      'unhealthy',
+      [...new Set(sick.map(({ index, slotOf }) => view.health[slotOf?.gpu ?? index]?.code || 'unhealthy'))].sort().join(', '),
+    ];
+  if (slotsOn(capacity, node, { ...shape, cpuMilli: 0, memoryBytes: 0 }) > 0) return ['cpuOrMemory', ''];
+  return [freeGpusOn(capacity, node, shape) > 0 ? 'tooFewFree' : 'full', ''];
 }
 
 /** Workers of the shape on so many whole GPUs. */
@@ -153,22 +157,37 @@ function keepersOf(promised: readonly Promised[]): ReadonlyMap<number, readonly 
 }
 
 /** Whom the pass keeps the node for, and those whom the log does. */
-function nameKeepers(state: StateView, view: NodeView, promised: readonly JobUid[]): readonly string[] {
+function nameKeepers(state: StateView, view: NodeView, promised: readonly JobUid[]): string {
   const uids = new Set([...promised, ...view.promises.map(({ job }) => job)]);
-  return [...uids].flatMap((uid) => state.jobs.get(uid)?.name ?? []).sort();
+  return [...uids]
+    .flatMap((uid) => state.jobs.get(uid)?.name ?? [])
+    .sort()
+    .join(', ');
 }
 
-/** Names and details that one group shows. */
-const shownMax = 5;
+/** Names that one group shows. */
+const namesMax = 5;
+/** Details that nodes of one kind are told apart by; the rest is one group. */
+const detailsMax = 4;
 
 export function groupNodes(judged: readonly JudgedNode[]): readonly NodeGroup[] {
   const groups = Map.groupBy(judged, ({ why }) => why);
   return nodeWhys.flatMap((why) => {
-    const nodes = groups.get(why) ?? [];
-    if (nodes.length === 0) return [];
-    const names = nodes.map(({ name }) => name).sort();
-    const details = [...new Set(nodes.flatMap((node) => node.details))].sort();
-    const freeGpus = nodes.reduce((sum, node) => sum + node.freeGpus, 0);
-    return [{ why, count: nodes.length, freeGpus, names: names.slice(0, shownMax), details: details.slice(0, shownMax) }];
+    const byDetail = [...Map.groupBy(groups.get(why) ?? [], ({ detail }) => detail)];
+    byDetail.sort(([left, some], [right, others]) => others.length - some.length || (left < right ? -1 : 1));
+    const rest = byDetail.slice(detailsMax).flatMap(([, nodes]) => nodes);
+    const told = byDetail.slice(0, detailsMax).map(([detail, nodes]) => groupOf(why, detail, nodes));
+    return rest.length === 0 ? told : [...told, groupOf(why, '', rest)];
   });
+}
+
+function groupOf(why: NodeWhy, detail: string, nodes: readonly JudgedNode[]): NodeGroup {
+  const names = nodes.map(({ name }) => name).sort();
+  return {
+    why,
+    detail,
+    count: nodes.length,
+    freeGpus: nodes.reduce((sum, node) => sum + node.freeGpus, 0),
+    names: names.slice(0, namesMax),
+  };
 }

@@ -22,9 +22,10 @@ export function outlookOf(around: Around, stand: Stand, job: JobView, wait: Wait
   const { capacity } = around.cluster.room;
   const spots = promisedSpots(around, stand, job, wait);
   const nodes = [...new Set(spots.map(({ node }) => capacity.nameOf(node)))].sort();
-  const waitsFor = whoIsInTheWay(around, { job, wait, spots });
+  const waitsFor = whoIsInTheWay(around, { wait, spots });
   return {
-    startsByMs: startsBy(state, job, wait),
+    startsByMs: startsBy(state, wait),
+    isBehindPromised: isBehindPromised(around, stand, job, wait),
     nodes: wait.kind === 'Reserved' ? wait.nodes : nodes,
     // Something happened since the pass: the next one says who is in the way.
     waitsFor: wait.kind === 'Reserved' && wait.nodes.join() !== nodes.join() ? [] : waitsFor.slice(0, namedMax),
@@ -33,11 +34,21 @@ export function outlookOf(around: Around, stand: Stand, job: JobView, wait: Wait
   };
 }
 
-function startsBy(state: StateView, job: JobView, wait: WaitReason): number | null {
+function isBehindPromised({ turn, waits }: Around, { ahead }: Stand, { spec }: JobView, wait: WaitReason): boolean {
+  if (!isShortOfRoom(wait)) return false;
+  const { reservationsPerQueue, reservationsMax } = turn.context.policy;
+  const promised = ahead.filter(({ uid }) => waits.get(uid)?.kind === 'Reserved');
+  const ofQueue = promised.filter((other) => other.spec.queue === spec.queue);
+  return ofQueue.length >= reservationsPerQueue || promised.length >= reservationsMax;
+}
+
+/** Nobody was found for it, and no time. */
+export const isShortOfRoom = ({ kind }: WaitReason): boolean => kind === 'InsufficientGpus' || kind === 'LevelTooSmall';
+
+function startsBy(state: StateView, wait: WaitReason): number | null {
   if (wait.kind === 'Reserved') return wait.atMs;
   if (wait.kind !== 'WaitingForVictims') return null;
-  const ends = (job.nomination?.victims ?? []).flatMap((uid) => (holds(state, uid) ? [state.endings.atMs.get(uid) ?? Infinity] : []));
-  const lastMs = Math.max(...ends);
+  const lastMs = Math.max(...holdersNamed(state, wait.victims).map(({ uid }) => state.endings.atMs.get(uid) ?? Infinity));
   return Number.isFinite(lastMs) ? lastMs : null;
 }
 
@@ -57,20 +68,18 @@ function promisedSpots({ cluster }: Around, { backfill }: Stand, job: JobView, w
 }
 
 interface InTheWay {
-  readonly job: JobView;
   readonly wait: WaitReason;
   readonly spots: readonly Spot[];
 }
 
 /** The last one to go first comes last; those who never said when, after all others. */
-function whoIsInTheWay({ turn, cluster }: Around, { job, wait, spots }: InTheWay): readonly WaitsFor[] {
+function whoIsInTheWay({ turn, cluster }: Around, { wait, spots }: InTheWay): readonly WaitsFor[] {
   const { state } = turn;
   if (wait.kind === 'Dependency' || wait.kind === 'DependencyNever') {
     const other = findJob(state, jobName(wait.job));
     return [{ job: wait.job, state: other === undefined ? 'missing' : stateWord(other), goneByMs: null }];
   }
-  const uids = wait.kind === 'WaitingForVictims' ? (job.nomination?.victims ?? []) : ownersOf(cluster.room.capacity, spots);
-  const others = uids.flatMap((uid) => (holds(state, uid) ? (state.jobs.get(uid) ?? []) : []));
+  const others = wait.kind === 'WaitingForVictims' ? holdersNamed(state, wait.victims) : ownersOf(state, cluster.room.capacity, spots);
   return others
     .map((other) => ({ job: other.name, state: stateWord(other), goneByMs: state.endings.atMs.get(other.uid) ?? null }))
     .sort((left, right) => compareEnds(left, right) || (left.job < right.job ? -1 : 1));
@@ -81,26 +90,27 @@ function compareEnds({ goneByMs: left }: WaitsFor, { goneByMs: right }: WaitsFor
   return left !== null && (right === null || left < right) ? -1 : 1;
 }
 
-const holds = (state: StateView, uid: JobUid): boolean => {
-  const job = state.jobs.get(uid);
-  return job !== undefined && currentAttempt(job) !== undefined;
-};
+/** Those of them that still hold something. */
+const holdersNamed = (state: StateView, names: readonly string[]): readonly JobView[] =>
+  names.flatMap((name) => {
+    const job = findJob(state, jobName(name));
+    return job !== undefined && currentAttempt(job) !== undefined ? [job] : [];
+  });
 
 /** Who holds any of these GPUs. */
-function ownersOf(capacity: Capacity, spots: readonly Spot[]): readonly JobUid[] {
+function ownersOf(state: StateView, capacity: Capacity, spots: readonly Spot[]): readonly JobView[] {
   const owners = new Set<JobUid>();
   for (const { node, gpus } of spots) {
     for (const hold of capacity.holdsOf(node)) {
       if (hold.owner !== null && hold.gpus.some((gpu) => gpus.includes(gpu))) owners.add(hold.owner);
     }
   }
-  return [...owners];
+  return [...owners].flatMap((uid) => state.jobs.get(uid) ?? []);
 }
 
 function targetAt({ turn }: Around, { spec, phase, target }: JobView, wait: WaitReason): number | null {
   const { targetAfterMs, targetGpusMin, targetsMax } = turn.context.policy;
-  const isShort = wait.kind === 'InsufficientGpus' || wait.kind === 'LevelTooSmall';
-  if (!isShort || target !== null || targetsMax === 0 || phase.kind !== 'pending') return null;
+  if (!isShortOfRoom(wait) || target !== null || targetsMax === 0 || phase.kind !== 'pending') return null;
   const isBig = spec.gpuShareMilli === null && spec.gpuProfile === null && spec.workers * spec.gpusPerWorker >= targetGpusMin;
   const atMs = phase.sinceMs + targetAfterMs;
   return isBig && atMs > turn.context.nowMs ? atMs : null;

@@ -1,4 +1,5 @@
 import type { JobUid } from '#vocabulary/ids.ts';
+import type { WaitReason } from '#vocabulary/reasons.ts';
 import { gpuMilliPerGpu } from '#vocabulary/units.ts';
 import type { Position } from '#vocabulary/verdict.ts';
 import { modelsPresent } from '../../jobs/emptyRoom.ts';
@@ -8,15 +9,17 @@ import type { JobView } from '../../state/view.ts';
 import type { Turn } from '../../turn.ts';
 import { milliOf } from '../consolidate/movable.ts';
 import { TurnOrder } from '../turnOrder.ts';
+import type { Around } from './atItsTurn.ts';
+import { waitingWith } from './atItsTurn.ts';
 
 /** Jobs that are named of those ahead. */
 const namedMax = 8;
 
-/** All that wait without a promise of victims, as the last pass looked at them. O(waiting jobs). */
-export function orderOfAll({ state, context }: Turn): readonly JobView[] {
+/** All that wait, and the subject, as the last pass looked at them. O(waiting jobs). */
+export function orderOfAll({ state, context }: Turn, subject: JobView): readonly JobView[] {
   const jobs = state.pending.flatMap((uid) => state.jobs.get(uid) ?? []);
   const nominees = jobs.filter(({ nomination }) => nomination !== null).sort(byNomination);
-  const waiting = jobs.filter(({ nomination }) => nomination === null);
+  const waiting = waitingWith(state, subject).filter(({ nomination }) => nomination === null);
   const order = new TurnOrder(state, waiting, modelsPresent(state), new Standings({ state, context }));
   const all = [...nominees];
   for (let job = order.next(); job !== null; job = order.next()) all.push(job);
@@ -28,8 +31,10 @@ function byNomination(left: JobView, right: JobView): number {
 }
 
 /** Who cannot start whatever room there is is not ahead of anybody; the job itself counts in any case. */
-export function positionOf({ state, context }: Turn, order: readonly JobView[], uid: JobUid): Position {
-  const counted = order.filter((job) => job.uid === uid || judgeReadiness(state, job, context.nowMs) === null);
+export function positionOf({ turn, waits }: Around, order: readonly JobView[], uid: JobUid): Position {
+  const isOut = (job: JobView): boolean =>
+    judgeReadiness(turn.state, job, turn.context.nowMs) !== null || hopeless.has(waits.get(job.uid)?.kind ?? 'PassLimit');
+  const counted = order.filter((job) => job.uid === uid || !isOut(job));
   const at = counted.findIndex((job) => job.uid === uid);
   const queue = counted[at]?.spec.queue;
   const inQueue = counted.filter((job) => job.spec.queue === queue);
@@ -39,6 +44,9 @@ export function positionOf({ state, context }: Turn, order: readonly JobView[], 
     ahead: counted.slice(0, Math.min(at, namedMax)).map((job) => ({ name: job.name, queue: job.spec.queue, gpus: gpusOf(job) })),
   };
 }
+
+/** No room is of use to them. */
+const hopeless: ReadonlySet<WaitReason['kind']> = new Set(['NoSuchGpuModel', 'NoSuchGpuProfile', 'QueueHeld']);
 
 /** All that the gang wants, in GPUs. */
 export const gpusOf = (job: JobView): number => milliOf(job) / gpuMilliPerGpu;

@@ -65,6 +65,7 @@ function shapes(around: Around, stand: Stand, job: JobView): readonly Remedy[] {
     ...firstOf(widerLevels(around, job), fits),
     ...largestOf(fewerWorkers(spec), fits),
     ...firstOf(smallerWorkers(spec), fits),
+    ...largestOf(fewerGpus(spec), fits),
     ...otherModels(around, spec).filter(fits).slice(0, modelsMax),
     ...[...withoutWishes(spec), ...avoidNone].filter(fits),
   ];
@@ -100,18 +101,31 @@ function widerLevels({ cluster, turn }: Around, job: JobView): readonly Remedy[]
   });
 }
 
-/** Whole segments, and such that the mesh's data axis can follow. */
+/** Whole segments, in growing order. */
 function fewerWorkers({ workers, gpusPerWorker, mesh, segments, elastic }: JobSpec): readonly Remedy[] {
-  const data = mesh.find(({ axis }) => axis === 'data');
-  if (mesh.length > 0 && data === undefined) return [];
-  const others = mesh.reduce((product, { axis, size }) => (axis === 'data' ? product : product * size), 1);
   const segment = Math.max(1, ...segments.map((each) => each.workers));
   const sizes: Remedy[] = [];
   for (let size = segment; size < workers; size += segment) {
-    if (size < (elastic?.minWorkers ?? 1) || (size * gpusPerWorker) % others !== 0) continue;
-    sizes.push({ kind: 'FewerWorkers', workers: size, data: data === undefined ? null : (size * gpusPerWorker) / others });
+    const data = size < (elastic?.minWorkers ?? 1) ? undefined : dataFor(mesh, size * gpusPerWorker);
+    if (data !== undefined) sizes.push({ kind: 'FewerWorkers', workers: size, data });
   }
   return sizes;
+}
+
+function fewerGpus({ workers, gpusPerWorker, mesh }: JobSpec): readonly Remedy[] {
+  const sizes: Remedy[] = [];
+  for (let size = 1; size < gpusPerWorker; size += 1) {
+    const data = dataFor(mesh, workers * size);
+    if (data !== undefined) sizes.push({ kind: 'FewerGpus', gpusPerWorker: size, data });
+  }
+  return sizes;
+}
+
+/** The size of the mesh's data axis with so many GPUs; null: there is no mesh. undefined: the other axes do not divide them. */
+function dataFor(mesh: JobSpec['mesh'], gpus: number): number | null | undefined {
+  if (mesh.length === 0) return null;
+  const others = mesh.reduce((product, { axis, size }) => (axis === 'data' ? product : product * size), 1);
+  return mesh.some(({ axis }) => axis === 'data') && gpus % others === 0 ? gpus / others : undefined;
 }
 
 /** As few parts as do. What a worker asks for beside its GPUs cannot be divided by guessing. */

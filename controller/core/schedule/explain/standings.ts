@@ -3,7 +3,7 @@ import type { QueueStanding, UserStanding } from '#vocabulary/verdict.ts';
 import { modelsPresent } from '../../jobs/emptyRoom.ts';
 import { FairOrder } from '../../queues/fairOrder.ts';
 import { QueueTree } from '../../queues/queueTree.ts';
-import { capacityMilliOf } from '../../queues/share.ts';
+import { capacityMilliOf, queueShare } from '../../queues/share.ts';
 import { queueGpuMilli } from '../../queues/usage.ts';
 import { runningJobs, usageKey } from '../../queues/usageKey.ts';
 import { UserShares } from '../../queues/userShare.ts';
@@ -30,6 +30,7 @@ export function queueStandings(
     const spec = state.queues.get(standing.name)?.spec;
     return {
       ...standing,
+      share: queueShare(state, standing.name, capacityMilliOf(state), context.nowMs),
       isHeld: spec?.hold === true,
       weight: spec?.weight ?? 1,
       quotas: models.map((model) => ({

@@ -11,6 +11,7 @@ import type { Event } from "./event_pb.js";
 import type { InferenceService } from "./inference_service_pb.js";
 import type { PriceBook } from "./price_book_pb.js";
 import type { ObjectReference } from "./meta_pb.js";
+import type { Verdict } from "./verdict_pb.js";
 
 /**
  * Describes the file shoal/v1/control.proto.
@@ -217,6 +218,13 @@ export declare type GetRequest = Message<"shoal.v1.GetRequest"> & {
    * @generated from field: shoal.v1.ObjectReference object = 1;
    */
   object?: ObjectReference | undefined;
+
+  /**
+   * Of a job that waits: also its verdict (TrainingJobStatus.verdict).
+   *
+   * @generated from field: bool verdict = 2;
+   */
+  verdict: boolean;
 };
 
 /**
@@ -989,6 +997,13 @@ export declare type PlanResult = Message<"shoal.v1.PlanResult"> & {
    * @generated from field: string wait_message = 4;
    */
   waitMessage: string;
+
+  /**
+   * Why it would wait; absent when it would not.
+   *
+   * @generated from field: shoal.v1.Verdict verdict = 15;
+   */
+  verdict?: Verdict | undefined;
 };
 
 /**
