@@ -100,13 +100,15 @@ function queueWords(remedy: Extract<Remedy, { readonly queue: string }>): Words 
   switch (remedy.kind) {
     case 'QueueLimit':
       return {
-        ...change(`with a limit of ${remedy.limit} ${remedy.model} for queue ${queue}`, { [`spec.limit.${remedy.model}`]: remedy.limit }),
+        ...change(`with a limit of ${remedy.limit} ${remedy.model} for queue ${queue}`, {
+          [member('spec.limit', remedy.model)]: remedy.limit,
+        }),
         queue,
       };
     case 'UserLimit':
       return {
         ...change(`with a limit of ${remedy.limit} ${remedy.model} for each user of queue ${queue}`, {
-          [`spec.perUser.limit.${remedy.model}`]: remedy.limit,
+          [member('spec.perUser.limit', remedy.model)]: remedy.limit,
         }),
         queue,
       };
@@ -128,6 +130,9 @@ function change(text: string, fields: Readonly<Record<string, unknown>>): Words 
     changes: Object.entries(fields).map(([field, value]) => ({ field, value: value === null ? null : JSON.stringify(value) })),
   };
 }
+
+/** As errors of manifests have it. */
+const member = (path: string, key: string): string => (/^[A-Za-z0-9_-]+$/.test(key) ? `${path}.${key}` : `${path}[${JSON.stringify(key)}]`);
 
 const have = (names: readonly string[]): string => (names.length === 1 ? 'has' : 'have');
 

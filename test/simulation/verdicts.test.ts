@@ -145,7 +145,6 @@ describe('a verdict', () => {
         }
       });
     }
-    if (process.env['DEBUG']) console.log([...tried].sort());
     expect(untrue).toEqual([]);
     expect(tried.size).toBeGreaterThan(8);
   });

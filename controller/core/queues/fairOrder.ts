@@ -141,7 +141,7 @@ export class FairOrder {
       if (name === null || parent === null || parent.name === name) continue;
       const at = parent.open.indexOf(node);
       const before = parent.open[at - 1];
-      const after = before?.name == null ? null : { name: before.name, compared: before.rank.share };
+      const after = before === undefined || before.name === null ? null : { name: before.name, compared: before.rank.share };
       const { share: compared, fulfilled, serving: isServing } = rank;
       standings.push({ name, compared, fulfilled, isServing, turn: { at: at + 1, of: parent.open.length }, after });
     }

@@ -5,7 +5,7 @@ import { unitsOf } from '../gang/findPlacement.ts';
 import type { GangRequest } from '../gang/gangRequest.ts';
 
 /** The whole cluster's name where levels are counted. */
-export const wholeCluster = 'cluster';
+const wholeCluster = 'cluster';
 
 /** How many domains of each level would hold the gang now, by the counts that placement itself goes by. The room must show what is in the job's reach. */
 export function countLevelRooms({ room, levels }: ClusterRoom, request: GangRequest): readonly LevelRoom[] {

@@ -49,4 +49,4 @@ export function positionOf({ turn, waits }: Around, order: readonly JobView[], u
 const hopeless: ReadonlySet<WaitReason['kind']> = new Set(['NoSuchGpuModel', 'NoSuchGpuProfile', 'QueueHeld']);
 
 /** All that the gang wants, in GPUs. */
-export const gpusOf = (job: JobView): number => milliOf(job) / gpuMilliPerGpu;
+const gpusOf = (job: JobView): number => milliOf(job) / gpuMilliPerGpu;
