@@ -1,7 +1,7 @@
 /** What the report tells that the state does not keep: every event for people, jobs that were removed, incidents, counts. */
+import type { LastPass } from '#core/schedule/explain/explainWait.ts';
 import type { StampedEvent } from '#core/events.ts';
 import type { JobView, StateView } from '#core/state/view.ts';
-import type { LastPass } from '#core/schedule/explain/explainWait.ts';
 import type { StepResult } from '#core/step.ts';
 import type { JobUid } from '#vocabulary/ids.ts';
 

@@ -1,4 +1,5 @@
 import { desiredFor } from '#core/desired.ts';
+import type { Waits } from '#core/schedule/waiting/waits.ts';
 import type { Policy } from '#core/context.ts';
 import type { StampedEvent } from '#core/events.ts';
 import type { Input, Reply } from '#core/inputs.ts';
@@ -14,9 +15,7 @@ import { defaultPolicy } from '#controller/limits.ts';
 import type { JobSpec } from '#vocabulary/job.ts';
 import { unaskedSpec } from '#vocabulary/job.ts';
 import { defaultQueueSpec, type QueueSpec } from '#vocabulary/queue.ts';
-import type { JobUid } from '#vocabulary/ids.ts';
 import { jobName, jobUid, queueName, userName } from '#vocabulary/ids.ts';
-import type { WaitReason } from '#vocabulary/reasons.ts';
 import { describeWait } from '#vocabulary/reasons.ts';
 import type { Verdict } from '#vocabulary/verdict.ts';
 import type { NodeShape } from './fakeAgent.ts';
@@ -93,7 +92,7 @@ export class FakeCluster {
   /** Nodes that cannot be heard. */
   readonly cut = new Set<FakeAgent>();
   /** Why each waiting job waits, as the last pass said. */
-  waits: ReadonlyMap<JobUid, WaitReason> = new Map();
+  waits: Waits = new Map();
   /** When that pass was run. */
   passAtMs = 0;
   /** The last step said that another one is due at once. */

@@ -1,8 +1,8 @@
-import type { JobUid } from '#vocabulary/ids.ts';
 import type { WaitReason } from '#vocabulary/reasons.ts';
 import { modelsPresent } from '../../jobs/emptyRoom.ts';
 import { judgeReadiness } from '../../jobs/readiness.ts';
-import type { JobView, StateView } from '../../state/view.ts';
+import { levelsOf } from '../../queues/attained.ts';
+import type { JobView } from '../../state/view.ts';
 import type { Turn } from '../../turn.ts';
 import type { ClusterRoom } from '../clusterRoom.ts';
 import { KeptPlaces } from '../consolidate/keptPlaces.ts';
@@ -11,6 +11,9 @@ import { isShortage, Preemption } from '../preempt.ts';
 import { Backfill } from '../reserve/backfill.ts';
 import { TurnOrder } from '../turnOrder.ts';
 import { claimOf } from '../victims/running.ts';
+import type { WaitingLines } from '../waiting/waitingLines.ts';
+import type { Waits } from '../waiting/waits.ts';
+import { linesWith } from './linesWith.ts';
 
 /**
  * The moment of a pass at which a job is looked at, made again: what was promised to those ahead of it is out of its
@@ -24,7 +27,9 @@ export interface Around {
   /** Emits nothing. Its time is that of the last pass. */
   readonly turn: Turn;
   readonly cluster: ClusterRoom;
-  readonly waits: ReadonlyMap<JobUid, WaitReason>;
+  /** Of the state, without changes. */
+  readonly lines: WaitingLines;
+  readonly waits: Waits;
 }
 
 export interface Stand {
@@ -51,7 +56,7 @@ const nothingChanged: Trial = { isSettled: () => true };
 export function atItsTurn<T>(around: Around, subject: JobView, look: (stand: Stand) => T, trial: Trial = nothingChanged): T {
   const { capacity } = around.cluster.room;
   const mark = capacity.mark();
-  const walk = new Walk(around, trial);
+  const walk = new Walk({ ...around, lines: linesFor(around, subject) }, trial);
   try {
     walk.to(subject);
     return look(walk);
@@ -71,11 +76,11 @@ class Walk implements Stand {
   #areShort = false;
 
   constructor(around: Around, trial: Trial) {
-    const { turn, cluster } = around;
+    const { turn, cluster, lines } = around;
     this.#around = around;
     this.#trial = trial;
-    this.backfill = new Backfill(turn, cluster);
-    this.preemption = new Preemption(turn, cluster, this.backfill);
+    this.backfill = new Backfill(turn, cluster, lines.targeted.size);
+    this.preemption = new Preemption(turn, cluster, { backfill: this.backfill, lines });
   }
 
   get isGuess(): boolean {
@@ -83,7 +88,7 @@ class Walk implements Stand {
   }
 
   to(subject: JobView): void {
-    const { turn, cluster } = this.#around;
+    const { turn, cluster, lines } = this.#around;
     new KeptPlaces(turn, cluster).keepAll();
     for (const nominee of this.preemption.nominees()) {
       this.preemption.lift(nominee);
@@ -91,7 +96,9 @@ class Walk implements Stand {
       this.ahead.push(nominee);
       if (judgeReadiness(turn.state, nominee, turn.context.nowMs) === null) this.#passNominee(nominee);
     }
-    const order = new TurnOrder(turn.state, waitingWith(turn.state, subject), modelsPresent(turn.state), this.preemption.standings);
+    // Just put first, it comes before all others that were.
+    if (subject.next !== null && turn.state.jobs.get(subject.uid)?.next === null) return;
+    const order = new TurnOrder({ state: turn.state, lines, models: modelsPresent(turn.state), standings: this.preemption.standings });
     for (let job = order.next(); job !== null && job.uid !== subject.uid; job = order.next()) {
       this.ahead.push(job);
       const decision = this.#trial.isSettled(job) ? this.#keepPromise(job) : this.#decideAnew(job);
@@ -134,19 +141,9 @@ class Walk implements Stand {
   }
 }
 
-/** All that wait and are promised no victims, in the order of the pending list; one that was just put first comes first, one that is new behind its like. */
-export function waitingWith(state: StateView, subject: JobView): readonly JobView[] {
-  const known = state.jobs.get(subject.uid);
-  const isPutFirst = subject.next !== null && known?.next === null;
-  const waiting = state.pending.flatMap((uid) => {
-    if (uid === subject.uid) return isPutFirst ? [] : [subject];
-    const job = state.jobs.get(uid);
-    return job !== undefined && job.nomination === null ? [job] : [];
-  });
-  if (isPutFirst) return [subject, ...waiting];
-  if (known !== undefined) return waiting;
-  const at = waiting.findIndex(({ next, spec }) => next === null && spec.priority < subject.spec.priority);
-  return waiting.toSpliced(at === -1 ? waiting.length : at, 0, subject);
+/** With the job as it is to be looked at. */
+export function linesFor({ turn: { state, context }, lines }: Pick<Around, 'turn' | 'lines'>, subject: JobView): WaitingLines {
+  return state.jobs.get(subject.uid) === subject ? lines : linesWith(lines, subject, levelsOf(context.policy).inLine(subject));
 }
 
 /** A shortage with no numbers: whoever hears of it makes a promise. */

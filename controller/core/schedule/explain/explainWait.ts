@@ -6,7 +6,10 @@ import { modelsPresent } from '../../jobs/emptyRoom.ts';
 import type { JobView, StateView } from '../../state/view.ts';
 import { openRoom } from '../clusterRoom.ts';
 import { modelsFor } from '../decidePlacement.ts';
+import { levelsOf } from '../../queues/attained.ts';
 import { requestOf } from '../requestOf.ts';
+import { openLines } from '../waiting/waitingLines.ts';
+import type { Waits } from '../waiting/waits.ts';
 import type { Around, Stand } from './atItsTurn.ts';
 import { atItsTurn } from './atItsTurn.ts';
 import { classOf } from './classOf.ts';
@@ -22,7 +25,7 @@ import { queueStandings, userStanding } from './standings.ts';
 
 /** What the last pass said, and when it was run. */
 export interface LastPass {
-  readonly waits: ReadonlyMap<JobUid, WaitReason>;
+  readonly waits: Waits;
   readonly atMs: number;
 }
 
@@ -38,8 +41,13 @@ export function explainWait(state: StateView, lastPass: LastPass, job: JobView, 
   const wait = lastPass.waits.get(job.uid);
   if (wait === undefined || job.phase.kind !== 'pending') return null;
   const turn = { state, context: { nowMs: lastPass.atMs, policy }, emit: () => undefined };
-  const around: Around = { turn, cluster: openRoom(state, policy.levels), waits: lastPass.waits };
-  const order = orderOfAll(turn, job);
+  const around: Around = {
+    turn,
+    cluster: openRoom(state, policy.levels),
+    lines: openLines(state, levelsOf(policy).inLine),
+    waits: lastPass.waits,
+  };
+  const order = orderOfAll(around, job);
   const models = acceptedModels(around, job);
   const seen = atItsTurn(around, job, (stand) => lookAround(around, stand, { job, wait, models }));
   const { remedies, ahead, judged, ...facts } = seen;

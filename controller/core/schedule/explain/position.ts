@@ -6,21 +6,21 @@ import { modelsPresent } from '../../jobs/emptyRoom.ts';
 import { judgeReadiness } from '../../jobs/readiness.ts';
 import { Standings } from '../../queues/standing.ts';
 import type { JobView } from '../../state/view.ts';
-import type { Turn } from '../../turn.ts';
 import { milliOf } from '../consolidate/movable.ts';
 import { TurnOrder } from '../turnOrder.ts';
 import type { Around } from './atItsTurn.ts';
-import { waitingWith } from './atItsTurn.ts';
+import { linesFor } from './atItsTurn.ts';
 
 /** Jobs that are named of those ahead. */
 const namedMax = 8;
 
 /** All that wait, and the subject, as the last pass looked at them. O(waiting jobs). */
-export function orderOfAll({ state, context }: Turn, subject: JobView): readonly JobView[] {
+export function orderOfAll(around: Around, subject: JobView): readonly JobView[] {
+  const { state, context } = around.turn;
   const jobs = state.pending.flatMap((uid) => state.jobs.get(uid) ?? []);
   const nominees = jobs.filter(({ nomination }) => nomination !== null).sort(byNomination);
-  const waiting = waitingWith(state, subject).filter(({ nomination }) => nomination === null);
-  const order = new TurnOrder(state, waiting, modelsPresent(state), new Standings({ state, context }));
+  const lines = linesFor(around, subject);
+  const order = new TurnOrder({ state, lines, models: modelsPresent(state), standings: new Standings({ state, context }, lines) });
   const all = [...nominees];
   for (let job = order.next(); job !== null; job = order.next()) all.push(job);
   return all;
