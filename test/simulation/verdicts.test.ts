@@ -184,4 +184,86 @@ describe('a verdict', () => {
       expect(places).toEqual(ready.map((_, at) => at + 1));
     });
   });
+
+  test('counts what is there: each line holds when somebody goes and looks', () => {
+    for (let seed = 20; seed < 20 + Math.ceil(seeds / 2); seed += 1) {
+      live(seed, (cluster) => {
+        for (const { job, verdict } of waitingIn(cluster)) {
+          const untrue = [...untrueNodes(cluster, job, verdict), ...untrueRooms(verdict), ...untrueOutlook(cluster, verdict)];
+          expect(untrue, `seed ${seed}, ${job.name} at ${cluster.nowMs}`).toEqual([]);
+        }
+      });
+    }
+  });
+
+  test('calls a shortage a fault only where an empty and sound cluster would not do either', () => {
+    let faults = 0;
+    for (let seed = 40; seed < 40 + Math.ceil(seeds / 2); seed += 1) {
+      live(seed, (cluster) => {
+        for (const { job, verdict } of waitingIn(cluster)) {
+          if (verdict.class !== 'ConfigurationFault' || !isShort(verdict)) continue;
+          faults += 1;
+          const empty = new FakeCluster(nodes);
+          const spec = { ...job.spec, queue: queueName('default'), after: [], startAfterMs: null };
+          // A level that no domain is large enough for is refused.
+          const [reply] = empty.step([applyJob('alone', spec)]);
+          if (reply?.kind === 'applied') expect(empty.job('alone').phase.kind).toBe('pending');
+        }
+      });
+    }
+    expect(faults).toBeGreaterThan(0);
+  });
 });
+
+const isShort = ({ wait }: Verdict): boolean => wait.kind === 'InsufficientGpus' || wait.kind === 'LevelTooSmall';
+
+/** Nodes whose group does not fit what the state says of them. */
+function untrueNodes(cluster: FakeCluster, { spec }: JobView, { rooms }: Verdict): readonly string[] {
+  return rooms.flatMap(({ model, nodes: groups }) =>
+    groups.flatMap(({ why, names }) =>
+      names.flatMap((name) => {
+        const node = cluster.view.nodes.get(nodeName(name));
+        if (node === undefined) return [`${name} does not exist`];
+        const ofModel = node.inventory.gpus.filter((gpu) => gpu.model === model);
+        const free = ofModel.filter(({ index }) => (node.holds[index] ?? []).length === 0 && node.health[index]?.healthy === true).length;
+        const isOpen = node.availability.kind === 'ready' && node.cordon === null;
+        const holds: Readonly<Record<string, boolean>> = {
+          fits: isOpen && free >= spec.gpusPerWorker,
+          kept: isOpen && free >= spec.gpusPerWorker,
+          tooFewFree: isOpen && free < spec.gpusPerWorker,
+          full: isOpen && free < spec.gpusPerWorker,
+          unhealthy: isOpen && ofModel.some(({ index }) => node.health[index]?.healthy === false),
+          cordoned: node.cordon !== null,
+          lost: node.availability.kind !== 'ready',
+          exclusive: isOpen,
+          notEmpty: isOpen && spec.exclusive !== null,
+          tooSmall: ofModel.length < spec.gpusPerWorker,
+          otherModel: ofModel.length === 0,
+          avoided: spec.avoidNodes.includes(name),
+        };
+        return holds[why] === true ? [] : [`${name} is ${why}, with ${free} free GPUs`];
+      }),
+    ),
+  );
+}
+
+/** Who waits for room and has no limit finds no domain that would hold it. */
+function untrueRooms(verdict: Verdict): readonly string[] {
+  const isLimited = verdict.queues.some(({ quotas }) => quotas.some(({ limit }) => limit !== null));
+  if (!isShort(verdict) || isLimited) return [];
+  return verdict.rooms.flatMap(({ model, levels }) => {
+    const wanted = levels.find(({ isRequired }) => isRequired) ?? levels[0];
+    return wanted?.host === 0 ? [] : [`${model}: ${wanted?.host} of ${wanted?.level} would hold it`];
+  });
+}
+
+/** Who is waited for holds GPUs, and is gone in time. */
+function untrueOutlook(cluster: FakeCluster, { wait, outlook }: Verdict): readonly string[] {
+  const { startsByMs, waitsFor } = outlook;
+  if (wait.kind !== 'Reserved' && wait.kind !== 'WaitingForVictims') return [];
+  return waitsFor.flatMap(({ job, goneByMs }) => {
+    const phase = [...cluster.view.jobs.values()].find(({ name }) => name === job)?.phase.kind;
+    const isInTime = startsByMs === null || (goneByMs !== null && goneByMs <= startsByMs);
+    return phase === 'active' && isInTime ? [] : [`${job} is ${phase}, gone by ${goneByMs} of ${startsByMs}`];
+  });
+}
