@@ -169,7 +169,9 @@ export class Spares {
     const spare: SpareFor = { kind: 'job', uid: job.uid };
     const request = requestOf(this.#cluster, { spec: job.spec }, attempt.model, Number.POSITIVE_INFINITY);
     const model = attempt.model === null ? null : deviceModel(attempt.model, job.spec.gpuProfile);
+    const own = new Set(attempt.placement.map((place) => this.#numberOf(place.node)));
     const fits = (node: number): boolean => {
+      if (own.has(node)) return false;
       if (request.allowed !== null && request.allowed.mask[node] !== 1) return false;
       return model === null || capacity.factsOf(node).gpus.filter((gpu) => gpu.model === model).length >= job.spec.gpusPerWorker;
     };
