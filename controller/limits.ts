@@ -39,6 +39,9 @@ export const limits = {
 
 export const defaultPolicy: Policy = {
   levels: defaultLevels,
+  bandwidths: {},
+  // As many as there may be jobs: no bound. Most clusters are one zone, and who has few links between several must know how few.
+  crossZoneJobsMax: 200_000,
   failureGraceMs: 2_000,
   progressRecordMs: 2_000,
   suspendMarginMs: 500,
@@ -82,4 +85,5 @@ export const defaultPolicy: Policy = {
 assert(limits.inboxMax >= limits.documentsPerApplyMax + limits.batchMax, 'a full apply fits into the inbox beside a batch');
 assert(limits.nodeLostAfterMs >= limits.heartbeatMs * 3, 'a node is not lost for two late heartbeats');
 assert(limits.nodeLostAfterMs + 2 * limits.silencePeriodMs <= 10_000, 'a lost node is declared lost within 10 s');
+assert(defaultPolicy.crossZoneJobsMax >= defaultPolicy.jobsMax, 'by default no job is kept inside a zone');
 assert(defaultPolicy.jobsMax > defaultPolicy.finishedJobsMax, 'finished jobs leave room for others');

@@ -29,7 +29,17 @@ test('what the file names is changed, the rest is the default', async () => {
   });
 });
 
+test('bandwidths go by the levels of the cluster', async () => {
+  const { bandwidths } = await read('bandwidths: {nvlink: 160, rail: 50, rack: 12.5, cluster: 3}\n');
+  expect(bandwidths).toEqual({ nvlink: 160, rail: 50, rack: 12.5, cluster: 3 });
+});
+
 test.each([
+  ['bandwidths: {rack: 0}', /policy\.yaml:1:14: bandwidths\.rack: 0 is not allowed; allowed: a number above 0/],
+  ['bandwidths: {rack: 50G}', /bandwidths\.rack: "50G" is not allowed; allowed: a number above 0/],
+  ['bandwidths: {blok: 50}', /bandwidths\.blok: field "blok" is not known.*nvlink, rail, rack, node, cluster/],
+  ['bandwidths: 50', /bandwidths: 50 is/],
+  ['crossZoneJobsMax: -1', /crossZoneJobsMax: -1 is not allowed/],
   ['targetAfterMs: soon', /policy\.yaml:1:1: targetAfterMs: "soon" is not allowed; allowed: a number from 0, or a duration/],
   ['targetsMax: 1\ntargetAfter: 1h', /policy\.yaml:2:1: targetAfter: .*did you mean "?targetAfterMs/],
   ['levels: [rack]', /policy\.yaml:1:1: levels: is given by --levels/],

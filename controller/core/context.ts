@@ -10,6 +10,10 @@ export interface Context {
 /** Cluster configuration that decisions depend on. */
 export interface Policy {
   readonly levels: Levels;
+  /** GB/s of one GPU in one direction, by what the traffic passes (schedule/mesh/linkSpeeds.ts); what is not given is by the GPU's model. */
+  readonly bandwidths: Readonly<Record<string, number>>;
+  /** Gangs that may stand in several domains of the outermost level at a time. */
+  readonly crossZoneJobsMax: number;
   /** SIGTERM to SIGKILL when a gang is stopped because a part of it failed. */
   readonly failureGraceMs: number;
   /** At most one progress record a job in this time. */

@@ -1,6 +1,7 @@
 import type { SuspendStage } from '#vocabulary/assignment.ts';
 import type { Epoch, JobName, JobUid, NodeName, QueueName, UserName } from '#vocabulary/ids.ts';
 import type { JobSpec, Placement, StopReason } from '#vocabulary/job.ts';
+import type { MeshRecord } from '#vocabulary/meshRecord.ts';
 import type { QueueSpec } from '#vocabulary/queue.ts';
 import type { NodeInventory } from '#vocabulary/topology.ts';
 
@@ -123,6 +124,8 @@ export type AttemptEvent =
       /** Rendezvous of this attempt: worker 0's address and a port of its own, so that an older attempt cannot join. */
       readonly coordinator: { readonly address: string; readonly port: number };
       readonly resume: { readonly step: number; readonly path: string } | null;
+      /** How its mesh lies on the place. Absent: it has none, or an older version placed it. */
+      readonly mesh?: MeshRecord;
     })
   | (OfAttempt & { readonly kind: 'AttemptStarted' })
   | (OfAttempt & {

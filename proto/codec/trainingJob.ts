@@ -22,6 +22,7 @@ import { memberPath } from './fieldPath.ts';
 import { excerpt, Problems } from './fieldProblem.ts';
 import { compileGangShape } from './gangShape.ts';
 import { judgeDistinct } from './judgeDistinct.ts';
+import { compileMeshWishes, trafficToJson } from './meshFields.ts';
 import { compilePlacement, placementToJson } from './placementFields.ts';
 import { compileTiming, timingToJson } from './timingFields.ts';
 import { judgeUnserved, withUnserved } from './unserved.ts';
@@ -60,6 +61,7 @@ function compileSpec(name: JobName, spec: TrainingJobSpec, template: WireTemplat
     gpuModels: spec.gpuModel,
     ...shape,
     processesPerWorker: spec.processesPerWorker === 'gpu' ? 'gpu' : 'worker',
+    ...compileMeshWishes(spec, problems),
     ...compilePlacement(spec.placement, problems),
     ...compileTiming(name, spec, problems),
     elastic: spec.elastic === undefined ? null : { minWorkers: spec.elastic.minWorkers, maxWorkers: spec.elastic.maxWorkers },
@@ -127,6 +129,7 @@ export function jobSpecToWire(spec: JobSpec): TrainingJobSpec {
     ...gpusToJson(spec),
     processesPerWorker: spec.processesPerWorker,
     mesh: Object.fromEntries(spec.mesh.map(({ axis, size }) => [axis, size])),
+    ...trafficToJson(spec),
     ...placementToJson(spec),
     ...timingToJson(spec),
     ...(spec.spares === 0 ? {} : { spares: spec.spares }),

@@ -20,7 +20,14 @@ export type WaitReason =
   | { readonly kind: 'NoSuchGpuModel'; readonly wanted: readonly string[]; readonly present: readonly string[] }
   /** `present`: profiles of slots that the cluster has on the models that were wanted. */
   | { readonly kind: 'NoSuchGpuProfile'; readonly wanted: string; readonly present: readonly string[] }
-  | { readonly kind: 'LevelTooSmall'; readonly wanted: GangShape; readonly level: string; readonly best: number }
+  | {
+      readonly kind: 'LevelTooSmall';
+      readonly wanted: GangShape;
+      readonly level: string;
+      readonly best: number;
+      /** Not the job wants it: as many gangs cross the level as the cluster allows. Absent: the job wants it. */
+      readonly crossingFull?: boolean;
+    }
   | {
       readonly kind: 'QueueLimit';
       readonly queue: string;
@@ -80,7 +87,7 @@ export function describeWait(wait: WaitReason): string {
     case 'NoSuchGpuProfile':
       return `slots of ${wait.wanted} wanted; ${wait.present.length === 0 ? 'no such GPU of the cluster is divided into slots' : `the cluster has slots of ${wait.present.join(', ')}`}`;
     case 'LevelTooSmall':
-      return `${gang(wait.wanted)} wanted inside one ${wait.level}; the best ${wait.level} has room for ${wait.best} workers now`;
+      return `${gang(wait.wanted)} wanted inside one ${wait.level}; the best ${wait.level} has room for ${wait.best} workers now${wait.crossingFull === true ? ` (other jobs have the links between ${wait.level}s: crossZoneJobsMax)` : ''}`;
     case 'QueueLimit':
       return `queue ${wait.queue} may hold ${wait.limit} ${wait.model} GPUs, holds ${wait.used}; ${wait.wanted} more wanted`;
     case 'UserLimit':

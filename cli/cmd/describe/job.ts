@@ -1,6 +1,7 @@
 import type { Mark, Placement, Rank, TrainingJob, TrainingJobSpec, TrainingJobStatus } from '#gen/shoal/v1/training_job_pb.js';
 import { meshAxes } from '#vocabulary/job.ts';
 import { formatGpuSeconds, formatIndices, formatMap, formatTime, shellWord } from '../../print/format.ts';
+import { meshSections } from '../../print/mesh.ts';
 import type { Section } from '../../print/sections.ts';
 
 type Fact = readonly [name: string, value: string];
@@ -21,6 +22,7 @@ export function describeJob(job: TrainingJob): readonly Section[] {
   ];
   return [
     { kind: 'facts', facts: [...identity, ...whyFacts(status), ...specFacts(spec)] },
+    ...meshSections(status?.mesh),
     placementSection(status?.ranks ?? []),
     { kind: 'facts', facts: [...progressFacts(status), ...checkpointFacts(status)] },
     attemptsSection(status),
@@ -70,6 +72,7 @@ function specFacts(spec: TrainingJobSpec | undefined): readonly Fact[] {
     ['Priority', String(spec.priority ?? 20)],
     ['Workers', `${spec.workers ?? '?'} x ${describeWorkerGpus(spec)}`],
     ['Mesh', formatMap(spec.mesh, meshAxes)],
+    ...(Object.keys(spec.traffic).length === 0 ? [] : [['Traffic a step', formatMap(spec.traffic, meshAxes)] satisfies Fact]),
     ...optional.filter(([, value]) => value !== ''),
     ['Command', (template?.command ?? []).map(shellWord).join(' ')],
   ];
@@ -82,7 +85,7 @@ function describeWorkerGpus({ gpuProfile, gpuShare, gpusPerWorker = 1 }: Trainin
 
 function placementFacts(placement: Placement | undefined): readonly Fact[] {
   if (placement === undefined) return [];
-  const { segments, spread, exclusive, nodeSelector, avoidNodes, packing } = placement;
+  const { segments, spread, exclusive, nodeSelector, avoidNodes, packing, axisOrder } = placement;
   return [
     ['Segments', segments.map(({ level, workers }) => `${workers} workers a ${level}`).join(', ')],
     ['Spread', spread === undefined ? '' : `at most ${spread.max ?? 1} workers a ${spread.level}`],
@@ -90,6 +93,7 @@ function placementFacts(placement: Placement | undefined): readonly Fact[] {
     ['Node labels', Object.keys(nodeSelector).length === 0 ? '' : formatMap(nodeSelector)],
     ['Avoids nodes', avoidNodes.join(', ')],
     ['Packing', packing === 'tight' ? '' : packing],
+    ['Axis order', axisOrder.join(', ')],
   ];
 }
 

@@ -1,6 +1,7 @@
 import { deviceModel, gpuOfSlot, isSlotModel } from '#vocabulary/gpuProfile.ts';
 import type { NodeName } from '#vocabulary/ids.ts';
 import type { JobSpec, Placement } from '#vocabulary/job.ts';
+import type { MeshRecord } from '#vocabulary/meshRecord.ts';
 import type { WaitReason } from '#vocabulary/reasons.ts';
 import { findBrokenLimit } from '../queues/usage.ts';
 import type { JobView, StateView } from '../state/view.ts';
@@ -13,11 +14,13 @@ import { withEmptyDomains } from './gang/exclusive.ts';
 import { findPlacement, unitsOf } from './gang/findPlacement.ts';
 import type { GangRequest, Spot } from './gang/gangRequest.ts';
 import { compareThrift, findThrift } from './gang/thrift.ts';
+import type { Freedom } from './mesh/layMesh.ts';
+import { layMesh } from './mesh/layMesh.ts';
 import type { Wish } from './requestOf.ts';
-import { requestOf, wishesKey } from './requestOf.ts';
+import { mustStayInside, requestOf, wishesKey } from './requestOf.ts';
 import { placesToKeep } from './swap.ts';
 import { borrow, lendable, mayBorrow, sparesFor } from './spares/borrow.ts';
-import type { Recall, RecallPlan, SwapAnswer } from './spares/swapWithSpares.ts';
+import type { Recall, RecallPlan } from './spares/swapWithSpares.ts';
 import { swapWithSpares } from './spares/swapWithSpares.ts';
 
 export type PlacementDecision =
@@ -25,6 +28,8 @@ export type PlacementDecision =
       readonly ok: true;
       readonly placement: Placement;
       readonly model: string | null;
+      /** Absent, when the job has none. */
+      readonly mesh?: MeshRecord;
       /** On a spare node, until that is needed; absent: not. */
       readonly isLent?: true;
     }
@@ -54,7 +59,7 @@ export function decidePlacement(state: StateView, cluster: ClusterRoom, job: Can
   const { nowMs } = look;
   const keep = placesToKeep(job);
   const isBorrower = state.spares.size > 0 && mayBorrow(spec);
-  const key = `${wishesKey(job, nowMs)}${isBorrower ? ' borrows' : ''}`;
+  const key = `${wishesKey(cluster, job, nowMs)}${isBorrower ? ' borrows' : ''}`;
   const remembered = keep.length === 0 ? look.findFailed(key) : undefined;
   if (remembered !== undefined) return { ok: false, wait: remembered };
   look.show();
@@ -70,13 +75,13 @@ export function decidePlacement(state: StateView, cluster: ClusterRoom, job: Can
       continue;
     }
     const request = requestOf(cluster, job, model, nowMs);
-    const answer = findSpots(state, cluster.room, { uid: job.uid, request, keep }, avoided);
-    if (answer.kind === 'recall') return recalled(state, cluster, job, { model, recall: answer.recall });
-    if (answer.kind === 'now') return placedAt(cluster, model, answer.spots);
+    const found = findSpots(state, cluster.room, { uid: job.uid, request, keep }, avoided);
+    if (found.kind === 'recall') return recalled(state, cluster, job, { model, recall: found.recall });
+    if (found.kind === 'now') return placedAt(cluster, job, model, found);
     wait = describeShortage(state, spec, cluster, request);
     short.push({ model, request });
   }
-  const lent = isBorrower ? lend(state, cluster, short) : null;
+  const lent = isBorrower ? lend(state, cluster, job, short) : null;
   if (lent !== null) return lent;
   // A quota is this queue's and user's own; a shortage of GPUs holds for every job of the shape in this pass.
   if (!limited && keep.length === 0) look.noteFailed(key, wait);
@@ -88,23 +93,30 @@ interface Short {
   readonly request: GangRequest;
 }
 
-function placedAt({ room }: ClusterRoom, model: string | null, spots: readonly Spot[]): Extract<PlacementDecision, { ok: true }> {
-  return { ok: true, model, placement: spots.map((spot) => placeAt(room.capacity, spot)) };
+function placedAt(
+  cluster: ClusterRoom,
+  job: Candidate,
+  model: string | null,
+  { spots, freedom }: Spots,
+): Extract<PlacementDecision, { ok: true }> {
+  return { ok: true, model, ...layMesh(cluster, job, { spots, model }, freedom) };
 }
 
 /** `broken`: a gang that a fault stopped may use spares also when nobody of it could stay. */
-function findAnew(state: StateView, room: Room, request: GangRequest, broken: Candidate['uid']): readonly Spot[] | null {
-  const spots = findPlacement(room, request)?.[0] ?? null;
-  if (spots !== null || broken === undefined || state.spares.size === 0) return spots;
-  return room.capacity.withOpen(sparesFor(state, room, broken), () => findPlacement(room, request)?.[0] ?? null);
+function findAnew(state: StateView, room: Room, request: GangRequest, broken: Candidate['uid']): Found {
+  const spots = findPlacement(room, request)?.[0];
+  if (spots !== undefined) return { kind: 'now', spots, freedom: { kind: 'choose', request } };
+  if (broken === undefined || state.spares.size === 0) return { kind: 'none' };
+  const spared = room.capacity.withOpen(sparesFor(state, room, broken), () => findPlacement(room, request)?.[0]);
+  return spared === undefined ? { kind: 'none' } : { kind: 'now', spots: spared, freedom: { kind: 'order' } };
 }
 
 /** What finds no other place may use a spare node until that is needed. */
-function lend(state: StateView, cluster: ClusterRoom, short: readonly Short[]): PlacementDecision | null {
+function lend(state: StateView, cluster: ClusterRoom, job: Candidate, short: readonly Short[]): PlacementDecision | null {
   const nodes = lendable(state, cluster.room);
   for (const { model, request } of short) {
     const spots = borrow(cluster.room, request, nodes);
-    if (spots !== null) return { ...placedAt(cluster, model, spots), isLent: true };
+    if (spots !== null) return { ...placedAt(cluster, job, model, { spots, freedom: { kind: 'order' } }), isLent: true };
   }
   return null;
 }
@@ -138,17 +150,24 @@ function thriftiestFirst(cluster: ClusterRoom, job: Wish, models: readonly (stri
   return models.toSorted((left, right) => compareThrift(costs.get(left), costs.get(right)));
 }
 
+/** `freedom`: what the job's mesh may make of it. */
+type Found = (Spots & { readonly kind: 'now' }) | { readonly kind: 'recall'; readonly recall: Recall } | { readonly kind: 'none' };
+
+interface Spots {
+  readonly spots: readonly Spot[];
+  readonly freedom: Freedom;
+}
+
 /** Nodes to avoid are a wish: it takes them rather than wait. */
-function findSpots(state: StateView, room: Room, job: Parameters<typeof swapWithSpares>[2], avoided: readonly NodeName[]): SwapAnswer {
+function findSpots(state: StateView, room: Room, job: Parameters<typeof swapWithSpares>[2], avoided: readonly NodeName[]): Found {
   if (avoided.length > 0) {
     const elsewhere = findSpots(state, room, { ...job, request: withoutNodes(room, job.request, avoided) }, []);
     if (elsewhere.kind !== 'none') return elsewhere;
   }
-  const isBroken = job.keep.length > 0;
-  const swap: SwapAnswer = isBroken ? swapWithSpares(state, room, job) : { kind: 'none' };
-  if (swap.kind !== 'none') return swap;
-  const spots = findAnew(state, room, job.request, isBroken ? job.uid : undefined);
-  return spots === null ? swap : { kind: 'now', spots };
+  if (job.keep.length === 0) return findAnew(state, room, job.request, undefined);
+  const swap = swapWithSpares(state, room, job);
+  if (swap.kind === 'now') return { ...swap, freedom: { kind: 'keep' } };
+  return swap.kind === 'recall' ? swap : findAnew(state, room, job.request, job.uid);
 }
 
 /** Why no model of the cluster is one that it accepts. */
@@ -180,7 +199,8 @@ function wantedModels(devices: readonly string[], { gpuModels, gpuProfile }: Job
     : devices.flatMap((model) => gpuOfSlot(model, gpuProfile) ?? []);
 }
 
-function describeShortage(state: StateView, spec: JobSpec, { room, levels }: ClusterRoom, request: GangRequest): WaitReason {
+function describeShortage(state: StateView, spec: JobSpec, cluster: ClusterRoom, request: GangRequest): WaitReason {
+  const { room, levels } = cluster;
   const wanted = { workers: spec.workers, gpusPerWorker: spec.gpusPerWorker };
   const [group] = request.groups;
   // Whole segments count, and as many as a spread allows: what the gang could really have.
@@ -194,7 +214,8 @@ function describeShortage(state: StateView, spec: JobSpec, { room, levels }: Clu
     let best = 0;
     for (let domain = levelStart[depth] ?? 0; domain < (levelStart[depth + 1] ?? 0); domain += 1)
       best = Math.max(best, workersIn(domain, depth));
-    return { kind: 'LevelTooSmall', wanted, level: levels[depth - 1] ?? '', best };
+    const crossingFull = depth === 1 && mustStayInside(cluster, spec) ? { crossingFull: true } : {};
+    return { kind: 'LevelTooSmall', wanted, level: levels[depth - 1] ?? '', best, ...crossingFull };
   }
   const model = group?.shape.model ?? null;
   const spare = model === null || state.spares.size === 0 ? 0 : spareGpus(state, room, model);

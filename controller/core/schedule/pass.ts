@@ -117,7 +117,7 @@ interface Pass {
 
 function beginPass(turn: Turn): Pass {
   const { state, context } = turn;
-  const cluster = openRoom(state, context.policy.levels);
+  const cluster = openRoom(state, context.policy);
   const lines = openLines(state, levelsOf(context.policy).inLine);
   const backfill = new Backfill(turn, cluster, lines.targeted.size);
   const preemption = new Preemption(turn, cluster, { backfill, lines });
@@ -242,7 +242,7 @@ function noteWake(pass: Pass, atMs: number | null): void {
 
 function place(pass: Pass, job: JobView, decision: Extract<PlacementDecision, { ok: true }>): void {
   pass.backfill.starts(job);
-  emitPlaced(pass.turn, job, decision.placement, decision.model);
+  emitPlaced(pass.turn, job, decision);
   pass.cluster.take(job, decision);
   pass.spares.started(job, decision.placement, decision.isLent === true);
   pass.preemption.noteStart();

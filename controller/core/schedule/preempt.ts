@@ -182,7 +182,7 @@ export class Preemption {
     const { count, own } = this.#allSlices().chances({ standing, ...nominee });
     // Whose job it is says something only where it has jobs of that user before it, and where others may be reclaimed from.
     const user = own > 0 || !this.#isPlain(nominee.queue) ? job.user : '';
-    const key = JSON.stringify([nominee.queue, user, nominee.priority, standing.level, count, wishesKey(job, nowMs)]);
+    const key = JSON.stringify([nominee.queue, user, nominee.priority, standing.level, count, wishesKey(this.#cluster, job, nowMs)]);
     if (this.#inVain.has(key)) return null;
     let isOwnLimit = false;
     for (const model of modelsFor(this.#cluster.room, job, [])) {

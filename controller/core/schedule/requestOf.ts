@@ -1,4 +1,5 @@
 import type { JobSpec, LevelConstraint } from '#vocabulary/job.ts';
+import { mayCross } from '../jobs/crossing.ts';
 import type { JobView } from '../state/view.ts';
 import type { Room } from './capacity/room.ts';
 import type { ClusterRoom } from './clusterRoom.ts';
@@ -14,10 +15,11 @@ export interface Wish {
 }
 
 /** A job's wishes with levels as depths and names as numbers. */
-export function requestOf({ room, levels }: ClusterRoom, job: Wish, model: string | null, nowMs: number): GangRequest {
+export function requestOf(cluster: ClusterRoom, job: Wish, model: string | null, nowMs: number): GangRequest {
+  const { room, levels } = cluster;
   const { spec } = job;
   const depthOf = (level: string): number => levels.indexOf(level) + 1;
-  let requiredDepth = 0;
+  let requiredDepth = mustStayInside(cluster, spec) ? 1 : 0;
   for (const constraint of spec.constraints) {
     if (isInsisted(constraint, job, nowMs)) requiredDepth = Math.max(requiredDepth, depthOf(constraint.level));
   }
@@ -30,6 +32,9 @@ export function requestOf({ room, levels }: ClusterRoom, job: Wish, model: strin
     allowed: allowedNodes(room, spec),
   };
 }
+
+/** Others have what links there are between domains of the outermost level. */
+export const mustStayInside = ({ isCrossingFull }: ClusterRoom, spec: JobSpec): boolean => isCrossingFull && mayCross(spec);
 
 function segmentsOf({ segments }: JobSpec, depthOf: (level: string) => number): WorkerGroup['segments'] {
   if (segments.length === 0) return noSegments;
@@ -61,10 +66,11 @@ export function widensAtMs({ spec, phase, attempts }: Wish, nowMs: number): numb
 }
 
 /** Jobs with the same key have a place, or none, at the same time. */
-export function wishesKey(job: Wish, nowMs: number): string {
+export function wishesKey(cluster: ClusterRoom, job: Wish, nowMs: number): string {
   const { constraints } = job.spec;
   // Nearly all the same in every pass, so it is printed once a spec.
   let key = lastingWishes(job.spec);
+  if (mustStayInside(cluster, job.spec)) key += ' inside';
   for (const constraint of constraints) if (isInsisted(constraint, job, nowMs)) key += ` ${constraint.level}`;
   return key;
 }

@@ -84,8 +84,9 @@ type StageSnapshot =
       readonly message?: string;
       readonly answers: readonly [number, { accepted: boolean; step: number }][];
     });
-/** `roundsBefore` and `waitedMs` came after version 0.1. */
-type AttemptSnapshot = Omit<AttemptRecord, 'parts' | 'stage' | 'roundsBefore' | 'waitedMs'> & {
+/** `roundsBefore`, `waitedMs` and `mesh` came after version 0.1. */
+type AttemptSnapshot = Omit<AttemptRecord, 'parts' | 'stage' | 'roundsBefore' | 'waitedMs' | 'mesh'> & {
+  readonly mesh?: AttemptRecord['mesh'];
   readonly roundsBefore?: number;
   readonly waitedMs?: number;
   readonly parts: readonly [number, CheckpointPart][];
@@ -197,6 +198,7 @@ function restoreAttempt(stored: AttemptSnapshot): AttemptRecord {
     ...stored,
     roundsBefore: stored.roundsBefore ?? 0,
     waitedMs: stored.waitedMs ?? 0,
+    mesh: stored.mesh ?? null,
     parts: stored.parts.length === 0 ? null : new Map(stored.parts),
     stage,
   };

@@ -4,6 +4,7 @@ import type { SuspendStage } from '#vocabulary/assignment.ts';
 import type { Epoch, Generation, JobName, JobUid, NodeName, QueueName, Revision, UserName } from '#vocabulary/ids.ts';
 import { epoch, revision } from '#vocabulary/ids.ts';
 import type { JobSpec, Placement, StopReason } from '#vocabulary/job.ts';
+import type { MeshRecord } from '#vocabulary/meshRecord.ts';
 import type { QueueSpec } from '#vocabulary/queue.ts';
 import type { NodeInventory } from '#vocabulary/topology.ts';
 import type { ArrayTask, ExitCodes, JobWanted, Labels, LeaveReason, SpareFor } from '../events.ts';
@@ -16,7 +17,7 @@ import type { Hold } from '../nodes/holds.ts';
 
 /**
  * All that the controller knows, as the fold of the log. Changed in place by `apply` alone, handed out as `StateView`.
- * Indices (`jobsByName`, `pending`, `moving`, `spares`, `sparing`, `usage`, `ports`, `awaited`, `arrays`, `displaceable`, `saved`, `endings`, a node's `jobs`, `holds` and
+ * Indices (`jobsByName`, `pending`, `moving`, `crossing`, `spares`, `sparing`, `usage`, `ports`, `awaited`, `arrays`, `displaceable`, `saved`, `endings`, a node's `jobs`, `holds` and
  * `promises`, the ledger's rates) are kept by the same fold; a snapshot leaves them out and they are made again from the records.
  */
 export interface State {
@@ -34,6 +35,8 @@ export interface State {
   readonly pending: JobUid[];
   /** Jobs for which a place is kept elsewhere (`JobRecord.move`). Index. */
   readonly moving: Set<JobUid>;
+  /** Gangs under way that stand in several domains of the outermost level. Index. */
+  readonly crossing: Set<JobUid>;
   /** Nodes that are somebody's spare. Index. */
   readonly spares: Set<NodeName>;
   /** Jobs that want spares and are not over. Index. */
@@ -225,6 +228,8 @@ export interface AttemptRecord {
   readonly model: string | null;
   readonly coordinator: { readonly address: string; readonly port: number };
   readonly resume: { readonly step: number; readonly path: string } | null;
+  /** How its mesh lies on the placement; null: it has none, or an older version placed it. */
+  readonly mesh: MeshRecord | null;
   stage: AttemptStage;
   /** Rounds of suspensions that were taken back: the next one counts on, so that a late answer answers nothing. */
   roundsBefore: number;
@@ -336,6 +341,7 @@ export function emptyState(): State {
     jobsByName: new Map(),
     pending: [],
     moving: new Set(),
+    crossing: new Set(),
     spares: new Set(),
     sparing: new Set(),
     usage: new Map(),

@@ -1,3 +1,4 @@
+import { domainsInside } from '../capacity/topology.ts';
 import type { Capacity, Hold } from '../capacity/capacity.ts';
 import type { Asked, Room } from '../capacity/room.ts';
 import type { WorkerShape } from '../capacity/shape.ts';
@@ -30,6 +31,7 @@ export function findPlacement(room: Room, request: GangRequest): GangSpots | nul
   const domain = tightestDomain(room.capacity, units, only.workers, {
     requiredDepth: asked.requiredDepth,
     aboveNodes: node === -1,
+    inside: null,
   });
   return domain === null ? null : [fillGroup(room.capacity, asked, { group: only, units, domain })];
 }
@@ -38,7 +40,7 @@ export function findPlacement(room: Room, request: GangRequest): GangSpots | nul
 export function fits(room: Room, request: GangRequest): boolean {
   const [only] = request.groups;
   if (request.groups.length !== 1 || only === undefined || request.exclusiveDepth !== null) return findPlacement(room, request) !== null;
-  const where = { requiredDepth: request.requiredDepth, aboveNodes: true };
+  const where = { requiredDepth: request.requiredDepth, aboveNodes: true, inside: null };
   return tightestDomain(room.capacity, unitsOf(room, request, only), only.workers, where) !== null;
 }
 
@@ -50,6 +52,13 @@ export function fitsInside(room: Room, request: GangRequest, inside: DomainAt): 
     return (units.counts[inside.domain] ?? 0) >= group.workers / (units.size[inside.depth] ?? 1);
   });
   return alone && (request.groups.length === 1 || tryIn(room, asked, inside) !== null);
+}
+
+/** The group's place inside one domain; null: it does not fit there. */
+export function findInside(room: Room, request: GangRequest, group: WorkerGroup, inside: DomainAt): readonly Spot[] | null {
+  const units = unitsOf(room, request, group);
+  const domain = tightestDomain(room.capacity, units, group.workers, { requiredDepth: inside.depth, aboveNodes: false, inside });
+  return domain === null ? null : fillGroup(room.capacity, request, { group, units, domain });
 }
 
 export interface DomainAt {
@@ -76,14 +85,15 @@ interface Where {
   readonly requiredDepth: number;
   /** It is known that no single node holds the gang. */
   readonly aboveNodes: boolean;
+  readonly inside: DomainAt | null;
 }
 
 function tightestDomain(capacity: Capacity, units: Units, workers: number, where: Where): DomainAt | null {
-  const { requiredDepth, aboveNodes } = where;
+  const { requiredDepth, aboveNodes, inside } = where;
   const nodes = capacity.topology.depth;
   for (let depth = aboveNodes && requiredDepth < nodes ? nodes - 1 : nodes; depth >= requiredDepth; depth -= 1) {
     const needed = workers / (units.size[depth] ?? 1);
-    const [first, end] = levelRange(capacity, depth);
+    const [first, end] = inside === null ? levelRange(capacity, depth) : domainsInside(capacity.topology, inside, depth);
     let best = -1;
     for (let domain = first; domain < end; domain += 1) {
       const count = units.counts[domain] ?? 0;

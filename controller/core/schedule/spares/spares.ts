@@ -164,8 +164,7 @@ export class Spares {
   #fillJob(job: JobView): void {
     const attempt = currentAttempt(job);
     if (attempt === undefined || job.spec.spares === 0) return;
-    const { room, levels } = this.#cluster;
-    const { capacity } = room;
+    const { capacity } = this.#cluster.room;
     const spare: SpareFor = { kind: 'job', uid: job.uid };
     const request = requestOf(this.#cluster, { spec: job.spec }, attempt.model, Number.POSITIVE_INFINITY);
     const model = attempt.model === null ? null : deviceModel(attempt.model, job.spec.gpuProfile);
@@ -175,12 +174,9 @@ export class Spares {
       if (request.allowed !== null && request.allowed.mask[node] !== 1) return false;
       return model === null || capacity.factsOf(node).gpus.filter((gpu) => gpu.model === model).length >= job.spec.gpusPerWorker;
     };
-    const gang = {
-      spec: job.spec,
-      placement: attempt.placement,
-      requiredDepth: request.requiredDepth,
-      depthOf: (level: string) => levels.indexOf(level) + 1,
-    };
+    // Also those that follow from its mesh.
+    const segments = request.groups[0]?.segments ?? [];
+    const gang = { placement: attempt.placement, requiredDepth: request.requiredDepth, segments };
     while (this.#countOf(spare) < job.spec.spares) {
       const spared = this.#numbersOf(job.uid);
       const isFound = domainsToSpare(capacity.topology, gang, spared).some((domain) => {

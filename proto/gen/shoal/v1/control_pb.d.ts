@@ -4,7 +4,7 @@
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
-import type { TrainingJob, WorkerPlacement } from "./training_job_pb.js";
+import type { MeshPlan, TrainingJob, WorkerPlacement } from "./training_job_pb.js";
 import type { Queue } from "./queue_pb.js";
 import type { Gpu, Node } from "./node_pb.js";
 import type { Event } from "./event_pb.js";
@@ -990,6 +990,13 @@ export declare type PlanResult = Message<"shoal.v1.PlanResult"> & {
    * @generated from field: string wait_message = 4;
    */
   waitMessage: string;
+
+  /**
+   * How its mesh would lie there. Absent: it has none, or would wait.
+   *
+   * @generated from field: shoal.v1.MeshPlan mesh = 10;
+   */
+  mesh?: MeshPlan | undefined;
 };
 
 /**
