@@ -34,7 +34,10 @@ export function layMesh(
 ): Laid {
   const { capacity } = cluster.room;
   const wish = wishOf(cluster, job, found.model);
-  if (wish === null) return { placement: found.spots.map((spot) => placeAt(capacity, spot)) };
+  const gpus = found.spots.reduce((sum, spot) => sum + spot.gpus.length, 0);
+  // Of another size than its mesh says there is no mesh to lay.
+  if (wish === null || wish.axes.reduce((product, { size }) => product * size, 1) !== gpus)
+    return { placement: found.spots.map((spot) => placeAt(capacity, spot)) };
   const { spots, record } = choose(cluster, wish, found.spots, freedom);
   return { placement: spots.map((spot) => placeAt(capacity, spot)), mesh: record };
 }
