@@ -46,6 +46,13 @@ test.each([
   ['targetsMax: -1', /targetsMax: -1 is not allowed/],
   ['a: [', /policy\.yaml:\d+:\d+/],
   ['targetsMax: 1\n---\ntargetsMax: 2', /policy\.yaml:\d+: a second document/],
+  ['spares: {level: node}', /policy\.yaml:1:10: spares\.level: "node" is not allowed; allowed: "" \(no pools\), rack/],
+  [
+    'spares:\n  level: rack\n  emptyChance: 1',
+    /policy\.yaml:3:3: spares\.emptyChance: 1 is not allowed; allowed: more than 0, less than 1/,
+  ],
+  ['spares: {segmentNodes: 0}', /spares\.segmentNodes: 0 is not allowed; allowed: a whole number from 1/],
+  ['spares: {nodes: 1.5}', /spares\.nodes: 1\.5 is not allowed/],
   ['', /policy\.yaml/],
 ])('%j is refused with its place', async (text, message) => {
   const refusal = read(text);

@@ -4,6 +4,8 @@ import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import { jobSpecToWire } from '#codec/trainingJob.ts';
 import { readJobLedger } from '#core/ledger/readLedger.ts';
 import { inOrder } from '#core/schedule/mesh/inOrder.ts';
+import type { NodeName } from '#vocabulary/ids.ts';
+import { describeSwap, placesToKeep } from '#core/schedule/swap.ts';
 import { currentAttempt } from '#core/state/state.ts';
 import type { AttemptView, JobView, StateView } from '#core/state/view.ts';
 import type {
@@ -55,7 +57,7 @@ function statusOf(job: JobView, around: JobSurroundings): MessageInitShape<typeo
     reason,
     message,
     user: job.user,
-    attempts: job.attempts.map(attemptToWire),
+    attempts: job.attempts.map((attempt, at) => attemptToWire(attempt, job.attempts.slice(0, at))),
     ranks: ranksOf(job),
     ...progressOf(job),
     ...(checkpoint === null
@@ -68,6 +70,7 @@ function statusOf(job: JobView, around: JobSurroundings): MessageInitShape<typeo
     ...(job.held === null ? {} : { held: markToWire(job.held) }),
     ...(job.next === null ? {} : { next: markToWire(job.next) }),
     ...meshOf(job, around.state),
+    spares: sparesOf(around.state, job),
   };
 }
 
@@ -75,6 +78,15 @@ function statusOf(job: JobView, around: JobSurroundings): MessageInitShape<typeo
 function meshOf({ spec, attempts }: JobView, { nodes }: StateView): { readonly mesh?: MessageInitShape<typeof MeshPlanSchema> } {
   const { mesh = null, placement = [] } = attempts.at(-1) ?? {};
   return mesh === null ? {} : { mesh: meshToWire({ spec, placement, mesh }, nodes) };
+}
+
+function sparesOf({ spares, nodes }: StateView, { uid, spec }: JobView): string[] {
+  if (spec.spares === 0) return [];
+  const isItsOwn = (name: NodeName): boolean => {
+    const spare = nodes.get(name)?.spare;
+    return spare?.kind === 'job' && spare.uid === uid;
+  };
+  return [...spares].filter(isItsOwn).sort();
 }
 
 function markToWire({ by, atMs }: NonNullable<JobView['held']>): MessageInitShape<typeof MarkSchema> {
@@ -104,7 +116,7 @@ function describePhase(job: JobView, wait: WaitReason | undefined): { readonly r
   }
 }
 
-function attemptToWire(attempt: AttemptView): MessageInitShape<typeof AttemptSchema> {
+function attemptToWire(attempt: AttemptView, before: readonly AttemptView[]): MessageInitShape<typeof AttemptSchema> {
   const stage = attempt.stage.kind;
   return {
     number: attempt.number,
@@ -120,6 +132,7 @@ function attemptToWire(attempt: AttemptView): MessageInitShape<typeof AttemptSch
     lastStep: BigInt(attempt.lastStep),
     placement: attempt.placement.map(placeToWire),
     meshOrder: [...(attempt.mesh?.order ?? [])],
+    swapped: describeSwap(placesToKeep({ attempts: before }), attempt.placement) ?? '',
   };
 }
 

@@ -289,6 +289,7 @@ const jobSpecs: fc.Arbitrary<JobSpec> = fc
     processesPerWorker: fc.constantFrom('worker' as const, 'gpu' as const),
     placement: placements,
     timing: timings,
+    spares: fc.integer({ min: 0, max: 1024 }),
     checkpoint: orNull(
       fc.record({
         directory: line.filter((text) => text !== ''),
@@ -305,7 +306,7 @@ const jobSpecs: fc.Arbitrary<JobSpec> = fc
       cpuMilli: orNull(fc.integer({ min: 1, max: 10 ** 9 })),
       memoryBytes: orNull(fc.integer({ min: 1, max: 2 ** 52 })),
     }),
-    unserved: fc.constantFrom<JobSpec['unserved']>({}, { 'spec.spares': '2' }, { 'spec.template.resources.sharedMemory': '"64Gi"' }),
+    unserved: fc.constantFrom<JobSpec['unserved']>({}, { 'spec.template.resources.sharedMemory': '"64Gi"' }),
   })
   .map(({ gang, placement, timing, processesPerWorker, ...spec }) => ({
     ...spec,

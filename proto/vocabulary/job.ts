@@ -55,6 +55,8 @@ export interface JobSpec {
   readonly elastic: { readonly minWorkers: number; readonly maxWorkers: number } | null;
   /** Of a manifest only: the core makes `count` jobs of it, whose own specs have null here. `parallelism` null: all at a time. */
   readonly array: { readonly count: number; readonly parallelism: number | null } | null;
+  /** Nodes kept beside it, so that a broken worker is replaced at once. */
+  readonly spares: number;
   readonly checkpoint: CheckpointSpec | null;
   /** Application failures allowed within the window; null: for ever. */
   readonly restarts: { readonly max: number; readonly withinMs: number | null };
@@ -102,6 +104,7 @@ export const unaskedSpec = {
   minRuntimeMs: 0,
   elastic: null,
   array: null,
+  spares: 0,
 } as const satisfies Partial<JobSpec>;
 
 export interface CheckpointSpec {

@@ -14,6 +14,8 @@ export type WaitReason =
       readonly model: string | null;
       /** Free GPUs that are kept for jobs ahead of it; absent: none. */
       readonly kept?: number;
+      /** Free GPUs that are kept as spares; absent: none. */
+      readonly spare?: number;
     }
   | { readonly kind: 'NoSuchGpuModel'; readonly wanted: readonly string[]; readonly present: readonly string[] }
   /** `present`: profiles of slots that the cluster has on the models that were wanted. */
@@ -79,7 +81,7 @@ export interface GangShape {
 export function describeWait(wait: WaitReason): string {
   switch (wait.kind) {
     case 'InsufficientGpus':
-      return `${gang(wait.wanted)} wanted${wait.model === null ? '' : ` on ${wait.model}`}; ${wait.slots} of ${wait.wanted.workers} workers fit now (${wait.free} GPUs free${wait.kept === undefined ? '' : `, ${wait.kept} more are kept for jobs ahead`})`;
+      return `${gang(wait.wanted)} wanted${wait.model === null ? '' : ` on ${wait.model}`}; ${wait.slots} of ${wait.wanted.workers} workers fit now (${wait.free} GPUs free${wait.kept === undefined ? '' : `, ${wait.kept} more are kept for jobs ahead`}${wait.spare === undefined ? '' : `, ${wait.spare} more are spare`})`;
     case 'NoSuchGpuModel':
       return `${wait.wanted.length === 0 ? 'GPUs' : `GPU model ${wait.wanted.join(' or ')}`} wanted; the cluster has ${wait.present.length === 0 ? 'no GPUs' : wait.present.join(', ')}`;
     case 'NoSuchGpuProfile':

@@ -1,4 +1,5 @@
 import type { Policy } from '#core/context.ts';
+import { judgePolicy } from '#core/judgePolicy.ts';
 import { defaultPolicy } from '#controller/limits.ts';
 import { memberPath } from '#codec/fieldPath.ts';
 import type { Problems } from '#codec/fieldProblem.ts';
@@ -11,5 +12,7 @@ export function parsePolicy(value: unknown, path: string, levels: Levels, proble
   const readers = { bandwidths: positiveNumbers(speedNames(levels)) };
   const changes = value === undefined ? {} : readSettings(value, path, { ...defaultPolicy }, problems, readers);
   if (changes['levels'] !== undefined) problems.add(memberPath(path, 'levels'), 'is given by cluster.levels');
-  return { ...Object.assign({ ...defaultPolicy }, changes), levels };
+  const policy: Policy = { ...Object.assign({ ...defaultPolicy }, changes), levels };
+  for (const { names, message } of judgePolicy(policy)) problems.add(names.reduce(memberPath, path), message);
+  return policy;
 }

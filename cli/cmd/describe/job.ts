@@ -15,6 +15,7 @@ export function describeJob(job: TrainingJob): readonly Section[] {
     ['User', status?.user || '-'],
     ['Created', formatTime(metadata?.creationTimestamp)],
     ...(status?.finishedAt === undefined ? [] : [['Finished', formatTime(status.finishedAt)] satisfies Fact]),
+    ...spareFacts(spec, status),
     ...markFacts('Held by', status?.held),
     ...markFacts('Put first by', status?.next),
     ['Phase', `${status?.phase ?? ''}${status?.deleting === true ? ' (being deleted)' : ''}`],
@@ -25,12 +26,21 @@ export function describeJob(job: TrainingJob): readonly Section[] {
     placementSection(status?.ranks ?? []),
     { kind: 'facts', facts: [...progressFacts(status), ...checkpointFacts(status)] },
     attemptsSection(status),
+    ...swapSections(status),
     ledgerSection(status),
   ];
 }
 
 function markFacts(name: string, mark: Mark | undefined): readonly Fact[] {
   return mark === undefined ? [] : [[name, `${mark.by} at ${formatTime(mark.at)}`]];
+}
+
+/** What it wants may be more than there is. */
+function spareFacts(spec: TrainingJobSpec | undefined, status: TrainingJobStatus | undefined): readonly Fact[] {
+  const wanted = spec?.spares ?? 0;
+  if (wanted === 0) return [];
+  const names = status?.spares ?? [];
+  return [['Spares', `${names.length} of ${wanted}${names.length === 0 ? '' : `: ${names.join(', ')}`}`]];
 }
 
 /** Waiting is the question that brings most people here. */
@@ -148,6 +158,14 @@ function attemptsSection(status: TrainingJobStatus | undefined): Section {
     ]),
     empty: '<none>',
   };
+}
+
+/** Only of a gang that lost a part of itself. */
+function swapSections(status: TrainingJobStatus | undefined): readonly Section[] {
+  const swaps = (status?.attempts ?? []).filter(({ swapped }) => swapped !== '');
+  if (swaps.length === 0) return [];
+  const rows = swaps.map(({ number, swapped }) => [String(number), swapped]);
+  return [{ kind: 'table', title: 'Replaced', heads: ['Attempt', 'Workers'], rows, empty: '' }];
 }
 
 function ledgerSection(status: TrainingJobStatus | undefined): Section {

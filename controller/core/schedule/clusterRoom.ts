@@ -95,7 +95,8 @@ function factsOf(node: NodeView): NodeFacts {
   return {
     name: node.name,
     path: inventory.path,
-    open: node.availability.kind === 'ready' && node.cordon === null,
+    // A spare node takes no work but by those who know of it (spares/).
+    open: node.availability.kind === 'ready' && node.cordon === null && node.spare === null,
     // An agent that cannot tell says 0.
     cpuMilli: inventory.cpuMilli === 0 ? null : inventory.cpuMilli,
     memoryBytes: inventory.memoryBytes === 0 ? null : inventory.memoryBytes,

@@ -4,12 +4,14 @@ import type { JobView } from '../state/view.ts';
 import type { Room } from './capacity/room.ts';
 import type { ClusterRoom } from './clusterRoom.ts';
 import { shapeOf } from './clusterRoom.ts';
+import { placesToKeep } from './swap.ts';
 import type { AllowedNodes, GangRequest, WorkerGroup } from './gang/gangRequest.ts';
 
 /** What a request is made of besides the model. A job that does not exist yet has no phase: it begins to wait now. */
 export interface Wish {
   readonly spec: JobSpec;
   readonly phase?: JobView['phase'];
+  readonly attempts?: JobView['attempts'];
 }
 
 /** A job's wishes with levels as depths and names as numbers. */
@@ -41,15 +43,19 @@ function segmentsOf({ segments }: JobSpec, depthOf: (level: string) => number): 
 
 const noSegments: WorkerGroup['segments'] = [];
 
-/** A required level, or a preferred one whose patience is not over. A preferred level without one is what placement prefers anyway. */
-function isInsisted({ mode, waitMs }: LevelConstraint, { phase }: Wish, nowMs: number): boolean {
-  return mode === 'required' || nowMs < waitsSinceMs(phase, nowMs) + (waitMs ?? 0);
+/**
+ * A required level, or a preferred one whose patience is not over. A preferred level without one is what placement prefers anyway.
+ * A gang that a fault stopped has had its patience: it goes on at once, as near to where it was as there is room.
+ */
+function isInsisted({ mode, waitMs }: LevelConstraint, job: Wish, nowMs: number): boolean {
+  return mode === 'required' || (nowMs < waitsSinceMs(job.phase, nowMs) + (waitMs ?? 0) && placesToKeep(job).length === 0);
 }
 
 const waitsSinceMs = (phase: Wish['phase'], nowMs: number): number => (phase?.kind === 'pending' ? phase.sinceMs : nowMs);
 
 /** When a job that waits for a preferred level widens its wish; null: it does not wait for one. */
-export function widensAtMs({ spec, phase }: Wish, nowMs: number): number | null {
+export function widensAtMs({ spec, phase, attempts }: Wish, nowMs: number): number | null {
+  if (spec.constraints.length === 0 || placesToKeep({ attempts }).length > 0) return null;
   const sinceMs = waitsSinceMs(phase, nowMs);
   let soonest: number | null = null;
   for (const { mode, waitMs } of spec.constraints) {

@@ -11,6 +11,7 @@ import type { Event } from "./event_pb.js";
 import type { InferenceService } from "./inference_service_pb.js";
 import type { PriceBook } from "./price_book_pb.js";
 import type { ObjectReference } from "./meta_pb.js";
+import type { DefragRequestSchema, DefragResponseSchema } from "./defrag_pb.js";
 
 /**
  * Describes the file shoal/v1/control.proto.
@@ -1416,6 +1417,16 @@ export declare const ControlService: GenService<{
     methodKind: "unary";
     input: typeof PlanRequestSchema;
     output: typeof PlanResponseSchema;
+  },
+  /**
+   * Moves preemptible jobs so that free GPUs lie together, or says who would move.
+   *
+   * @generated from rpc shoal.v1.ControlService.Defrag
+   */
+  defrag: {
+    methodKind: "unary";
+    input: typeof DefragRequestSchema;
+    output: typeof DefragResponseSchema;
   },
   /**
    * What GPU time was spent on, up to now.

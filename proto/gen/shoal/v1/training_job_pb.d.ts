@@ -127,7 +127,8 @@ export declare type TrainingJobSpec = Message<"shoal.v1.TrainingJobSpec"> & {
   placement?: Placement | undefined;
 
   /**
-   * Spare nodes kept for this job.
+   * Spare nodes kept for this job while it runs, as near to its workers as they help, so that a broken worker is replaced at
+   * once. They count against no limit, and preemptible work may use them meanwhile.
    *
    * @generated from field: optional int32 spares = 11;
    */
@@ -672,6 +673,13 @@ export declare type TrainingJobStatus = Message<"shoal.v1.TrainingJobStatus"> & 
    * @generated from field: shoal.v1.MeshPlan mesh = 17;
    */
   mesh?: MeshPlan | undefined;
+
+  /**
+   * Nodes that are kept for it as spares, by name.
+   *
+   * @generated from field: repeated string spares = 20;
+   */
+  spares: string[];
 };
 
 /**
@@ -779,6 +787,13 @@ export declare type Attempt = Message<"shoal.v1.Attempt"> & {
    * @generated from field: repeated string mesh_order = 13;
    */
   meshOrder: string[];
+
+  /**
+   * After a fault: who was replaced by what. Empty: it was placed whole.
+   *
+   * @generated from field: string swapped = 14;
+   */
+  swapped: string;
 };
 
 /**
