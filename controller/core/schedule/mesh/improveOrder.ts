@@ -1,6 +1,7 @@
 import type { Ground } from './ground.ts';
 import type { Prediction } from './predictCost.ts';
 import { predictCost } from './predictCost.ts';
+import { shuffler } from './shuffler.ts';
 import type { AxisTraffic } from './traffic.ts';
 
 /** Steps of the cost model that a search may take, in places looked at: about a millisecond, whatever the size of the gang. */
@@ -27,26 +28,48 @@ const effortOf = (ground: Ground, axes: readonly AxisTraffic[]): number =>
 
 /**
  * Hill climbing: blocks of each size, largest first, then single workers change places, of few workers also three at a time, as long
- * as that is better. It ends when no exchange helps or the effort is spent. `maySwap`: of two places, whether the user's
- * segments allow it.
+ * as that is better. It ends when no exchange helps or the effort is spent. Small gangs climb from some shuffled orders too, as the nearest
+ * top may not be the highest one.
  */
-export function improveOrder(
-  ground: Ground,
-  axes: readonly AxisTraffic[],
-  start: Arranged,
-  { blocks, maySwap }: { readonly blocks: readonly number[]; readonly maySwap: (left: number, right: number) => boolean },
-): Arranged {
-  let left = Math.floor(effortMax / effortOf(ground, axes));
-  if (left < predictionsMin) return start;
+export function improveOrder(ground: Ground, axes: readonly AxisTraffic[], start: Arranged, search: Search): Arranged {
+  const effort = { left: Math.floor(effortMax / effortOf(ground, axes)) };
+  if (effort.left < predictionsMin) return start;
+  let best = climb(ground, axes, { start, search, effort });
+  if (!search.mayShuffle || ground.places > fewPlaces) return best;
+  const nextOrder = shuffler(ground.places);
+  for (let turn = 0; turn < shuffledStarts && effort.left > 0; turn += 1) {
+    const order = nextOrder();
+    const found = climb(ground, axes, { start: { order, prediction: predictCost(ground, axes, order) }, search, effort });
+    if (isBetter(found.prediction, best.prediction)) best = found;
+  }
+  return best;
+}
+
+export interface Search {
+  readonly blocks: readonly number[];
+  /** Of two places, whether the user's segments allow that they are exchanged. */
+  readonly maySwap: (left: number, right: number) => boolean;
+  /** There are no segments: any order will do. */
+  readonly mayShuffle: boolean;
+}
+
+interface Climb {
+  readonly start: Arranged;
+  readonly search: Search;
+  /** Predictions. */
+  readonly effort: { left: number };
+}
+
+function climb(ground: Ground, axes: readonly AxisTraffic[], { start, search, effort }: Climb): Arranged {
   let best = start;
   for (let round = 0; round < roundsMax; round += 1) {
     const before = best;
-    for (const move of movesOf(ground.places, [...blocks.toReversed(), 1])) {
-      if (left === 0) return best;
-      if (!isAllowed(ground, best.order, move, maySwap)) continue;
+    for (const move of movesOf(ground.places, [...search.blocks.toReversed(), 1])) {
+      if (effort.left === 0) return best;
+      if (!isAllowed(ground, best.order, move, search.maySwap)) continue;
       const order = moved(best.order, move);
       const prediction = predictCost(ground, axes, order);
-      left -= 1;
+      effort.left -= 1;
       if (isBetter(prediction, best.prediction)) best = { order, prediction };
     }
     if (best === before) break;
@@ -55,8 +78,9 @@ export function improveOrder(
 }
 
 const roundsMax = 8;
-/** Of so many workers three change places at a time too. */
-const triplesMax = 12;
+/** Of so many workers three change places at a time too, and shuffled orders are begun with. */
+const fewPlaces = 12;
+const shuffledStarts = 4;
 
 /** Runs of workers of one size: each takes the place of the next, the last that of the first. */
 interface Move {
@@ -69,7 +93,7 @@ function* movesOf(places: number, sizes: readonly number[]): Generator<Move> {
     for (let one = 0; one + size < places; one += size)
       for (let other = one + size; other < places; other += size) yield { firsts: [one, other], size };
   }
-  if (places > triplesMax) return;
+  if (places > fewPlaces) return;
   for (let one = 0; one < places; one += 1) {
     for (let other = one + 1; other < places; other += 1) {
       for (let third = other + 1; third < places; third += 1) {
