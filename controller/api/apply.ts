@@ -5,6 +5,8 @@ import { compileManifest } from '#codec/manifest.ts';
 import type { Context } from '#core/context.ts';
 import type { Reply, Request } from '#core/inputs.ts';
 import { explainPlan, planJob, planQueue } from '#core/plan.ts';
+import type { PlacementDecision } from '#core/schedule/decidePlacement.ts';
+import type { StateView } from '#core/state/view.ts';
 import type { ApplyResultSchema, Document, PlanResultSchema } from '#gen/shoal/v1/control_pb.js';
 import { RpcError } from '#rpc/rpcError.ts';
 import { jobUid } from '#vocabulary/ids.ts';
@@ -13,6 +15,7 @@ import { describeWait } from '#vocabulary/reasons.ts';
 import { limits } from '../limits.ts';
 import type { Loop } from '../loop/loop.ts';
 import { placeToWire } from './jobToWire.ts';
+import { meshToWire } from './meshToWire.ts';
 import { verdictToWire } from './verdictToWire.ts';
 
 type ApplyResult = MessageInitShape<typeof ApplyResultSchema>;
@@ -42,11 +45,10 @@ async function planDocument(loop: Loop, user: UserName, document: Document, cont
   if (!manifest.ok) return { apply: refusal(manifest) };
   const request = requestOf(manifest, user);
   if (request.kind !== 'applyJob') return { apply: resultOf(manifest, await loop.read((state) => planQueue(state, request, context))) };
-  const { plan, verdict } = await loop.read((state, lastPass) => {
-    const planned = planJob(state, request, context);
-    return { plan: planned, verdict: explainPlan(state, lastPass, planned, context) };
+  const { reply, decision, mesh, verdict } = await loop.read((state, lastPass) => {
+    const plan = planJob(state, request, context);
+    return { ...plan, mesh: meshOf(request, plan.decision, state), verdict: explainPlan(state, lastPass, plan, context) };
   });
-  const { reply, decision } = plan;
   const apply = resultOf(manifest, reply);
   if (decision === null) return { apply };
   if (!decision.ok)
@@ -59,7 +61,17 @@ async function planDocument(loop: Loop, user: UserName, document: Document, cont
   return {
     apply,
     placement: decision.placement.map(placeToWire),
+    ...mesh,
   };
+}
+
+function meshOf(
+  { spec }: Extract<Request, { kind: 'applyJob' }>,
+  decision: PlacementDecision | null,
+  { nodes }: StateView,
+): Pick<PlanResult, 'mesh'> {
+  if (decision?.ok !== true || decision.mesh === undefined) return {};
+  return { mesh: meshToWire({ spec, placement: decision.placement, mesh: decision.mesh }, nodes) };
 }
 
 function checkSize(documents: readonly Document[]): void {

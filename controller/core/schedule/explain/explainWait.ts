@@ -43,7 +43,7 @@ export function explainWait(state: StateView, lastPass: LastPass, job: JobView, 
   const turn = { state, context: { nowMs: lastPass.atMs, policy }, emit: () => undefined };
   const around: Around = {
     turn,
-    cluster: openRoom(state, policy.levels),
+    cluster: openRoom(state, policy),
     lines: openLines(state, levelsOf(policy).inLine),
     waits: lastPass.waits,
   };
@@ -113,7 +113,7 @@ function judgeFor({ turn, cluster }: Around, { backfill }: Stand, job: JobView, 
 
 function roomOf({ turn, cluster }: Around, job: JobView, model: string | null, judged: readonly JudgedNode[]): ModelRoom {
   const request = requestOf(cluster, job, model, turn.context.nowMs);
-  const takesWork = judged.filter(({ why }) => why !== 'lost' && why !== 'cordoned');
+  const takesWork = judged.filter(({ why }) => why !== 'lost' && why !== 'cordoned' && why !== 'spare');
   return {
     model,
     freeGpus: takesWork.reduce((sum, { freeGpus }) => sum + freeGpus, 0),
