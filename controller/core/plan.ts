@@ -4,6 +4,7 @@ import { expandArray } from './jobs/arrays.ts';
 import { newJob } from './jobs/applyJob.ts';
 import { onApplyJob } from './jobs/onApplyJob.ts';
 import { onApplyQueue } from './queues/onRequest.ts';
+import { onApplyReservation } from './reservations/onRequest.ts';
 import type { PlacementDecision } from './schedule/decidePlacement.ts';
 import { planPass } from './schedule/pass.ts';
 import type { StateView } from './state/view.ts';
@@ -25,6 +26,11 @@ export function planJob(state: StateView, request: Extract<Request, { kind: 'app
   const { name, spec, task } = first ?? { ...request, task: null };
   const job = newJob({ ...request, name, spec, ...(task === null ? {} : { array: task }), atMs: context.nowMs }, state.revision);
   return { reply, decision: planPass(dry, job) };
+}
+
+/** What applying a reservation would be answered now. */
+export function planReservation(state: StateView, request: Extract<Request, { kind: 'applyReservation' }>, context: Context): Reply {
+  return onApplyReservation({ state, context, emit: () => undefined }, request);
 }
 
 /** What applying a queue would be answered now. */

@@ -17,6 +17,7 @@ export interface NodeShape {
   readonly nvlink?: readonly (number | null)[];
   /** By GPU: MIG profiles that it is divided into; none: it is whole. */
   readonly slots?: readonly (readonly string[])[];
+  readonly labels?: Readonly<Record<string, string>>;
 }
 
 /** What a checkpoint takes, of the second of its step. */
@@ -40,6 +41,7 @@ interface Held {
 export class FakeAgent {
   readonly name: NodeName;
   readonly #path: readonly string[];
+  readonly #labels: Readonly<Record<string, string>>;
   readonly #gpus: readonly GpuInfo[];
   readonly #held = new Map<string, Held>();
   readonly #health: GpuHealth[];
@@ -50,7 +52,8 @@ export class FakeAgent {
   #sequence = 0;
 
   constructor(shape: NodeShape) {
-    const { name, block = 'b1', rack, gpus, model = 'H100', nvlink, slots } = shape;
+    const { name, block = 'b1', rack, gpus, model = 'H100', nvlink, slots, labels = {} } = shape;
+    this.#labels = labels;
     this.name = nodeName(name);
     this.#path = ['z1', block, rack];
     this.#gpus = Array.from({ length: gpus }, (_, index) => ({
@@ -85,7 +88,7 @@ export class FakeAgent {
       epochSeen: epoch(this.#epochSeen),
       workers: this.#observe(),
       gpuHealth: this.#health,
-      labels: {},
+      labels: this.#labels,
     };
   }
 

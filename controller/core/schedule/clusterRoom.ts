@@ -1,6 +1,7 @@
 import type { WorkerShape } from './capacity/shape.ts';
 import type { Hold, NodeFacts } from './capacity/capacity.ts';
 import { Capacity } from './capacity/capacity.ts';
+import { ClosedNodes } from './closedNodes.ts';
 import { devicesAt, devicesOf } from './capacity/devices.ts';
 import { Room } from './capacity/room.ts';
 import { outlookOf } from './leftover.ts';
@@ -8,6 +9,7 @@ import type { JobSpec, Placement } from '#vocabulary/job.ts';
 import { deviceModel } from '#vocabulary/gpuProfile.ts';
 import { gpuMilliPerGpu } from '#vocabulary/units.ts';
 import type { Levels } from '#vocabulary/topology.ts';
+import type { Context } from '../context.ts';
 import { currentAttempt } from '../state/state.ts';
 import type { JobView, NodeView, StateView } from '../state/view.ts';
 
@@ -18,6 +20,8 @@ import type { JobView, NodeView, StateView } from '../state/view.ts';
 export interface ClusterRoom {
   readonly room: Room;
   readonly levels: Levels;
+  /** What reservations leave to whom. */
+  readonly closed: ClosedNodes;
   /** The job was placed so in this pass. */
   take(job: JobView, placed: { readonly placement: Placement; readonly model: string | null }): void;
   /** Ends the pass: all that it placed is taken already. */
@@ -34,7 +38,8 @@ interface Kept {
 
 const kept = new WeakMap<StateView, Kept>();
 
-export function openRoom(state: StateView, levels: Levels): ClusterRoom {
+export function openRoom(state: StateView, context: Context): ClusterRoom {
+  const { levels } = context.policy;
   let known = kept.get(state);
   if (known === undefined || known.topologyAt !== state.topologyAt) {
     known = { room: buildRoom(state, levels), asOf: state.changedNodes.end, topologyAt: state.topologyAt };
@@ -46,6 +51,7 @@ export function openRoom(state: StateView, levels: Levels): ClusterRoom {
   return {
     room,
     levels,
+    closed: new ClosedNodes(state, context, room.capacity),
     take: (job, { placement, model }) => {
       const shape = shapeOf(job.spec, model);
       for (const place of placement) {

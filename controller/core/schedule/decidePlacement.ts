@@ -2,26 +2,29 @@ import { deviceModel, gpuOfSlot, isSlotModel } from '#vocabulary/gpuProfile.ts';
 import type { JobSpec, Placement } from '#vocabulary/job.ts';
 import type { WaitReason } from '#vocabulary/reasons.ts';
 import { findBrokenLimit } from '../queues/usage.ts';
-import type { JobView, StateView } from '../state/view.ts';
+import type { StateView } from '../state/view.ts';
 import { modelsPresent, profilesPresent } from '../jobs/emptyRoom.ts';
 import { devicesAt, placeAt } from './capacity/devices.ts';
 import type { Room } from './capacity/room.ts';
+import { wholeGpus } from './capacity/shape.ts';
+import type { Closed } from './closedNodes.ts';
+import { bothAllow } from './closedNodes.ts';
 import type { ClusterRoom } from './clusterRoom.ts';
 import { shapeOf } from './clusterRoom.ts';
 import { withEmptyDomains } from './gang/exclusive.ts';
-import { findPlacement, unitsOf } from './gang/findPlacement.ts';
+import { findPlacement, fits, unitsOf } from './gang/findPlacement.ts';
 import type { GangRequest, Spot } from './gang/gangRequest.ts';
 import { placeAround } from './gang/keepSpots.ts';
 import { compareThrift, findThrift } from './gang/thrift.ts';
-import type { Wish } from './requestOf.ts';
-import { requestOf, wishesKey } from './requestOf.ts';
+import type { Wisher } from './requestOf.ts';
+import { requestOf, requestWithin, wishesKey } from './requestOf.ts';
 
 export type PlacementDecision =
   | { readonly ok: true; readonly placement: Placement; readonly model: string | null }
   | { readonly ok: false; readonly wait: WaitReason };
 
 /** What the decision needs of a job: also one that does not exist yet (`shoal apply --dry-run=server`). */
-export type Candidate = Pick<JobView, 'user' | 'spec' | 'attempts'> & Wish;
+export type Candidate = Wisher;
 
 /** How the cluster looks to a job: what others were promised is out of its reach (reserve/backfill.ts). */
 export interface Look {
@@ -40,7 +43,7 @@ export function decidePlacement(state: StateView, cluster: ClusterRoom, job: Can
   const { spec } = job;
   const { nowMs } = look;
   const keep = placesToKeep(job);
-  const key = wishesKey(job, nowMs);
+  const key = wishesKey(cluster, job, nowMs);
   const remembered = keep.length === 0 ? look.findFailed(key) : undefined;
   if (remembered !== undefined) return { ok: false, wait: remembered };
   look.show();
@@ -53,10 +56,12 @@ export function decidePlacement(state: StateView, cluster: ClusterRoom, job: Can
       [wait, limited] = [broken, true];
       continue;
     }
-    const request = requestOf(cluster, job, model, nowMs);
-    const spots = findSpots(cluster.room, request, soundSpots(cluster.room, spec, model, keep));
+    const request = requestOf(cluster, job, model, nowMs, 'start');
+    const sound = soundSpots(cluster.room, spec, model, keep, request.allowed);
+    const spots = findOwnSpots(cluster, job, request, sound) ?? findSpots(cluster.room, request, sound);
     if (spots !== null) return { ok: true, model, placement: spots.map((spot) => placeAt(cluster.room.capacity, spot)) };
-    wait = describeShortage(spec, cluster, request);
+    wait =
+      describeClosed(cluster, job, model, nowMs) ?? describeShortage(spec, cluster, request, cluster.closed.closedTo(job, nowMs, 'start'));
   }
   // A quota is this queue's and user's own; a shortage of GPUs holds for every job of the shape in this pass.
   if (!limited && keep.length === 0) look.noteFailed(key, wait);
@@ -64,12 +69,12 @@ export function decidePlacement(state: StateView, cluster: ClusterRoom, job: Can
 }
 
 /** A single worker that takes any model goes where it leaves least idle for good; then, and in all other cases, by name. */
-function thriftiestFirst(cluster: ClusterRoom, job: Wish, models: readonly (string | null)[], nowMs: number): readonly (string | null)[] {
+function thriftiestFirst(cluster: ClusterRoom, job: Wisher, models: readonly (string | null)[], nowMs: number): readonly (string | null)[] {
   const { gpuModels, workers, exclusive } = job.spec;
   if (models.length < 2 || gpuModels.length > 0 || workers > 1 || exclusive !== null) return models;
   const costs = new Map(
     models.map((model) => {
-      const request = requestOf(cluster, job, model, nowMs);
+      const request = requestOf(cluster, job, model, nowMs, 'start');
       const [group] = request.groups;
       return [
         model,
@@ -82,6 +87,33 @@ function thriftiestFirst(cluster: ClusterRoom, job: Wish, models: readonly (stri
 
 function findSpots(room: Room, request: GangRequest, kept: readonly (Spot | null)[]): readonly Spot[] | null {
   return (kept.some((spot) => spot !== null) ? placeAround(room, request, kept) : null) ?? findPlacement(room, request)?.[0] ?? null;
+}
+
+/** What is reserved for it now comes before all else; sound workers after a fault stay where they are. */
+function findOwnSpots(cluster: ClusterRoom, job: Wisher, request: GangRequest, sound: readonly (Spot | null)[]): readonly Spot[] | null {
+  const own = cluster.closed.ownOf(job);
+  if (own === null || sound.some((spot) => spot !== null)) return null;
+  return findPlacement(cluster.room, { ...request, allowed: bothAllow(request.allowed, own) })?.[0] ?? null;
+}
+
+/** There is room, and it is reserved: by which, of several the one that alone is in the way and is over first; null: it would not fit anyway. */
+function describeClosed(cluster: ClusterRoom, job: Wisher, model: string | null, nowMs: number): WaitReason | null {
+  const closed = cluster.closed.closedTo(job, nowMs, 'start');
+  const wouldFit = (without: Closed | null): boolean => fits(cluster.room, requestWithin(cluster, job, model, { nowMs, closed: without }));
+  if (closed === null || !wouldFit(null)) return null;
+  const soonest = closed.by.toSorted((left, right) => left.occurrence.endMs - right.occurrence.endMs);
+  const alone = soonest.find(({ name }) => wouldFit(cluster.closed.without(closed, name)));
+  const by = alone === undefined ? closed.by : [alone];
+  return {
+    kind: 'Reservation',
+    wanted: { workers: job.spec.workers, gpusPerWorker: job.spec.gpusPerWorker },
+    reservations: by.map(({ name }) => name),
+    nodes: [...new Set(by.flatMap(({ nodes }) => nodes))].sort(),
+    fromMs: Math.min(...by.map(({ occurrence }) => occurrence.startMs)),
+    untilMs: Math.max(...by.map(({ occurrence }) => occurrence.endMs)),
+    isUnderWay: by.some(({ occurrence }) => occurrence.startMs <= nowMs),
+    reason: alone?.spec.reason ?? '',
+  };
 }
 
 /** Why no model of the cluster is one that it accepts. */
@@ -120,21 +152,27 @@ function placesToKeep(job: Candidate): Placement {
   return last !== undefined && (reason === 'NodeFailure' || reason === 'GpuFailure') ? last.placement : [];
 }
 
-/** A place is sound when its node takes work and the very GPUs are of the model, healthy and free. */
-function soundSpots(room: Room, spec: JobSpec, model: string | null, keep: Placement): readonly (Spot | null)[] {
+/** A place is sound when its node takes work, and this job, and the very GPUs are of the model, healthy and free. */
+function soundSpots(
+  room: Room,
+  spec: JobSpec,
+  model: string | null,
+  keep: Placement,
+  allowed: GangRequest['allowed'],
+): readonly (Spot | null)[] {
   const { capacity } = room;
   const shape = shapeOf(spec, model);
   const number = shape.model === null ? -1 : capacity.modelNumber(shape.model);
   return keep.map((place) => {
     const node = capacity.topology.numberOf.get(place.node);
-    if (node === undefined || !capacity.isOpen(node)) return null;
+    if (node === undefined || !capacity.isOpen(node) || allowed?.mask[node] === 0) return null;
     const gpus = devicesAt(capacity, node, place);
     const isSound = gpus.length === place.gpus.length && gpus.every((gpu) => capacity.freeMilli(node, gpu, number) >= shape.gpuMilli);
     return isSound ? { node, gpus } : null;
   });
 }
 
-function describeShortage(spec: JobSpec, { room, levels }: ClusterRoom, request: GangRequest): WaitReason {
+function describeShortage(spec: JobSpec, { room, levels }: ClusterRoom, request: GangRequest, closed: Closed | null): WaitReason {
   const wanted = { workers: spec.workers, gpusPerWorker: spec.gpusPerWorker };
   const [group] = request.groups;
   // Whole segments count, and as many as a spread allows: what the gang could really have.
@@ -151,5 +189,6 @@ function describeShortage(spec: JobSpec, { room, levels }: ClusterRoom, request:
     return { kind: 'LevelTooSmall', wanted, level: levels[depth - 1] ?? '', best };
   }
   const model = group?.shape.model ?? null;
-  return { kind: 'InsufficientGpus', wanted, free: model === null ? 0 : room.freeGpus(model), slots: all, model };
+  const free = model === null ? 0 : (room.slots(wholeGpus(model, 1), { allowed: closed, units: null })[0] ?? 0);
+  return { kind: 'InsufficientGpus', wanted, free, slots: all, model };
 }

@@ -88,7 +88,7 @@ interface Pass {
 }
 
 function beginPass(turn: Turn): Pass {
-  const cluster = openRoom(turn.state, turn.context.policy.levels);
+  const cluster = openRoom(turn.state, turn.context);
   const backfill = new Backfill(turn, cluster);
   const preemption = new Preemption(turn, cluster, backfill);
   const kept = new KeptPlaces(turn, cluster);

@@ -17,7 +17,7 @@ import type { Hold } from './capacity/capacity.ts';
 import { placeAt } from './capacity/devices.ts';
 import type { ClusterRoom } from './clusterRoom.ts';
 import { modelsFor } from './decidePlacement.ts';
-import type { Wish } from './requestOf.ts';
+import type { Wisher } from './requestOf.ts';
 import { requestOf, wishesKey } from './requestOf.ts';
 import type { Backfill } from './reserve/backfill.ts';
 import { SecondLook } from './secondLook.ts';
@@ -124,7 +124,8 @@ export class Preemption {
     const { nomination } = job;
     if (nomination === null) return null;
     const leaving = nomination.victims.filter((uid) => isLeaving(this.#turn.state.jobs.get(uid)));
-    if (leaving.length === 0 || !this.#comesTrue(job, leaving, nomination.model)) {
+    const isClosed = this.#cluster.closed.closes(job, nomination.placement, 'claim');
+    if (isClosed || leaving.length === 0 || !this.#comesTrue(job, leaving, nomination.model)) {
       this.#turn.emit({ kind: 'NominationDropped', uid: job.uid, message: 'the place that it was promised is not to be had any more' });
       this.release(nomination.victims);
       return null;
@@ -179,7 +180,7 @@ export class Preemption {
     const { count, own } = this.#allSlices().chances({ standing, ...nominee });
     // Whose job it is says something only where it has jobs of that user before it, and where others may be reclaimed from.
     const user = own > 0 || !this.#isPlain(nominee.queue) ? job.user : '';
-    const key = JSON.stringify([nominee.queue, user, nominee.priority, standing.level, count, wishesKey(job, nowMs)]);
+    const key = JSON.stringify([nominee.queue, user, nominee.priority, standing.level, count, wishesKey(this.#cluster, job, nowMs)]);
     if (this.#inVain.has(key)) return null;
     let isOwnLimit = false;
     for (const model of modelsFor(this.#cluster.room, job, [])) {
@@ -246,6 +247,8 @@ export class Preemption {
       if (this.#backfill.promises.touches(each.holds)) return [];
       // Who leaves anyway costs nothing and need not be asked.
       if (isLeaving(victim)) return [{ ...each, cost: 0 }];
+      // Who is a guest on what is reserved for it goes before all others, whatever the ranks are.
+      if (this.#isGuest(job, victim)) return [{ ...each, priority: guestPriority }];
       const untilMs = this.#sparedUntilMs(nominee, { victim, claim });
       if (untilMs === null) return [];
       if (untilMs <= this.#turn.context.nowMs) return [inTurn(nominee, claim, each)];
@@ -257,7 +260,9 @@ export class Preemption {
       give: (uid) => {
         if (this.#gone.has(uid)) return true;
         const claim = claims.get(uid);
-        const isAllowed = claim !== undefined && (isLeaving(this.#turn.state.jobs.get(uid)) || mayDisplace(nominee, claim, this.#book));
+        const victim = this.#turn.state.jobs.get(uid);
+        const isFree = isLeaving(victim) || (victim !== undefined && this.#isGuest(job, victim));
+        const isAllowed = claim !== undefined && (isFree || mayDisplace(nominee, claim, this.#book));
         if (!isAllowed) return false;
         this.#book.give(claim);
         given.set(uid, claim);
@@ -291,11 +296,18 @@ export class Preemption {
 
   /** Rules most jobs out without a search: nobody ranks below it, and no queue above it has a guarantee. */
   #mayDisplaceAnybody(job: Nominee, nominee: Claim): boolean {
+    if (this.#cluster.closed.mayHaveGuests(job)) return true;
     const lowest = lowestDisplaceable(this.#turn.state);
     if (lowest === null || lowest > nominee.priority) return lowest !== null && !this.#isPlain(job.spec.queue);
     if (lowest < nominee.priority || !this.#isPlain(job.spec.queue)) return true;
     const { count, gpuMilli } = this.#allSlices().chances(nominee);
     return count > 0 && gpuMilli + this.#freeMilli() >= nominee.gpuMilli;
+  }
+
+  #isGuest(job: Nominee, victim: JobView): boolean {
+    if (!this.#cluster.closed.mayHaveGuests(job)) return false;
+    const nodes = new Set((currentAttempt(victim)?.placement ?? []).map(({ node }) => node));
+    return this.#cluster.closed.isGuestOf(victim, [...nodes], job);
   }
 
   #isPlain(queue: QueueName): boolean {
@@ -362,11 +374,14 @@ export class Preemption {
 }
 
 /** Also one that does not exist yet (`shoal apply --dry-run=server`). */
-export type Nominee = Pick<JobView, 'uid' | 'user' | 'spec' | 'attempts'> & Wish;
+export type Nominee = Pick<JobView, 'uid'> & Wisher;
+
+/** Below that of all jobs. */
+const guestPriority = -1;
 
 /** Others could make room: on nodes, or under a limit. */
 export const isShortage = (wait: WaitReason): boolean =>
-  wait.kind === 'InsufficientGpus' || wait.kind === 'LevelTooSmall' || wait.kind === 'QueueLimit';
+  wait.kind === 'InsufficientGpus' || wait.kind === 'LevelTooSmall' || wait.kind === 'QueueLimit' || wait.kind === 'Reservation';
 
 /** A user's own limit is nobody else's to make room under. */
 const isQuotaToFree = (broken: WaitReason | null): boolean => broken === null || broken.kind === 'QueueLimit';

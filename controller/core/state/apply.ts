@@ -4,7 +4,8 @@ import { applyAttemptEvent } from '../jobs/applyAttempt.ts';
 import { applyJobEvent } from '../jobs/applyJob.ts';
 import { applyNodeEvent } from '../nodes/applyNode.ts';
 import { applyQueueEvent } from '../queues/applyQueue.ts';
-import type { StampedEvent } from '../events.ts';
+import { applyReservationEvent } from '../reservations/applyReservation.ts';
+import type { AccessEvent, StampedEvent } from '../events.ts';
 import type { State } from './state.ts';
 import { tell } from './tell.ts';
 
@@ -34,19 +35,20 @@ function applyKind(state: State, event: StampedEvent): void {
       state.epoch = epoch(event.epoch);
       return;
     case 'TokenIssued':
-      state.tokens.set(event.token.id, { ...event.token, usedBy: null });
-      return;
-    case 'TokenUsed': {
-      const token = state.tokens.get(event.id);
-      if (token !== undefined) token.usedBy = event.node;
-      return;
-    }
+    case 'TokenUsed':
     case 'TokenRemoved':
-      state.tokens.delete(event.id);
+      applyAccessEvent(state, event);
       return;
     case 'QueueApplied':
     case 'QueueRemoved':
       applyQueueEvent(state, event);
+      return;
+    case 'ReservationApplied':
+    case 'ReservationOpened':
+    case 'ReservationClosed':
+    case 'ReservationNodesChosen':
+    case 'ReservationRemoved':
+      applyReservationEvent(state, event);
       return;
     case 'JobCreated':
     case 'JobChanged':
@@ -86,6 +88,24 @@ function applyKind(state: State, event: StampedEvent): void {
     case 'NodeUncordoned':
     case 'GpuHealthChanged':
       applyNodeEvent(state, event);
+      return;
+    default:
+      assertNever(event);
+  }
+}
+
+function applyAccessEvent(state: State, event: AccessEvent): void {
+  switch (event.kind) {
+    case 'TokenIssued':
+      state.tokens.set(event.token.id, { ...event.token, usedBy: null });
+      return;
+    case 'TokenUsed': {
+      const token = state.tokens.get(event.id);
+      if (token !== undefined) token.usedBy = event.node;
+      return;
+    }
+    case 'TokenRemoved':
+      state.tokens.delete(event.id);
       return;
     default:
       assertNever(event);
