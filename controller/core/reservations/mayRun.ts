@@ -1,5 +1,5 @@
 import { defaultGraceMs } from '#vocabulary/job.ts';
-import type { Occurrence, ReservationSpec } from '#vocabulary/reservation.ts';
+import type { Drain, Occurrence, ReservationSpec } from '#vocabulary/reservation.ts';
 import { endIfPlacedAt, promisedEndMs } from '../jobs/endings.ts';
 import { withAncestors } from '../queues/usage.ts';
 import { currentAttempt } from '../state/state.ts';
@@ -33,19 +33,20 @@ export const mayBeGuest = (spec: ReservationSpec, job: Pick<JobView, 'spec'>): b
   spec.lend && job.spec.preemptible && job.spec.minRuntimeMs === 0;
 
 /**
- * Whether a job that is not entitled may start there at `fromMs`, before the occurrence: it has said that it is gone by then, or it
- * can be asked to leave in time after having run as long as it wants to, and as starting again costs.
+ * A job that is not entitled and starts at `fromMs` is kept from reservations that drain so and begin before this time; Infinity: from all.
+ * It is gone by then as it has said; or it can be asked to leave by then, after having run as long as it wants to and as
+ * starting it again costs.
  */
-export function isGoneBefore({ spec, occurrence }: Kept, job: Asker, fromMs: number, slack: Slack): boolean {
-  const endMs = endIfPlacedAt(job, fromMs);
-  if (endMs !== null && endMs + slack.stopSlackMs <= occurrence.startMs) return true;
-  if (spec.drain === 'runtime' || !job.spec.preemptible) return false;
-  return fromMs + Math.max(job.spec.minRuntimeMs, slack.restartCostMs) <= askAtMs(occurrence, job, slack);
+export function closesBefore(drain: Drain, job: Asker, fromMs: number, slack: Slack): number {
+  const promisedMs = endIfPlacedAt(job, fromMs);
+  const endMs = promisedMs === null ? Infinity : promisedMs + slack.stopSlackMs;
+  if (drain === 'runtime' || !job.spec.preemptible) return endMs;
+  return Math.min(endMs, fromMs + Math.max(job.spec.minRuntimeMs, slack.restartCostMs) + leavingMs(job, slack));
 }
 
-/** When a job must be asked to leave to be gone by the start: its grace before, and what it takes to stop it. */
-const askAtMs = (occurrence: Occurrence, { spec }: Pick<JobView, 'spec'>, { stopSlackMs }: Slack): number =>
-  occurrence.startMs - (spec.checkpoint?.graceMs ?? defaultGraceMs) - stopSlackMs;
+/** Its grace, and what it takes to stop it. */
+const leavingMs = ({ spec }: Pick<JobView, 'spec'>, { stopSlackMs }: Slack): number =>
+  (spec.checkpoint?.graceMs ?? defaultGraceMs) + stopSlackMs;
 
 /** What becomes of a job that stands on a node of the reservation. */
 export type Fate =
@@ -64,5 +65,5 @@ export function fateOf(state: Pick<StateView, 'queues'>, kept: Kept, job: JobVie
   if (endMs !== null && endMs + slack.stopSlackMs <= kept.occurrence.startMs) return { kind: 'EndsBefore', atMs: endMs };
   const stage = currentAttempt(job)?.stage.kind;
   if (stage === 'suspending' || stage === 'stopping') return { kind: 'Leaving' };
-  return { kind: 'ToLeave', atMs: askAtMs(kept.occurrence, job, slack) };
+  return { kind: 'ToLeave', atMs: kept.occurrence.startMs - leavingMs(job, slack) };
 }

@@ -1,19 +1,25 @@
 import type { NodeName, ReservationName } from '#vocabulary/ids.ts';
 import type { Placement } from '#vocabulary/job.ts';
+import type { Occurrence } from '#vocabulary/reservation.ts';
 import type { Levels } from '#vocabulary/topology.ts';
 import type { Context } from '../context.ts';
 import { calendarOf, occurrenceAfter } from '../reservations/calendar.ts';
+import { Entitlements } from '../reservations/entitlements.ts';
 import type { Asker, Kept } from '../reservations/mayRun.ts';
-import { isEntitled, isGoneBefore, mayBeGuest } from '../reservations/mayRun.ts';
+import { closesBefore, mayBeGuest } from '../reservations/mayRun.ts';
 import { nodesOf } from '../reservations/reservedNodes.ts';
 import type { ReservationView, StateView } from '../state/view.ts';
 import type { Capacity } from './capacity/capacity.ts';
+import { drawMask } from './closedMask.ts';
 import type { AllowedNodes } from './gang/gangRequest.ts';
 
 /**
  * What reservations leave to a job, as a mask of nodes: the one way by which they reach placement, so that whatever asks
- * "does it fit?" (a pass, a plan, a promise, a search for victims) sees the same. It follows from the state, the job and the
- * time; nothing of it is kept but masks, whose keys name all that they were made of.
+ * "does it fit?" (a pass, a plan, a promise, a search for victims) sees the same. One for a pass.
+ *
+ * Jobs are many and reservations few. Those that close to a job that starts now are, apart from those that are its own, the first
+ * ones by their start: how many follows from when it is gone at the latest. So a job costs two binary searches, and what comes
+ * of them is remembered.
  */
 export interface Closed extends AllowedNodes {
   readonly by: readonly Closing[];
@@ -31,82 +37,86 @@ export interface Closing extends Kept {
  */
 export type Use = 'start' | 'claim';
 
-/** Masks that are kept: jobs differ in which reservations are open to them. */
-const masksMax = 64;
-const masks = new WeakMap<Capacity, Map<string, Uint8Array>>();
-
 export class ClosedNodes {
   readonly #state: StateView;
   readonly #context: Context;
   readonly #capacity: Capacity;
-  /** By name; those that are over are left out. */
-  readonly #reservations: readonly ReservationView[];
+  /** Those that are not over, by the start of the occurrence that is under way or next, then by name. */
+  readonly #planned: readonly Closing[];
+  /** Places in `#planned`, by how jobs drain towards them. */
+  readonly #byDrain: { readonly suspend: readonly number[]; readonly runtime: readonly number[] };
+  readonly #entitlements: Entitlements;
+  readonly #known = new Map<string, Closed | null>();
 
   constructor(state: StateView, context: Context, capacity: Capacity) {
     this.#state = state;
     this.#context = context;
     this.#capacity = capacity;
-    this.#reservations = [...state.reservations.values()]
-      .filter(({ occurrence }) => occurrence !== null)
-      .sort((left, right) => (left.name < right.name ? -1 : 1));
-  }
-
-  get levels(): Levels {
-    return this.#context.policy.levels;
+    this.#planned = state.reservations.size === 0 ? nothing : readPlanned(state, context.policy.levels);
+    this.#entitlements = new Entitlements(state.queues, this.#planned);
+    const places = this.#planned.map((_, at) => at);
+    const drains = (drain: 'suspend' | 'runtime'): readonly number[] => places.filter((at) => this.#planned[at]?.spec.drain === drain);
+    this.#byDrain = { suspend: drains('suspend'), runtime: drains('runtime') };
   }
 
   /** Nodes on which the job may not start at `fromMs`; null: none. */
   closedTo(job: Asker, fromMs: number, use: Use): Closed | null {
-    if (this.#reservations.length === 0) return null;
-    const by = this.#reservations.flatMap((reservation) => this.#closing(reservation, job, fromMs, use) ?? []);
-    return by.length === 0 ? null : this.#maskOf(by, 0);
+    if (this.#planned.length === 0) return null;
+    if (fromMs !== this.#context.nowMs) return this.#closedLater(job, fromMs, use);
+    const own = this.#entitlements.of(job);
+    const [asked, bound] = [this.#before(job, 'suspend'), this.#before(job, 'runtime')];
+    const isGuest = job.spec.preemptible && job.spec.minRuntimeMs === 0;
+    return this.#remember(`${use} ${asked} ${bound} ${isGuest ? 'guest' : ''} ${own.key}`, () => {
+      const places = [...this.#byDrain.suspend.slice(0, asked), ...this.#byDrain.runtime.slice(0, bound)];
+      const by = places.flatMap((at) => this.#planned[at] ?? []).filter((one) => !own.names.has(one.name) && !this.#isLent(one, job, use));
+      return this.#maskOf(by, 0);
+    });
   }
 
   /** The same without one of those that close; null: nothing is left. */
   without({ by }: Closed, name: ReservationName): Closed | null {
-    const others = by.filter((closing) => closing.name !== name);
-    return others.length === 0 ? null : this.#maskOf(others, 0);
+    return this.#maskOf(
+      by.filter((closing) => closing.name !== name),
+      0,
+    );
   }
 
   /** Nodes that are reserved for the job now, among others; null: none. */
   ownOf(job: Asker): Closed | null {
-    if (this.#reservations.length === 0) return null;
-    const { nowMs } = this.#context;
-    const by = this.#reservations.flatMap((reservation) => {
-      const { spec, occurrence } = reservation;
-      const isNow = occurrence !== null && occurrence.startMs <= nowMs && nowMs < occurrence.endMs;
-      return isNow && isEntitled(this.#state, spec, job) ? [this.#closingOf(reservation, { spec, occurrence })] : [];
-    });
-    return by.length === 0 ? null : this.#maskOf(by, 1);
+    if (this.#planned.length === 0) return null;
+    const own = this.#entitlements.of(job);
+    if (own.names.size === 0) return null;
+    return this.#remember(`own ${own.key}`, () =>
+      this.#maskOf(
+        this.#planned.filter((one) => own.names.has(one.name) && this.#isUnderWay(one)),
+        1,
+      ),
+    );
   }
 
   /** What tells jobs apart that ask for the same; empty: no reservation does. */
   keyOf(job: Asker, nowMs: number): string {
-    if (this.#reservations.length === 0) return '';
-    return `${this.closedTo(job, nowMs, 'start')?.key ?? ''}${this.closedTo(job, nowMs, 'claim')?.key ?? ''}${this.ownOf(job)?.key ?? ''}`;
-  }
-
-  /** Whether the job uses what is reserved for the other one, as a guest who goes when that one wants it. */
-  isGuestOf(guest: Asker, nodes: readonly NodeName[], host: Asker): boolean {
-    const { nowMs } = this.#context;
-    return this.#reservations.some((reservation) => {
-      const { spec, occurrence } = reservation;
-      if (!spec.lend || occurrence === null || nowMs < occurrence.startMs || nowMs >= occurrence.endMs) return false;
-      if (!guest.spec.preemptible || !isEntitled(this.#state, spec, host) || isEntitled(this.#state, spec, guest)) return false;
-      const members = nodesOf(this.#state, this.levels, reservation);
-      return nodes.some((node) => members.includes(node));
-    });
-  }
-
-  /** Whether somebody may use what is reserved for the job. */
-  mayHaveGuests(job: Asker): boolean {
-    return this.#reservations.some(({ spec }) => spec.lend) && (this.ownOf(job)?.by.some(({ spec }) => spec.lend) ?? false);
+    if (this.#planned.length === 0) return '';
+    return `${this.closedTo(job, nowMs, 'start')?.key ?? ''}|${this.closedTo(job, nowMs, 'claim')?.key ?? ''}|${this.ownOf(job)?.key ?? ''}`;
   }
 
   /** Whether a part of the place is closed to the job now. */
   closes(job: Asker, placement: Placement, use: Use): boolean {
     const closed = this.closedTo(job, this.#context.nowMs, use);
     return closed !== null && placement.some(({ node }) => closed.mask[this.#capacity.topology.numberOf.get(node) ?? -1] === 0);
+  }
+
+  /** Whether the job uses what is reserved for the other one, as a guest who goes when that one wants it. */
+  isGuestOf(guest: Asker, nodes: readonly NodeName[], host: Asker): boolean {
+    const lent = this.#lentTo(host);
+    if (lent.length === 0 || !guest.spec.preemptible) return false;
+    const own = this.#entitlements.of(guest);
+    return lent.some((one) => !own.names.has(one.name) && nodes.some((node) => one.nodes.includes(node)));
+  }
+
+  /** Whether somebody may use what is reserved for the job. */
+  mayHaveGuests(job: Asker): boolean {
+    return this.#lentTo(job).length > 0;
   }
 
   /** Ends of maintenance that keeps nodes from the job at this time, the first one first. */
@@ -116,58 +126,81 @@ export class ClosedNodes {
     return [...new Set(mended.map(({ occurrence }) => occurrence.endMs))].sort((left, right) => left - right);
   }
 
-  #closing(reservation: ReservationView, job: Asker, fromMs: number, use: Use): Closing | null {
-    const { spec } = reservation;
-    // Those who are named may still be there when it is over: of what is theirs until then no time is known for anybody else.
-    const isOpenEnded = use === 'claim' && spec.purpose === 'use';
-    const occurrence = this.#occurrenceAt(reservation, isOpenEnded ? this.#context.nowMs : fromMs);
-    if (occurrence === null || isEntitled(this.#state, spec, job)) return null;
-    const isUnderWay = occurrence.startMs <= fromMs;
-    if (mayBeGuest(spec, job) && (use === 'start' || !isUnderWay)) return null;
-    if (!isUnderWay && isGoneBefore({ spec, occurrence }, job, fromMs, this.#context.policy)) return null;
-    return this.#closingOf(reservation, { spec, occurrence });
+  #lentTo(host: Asker): readonly Closing[] {
+    return this.ownOf(host)?.by.filter(({ spec }) => spec.lend) ?? nothing;
   }
 
-  #closingOf(reservation: ReservationView, kept: Kept): Closing {
-    return { name: reservation.name, ...kept, nodes: nodesOf(this.#state, this.levels, reservation) };
+  #isUnderWay({ occurrence }: Kept): boolean {
+    return occurrence.startMs <= this.#context.nowMs && this.#context.nowMs < occurrence.endMs;
+  }
+
+  #isLent(one: Kept, job: Asker, use: Use): boolean {
+    return mayBeGuest(one.spec, job) && (use === 'start' || one.occurrence.startMs > this.#context.nowMs);
+  }
+
+  /** How many of those with this drain begin before the job is gone, if it starts now. */
+  #before(job: Asker, drain: 'suspend' | 'runtime'): number {
+    const places = this.#byDrain[drain];
+    if (places.length === 0) return 0;
+    const { nowMs, policy } = this.#context;
+    const untilMs = Math.max(nowMs + 1, closesBefore(drain, job, nowMs, policy));
+    let [low, high] = [0, places.length];
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      const place = places[middle];
+      if ((place === undefined ? Infinity : (this.#planned[place]?.occurrence.startMs ?? Infinity)) < untilMs) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  /** For a promise: at another time other occurrences are next. */
+  #closedLater(job: Asker, fromMs: number, use: Use): Closed | null {
+    const own = this.#entitlements.of(job);
+    const by = this.#planned.flatMap((planned) => {
+      if (own.names.has(planned.name)) return [];
+      // Those who are named may still be there when it is over: of what is theirs until then no time is known for anybody else.
+      const isOpenEnded = use === 'claim' && planned.spec.purpose === 'use';
+      const occurrence = isOpenEnded ? planned.occurrence : this.#occurrenceAt(planned, fromMs);
+      if (occurrence === null) return [];
+      const isBegun = occurrence.startMs <= fromMs;
+      if (mayBeGuest(planned.spec, job) && (use === 'start' || !isBegun)) return [];
+      const isClosed = isBegun || occurrence.startMs < closesBefore(planned.spec.drain, job, fromMs, this.#context.policy);
+      return isClosed ? [{ ...planned, occurrence }] : [];
+    });
+    return this.#maskOf(by, 0);
   }
 
   /** Under way then, or the next one from then on. */
-  #occurrenceAt(reservation: ReservationView, atMs: number): Kept['occurrence'] | null {
-    const { occurrence } = reservation;
-    return occurrence === null || atMs < occurrence.endMs ? occurrence : occurrenceAfter(calendarOf(reservation), atMs);
+  #occurrenceAt({ name, occurrence }: Closing, atMs: number): Occurrence | null {
+    if (atMs < occurrence.endMs) return occurrence;
+    const reservation = this.#state.reservations.get(name);
+    return reservation === undefined ? null : occurrenceAfter(calendarOf(reservation), atMs);
   }
 
-  /** `inside`: what the mask says of the reservations' nodes; of all others the contrary. */
-  #maskOf(by: readonly Closing[], inside: 0 | 1): Closed {
-    const stamps = by.map(({ name }) => `${name}@${this.#state.reservations.get(name)?.changedAt ?? 0}`);
-    const key = `${inside === 0 ? 'not' : 'in'} ${stamps.join(' ')}`;
-    const known = masks.get(this.#capacity) ?? new Map<string, Uint8Array>();
-    masks.set(this.#capacity, known);
-    let mask = known.get(key);
-    if (mask === undefined) {
-      mask = this.#drawMask(by, inside);
-      if (known.size >= masksMax) known.clear();
-      known.set(key, mask);
-    }
-    return { key, mask, by };
+  #remember(key: string, make: () => Closed | null): Closed | null {
+    const known = this.#known.get(key);
+    if (known !== undefined) return known;
+    const made = make();
+    this.#known.set(key, made);
+    return made;
   }
 
-  #drawMask(by: readonly Closing[], inside: 0 | 1): Uint8Array {
-    const { topology, nodes } = this.#capacity;
-    const mask = new Uint8Array(nodes).fill(1 - inside);
-    for (const closing of by) {
-      for (const name of closing.nodes) {
-        const node = topology.numberOf.get(name);
-        if (node !== undefined) mask[node] = inside;
-      }
-    }
-    return mask;
+  #maskOf(by: readonly Closing[], inside: 0 | 1): Closed | null {
+    if (by.length === 0) return null;
+    const stamps = by.map(({ name }) => `${name}@${this.#state.reservations.get(name)?.changedAt ?? 0}`).sort();
+    return { ...drawMask(this.#capacity, stamps.join(' '), { nodes: () => by.flatMap(({ nodes }) => nodes), inside }), by };
   }
 }
 
-/** Nodes of both; null: all. */
-export function bothAllow(left: AllowedNodes | null, right: AllowedNodes | null): AllowedNodes | null {
-  if (left === null || right === null) return left ?? right;
-  return { key: `${left.key} & ${right.key}`, mask: left.mask.map((allowed, node) => allowed & (right.mask[node] ?? 0)) };
+const nothing: readonly Closing[] = [];
+
+function readPlanned(state: StateView, levels: Levels): readonly Closing[] {
+  const closingOf = (reservation: ReservationView): readonly Closing[] => {
+    const { name, spec, occurrence } = reservation;
+    return occurrence === null ? [] : [{ name, spec, occurrence, nodes: nodesOf(state, levels, reservation) }];
+  };
+  return [...state.reservations.values()]
+    .flatMap(closingOf)
+    .sort((left, right) => left.occurrence.startMs - right.occurrence.startMs || (left.name < right.name ? -1 : 1));
 }

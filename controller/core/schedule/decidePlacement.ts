@@ -8,7 +8,7 @@ import { devicesAt, placeAt } from './capacity/devices.ts';
 import type { Room } from './capacity/room.ts';
 import { wholeGpus } from './capacity/shape.ts';
 import type { Closed } from './closedNodes.ts';
-import { bothAllow } from './closedNodes.ts';
+import { bothAllow } from './closedMask.ts';
 import type { ClusterRoom } from './clusterRoom.ts';
 import { shapeOf } from './clusterRoom.ts';
 import { withEmptyDomains } from './gang/exclusive.ts';

@@ -5,7 +5,7 @@ import type { Room } from './capacity/room.ts';
 import type { ClusterRoom } from './clusterRoom.ts';
 import { shapeOf } from './clusterRoom.ts';
 import type { Closed, Use } from './closedNodes.ts';
-import { bothAllow } from './closedNodes.ts';
+import { bothAllow } from './closedMask.ts';
 import type { AllowedNodes, GangRequest, WorkerGroup } from './gang/gangRequest.ts';
 
 /** What a request is made of besides the model. A job that does not exist yet has no phase: it begins to wait now. */
