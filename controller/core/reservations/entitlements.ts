@@ -30,6 +30,10 @@ export class Entitlements {
     }
   }
 
+  get namesJobs(): boolean {
+    return this.#byJob.size > 0;
+  }
+
   of(job: Asker): Own {
     const found = [...(this.#byUser.get(job.user) ?? nobody), ...(this.#byJob.get(job.name) ?? nobody)];
     if (job.array !== null) found.push(...(this.#byJob.get(job.array.name) ?? nobody));

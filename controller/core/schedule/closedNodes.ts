@@ -8,7 +8,8 @@ import { Entitlements } from '../reservations/entitlements.ts';
 import type { Asker, Kept } from '../reservations/mayRun.ts';
 import { closesBefore, mayBeGuest } from '../reservations/mayRun.ts';
 import { nodesOf } from '../reservations/reservedNodes.ts';
-import type { ReservationView, StateView } from '../state/view.ts';
+import { currentAttempt } from '../state/state.ts';
+import type { JobView, ReservationView, StateView } from '../state/view.ts';
 import type { Capacity } from './capacity/capacity.ts';
 import { drawMask } from './closedMask.ts';
 import type { AllowedNodes } from './gang/gangRequest.ts';
@@ -59,6 +60,11 @@ export class ClosedNodes {
     this.#byDrain = { suspend: drains('suspend'), runtime: drains('runtime') };
   }
 
+  /** Jobs may be told apart by their names: those that are alike otherwise are not. */
+  get namesJobs(): boolean {
+    return this.#entitlements.namesJobs;
+  }
+
   /** Nodes on which the job may not start at `fromMs`; null: none. */
   closedTo(job: Asker, fromMs: number, use: Use): Closed | null {
     if (this.#planned.length === 0) return null;
@@ -107,10 +113,11 @@ export class ClosedNodes {
   }
 
   /** Whether the job uses what is reserved for the other one, as a guest who goes when that one wants it. */
-  isGuestOf(guest: Asker, nodes: readonly NodeName[], host: Asker): boolean {
+  isGuestOf(guest: JobView, host: Asker): boolean {
     const lent = this.#lentTo(host);
     if (lent.length === 0 || !guest.spec.preemptible) return false;
     const own = this.#entitlements.of(guest);
+    const nodes = [...new Set((currentAttempt(guest)?.placement ?? []).map(({ node }) => node))];
     return lent.some((one) => !own.names.has(one.name) && nodes.some((node) => one.nodes.includes(node)));
   }
 

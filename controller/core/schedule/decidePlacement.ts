@@ -1,9 +1,11 @@
 import { deviceModel, gpuOfSlot, isSlotModel } from '#vocabulary/gpuProfile.ts';
+import type { NodeName } from '#vocabulary/ids.ts';
 import type { JobSpec, Placement } from '#vocabulary/job.ts';
 import type { WaitReason } from '#vocabulary/reasons.ts';
 import { findBrokenLimit } from '../queues/usage.ts';
 import type { StateView } from '../state/view.ts';
 import { modelsPresent, profilesPresent } from '../jobs/emptyRoom.ts';
+import { nodesToAvoid, spotsWithout, withoutNodes } from './avoidance.ts';
 import { devicesAt, placeAt } from './capacity/devices.ts';
 import type { Room } from './capacity/room.ts';
 import { wholeGpus } from './capacity/shape.ts';
@@ -29,6 +31,8 @@ export type Candidate = Wisher;
 /** How the cluster looks to a job: what others were promised is out of its reach (reserve/backfill.ts). */
 export interface Look {
   readonly nowMs: number;
+  /** Of the policy. */
+  readonly avoidFailedMs: number;
   /** As the state's, with the quota that others were promised. */
   readonly usage: Pick<StateView['usage'], 'get'>;
   /** Makes the room show it. */
@@ -47,6 +51,7 @@ export function decidePlacement(state: StateView, cluster: ClusterRoom, job: Can
   const remembered = keep.length === 0 ? look.findFailed(key) : undefined;
   if (remembered !== undefined) return { ok: false, wait: remembered };
   look.show();
+  const avoided = nodesToAvoid(job, nowMs, look.avoidFailedMs);
   const models = thriftiestFirst(cluster, job, modelsFor(cluster.room, job, keep), nowMs);
   let wait = describeMissing(state, spec);
   let limited = false;
@@ -58,7 +63,7 @@ export function decidePlacement(state: StateView, cluster: ClusterRoom, job: Can
     }
     const request = requestOf(cluster, job, model, nowMs, 'start');
     const sound = soundSpots(cluster.room, spec, model, keep, request.allowed);
-    const spots = findOwnSpots(cluster, job, request, sound) ?? findSpots(cluster.room, request, sound);
+    const spots = findOwnSpots(cluster, job, request, { sound, avoided }) ?? findSpots(cluster.room, request, sound, avoided);
     if (spots !== null) return { ok: true, model, placement: spots.map((spot) => placeAt(cluster.room.capacity, spot)) };
     wait =
       describeClosed(cluster, job, model, nowMs) ?? describeShortage(spec, cluster, request, cluster.closed.closedTo(job, nowMs, 'start'));
@@ -85,23 +90,39 @@ function thriftiestFirst(cluster: ClusterRoom, job: Wisher, models: readonly (st
   return models.toSorted((left, right) => compareThrift(costs.get(left), costs.get(right)));
 }
 
-function findSpots(room: Room, request: GangRequest, kept: readonly (Spot | null)[]): readonly Spot[] | null {
+/** Nodes to avoid are a wish: it takes them rather than wait. */
+function findSpots(
+  room: Room,
+  request: GangRequest,
+  kept: readonly (Spot | null)[],
+  avoided: readonly NodeName[] = [],
+): readonly Spot[] | null {
+  const elsewhere = avoided.length === 0 ? null : findSpots(room, withoutNodes(room, request, avoided), spotsWithout(room, kept, avoided));
+  if (elsewhere !== null) return elsewhere;
   return (kept.some((spot) => spot !== null) ? placeAround(room, request, kept) : null) ?? findPlacement(room, request)?.[0] ?? null;
 }
 
 /** What is reserved for it now comes before all else; sound workers after a fault stay where they are. */
-function findOwnSpots(cluster: ClusterRoom, job: Wisher, request: GangRequest, sound: readonly (Spot | null)[]): readonly Spot[] | null {
+function findOwnSpots(
+  cluster: ClusterRoom,
+  job: Wisher,
+  request: GangRequest,
+  { sound, avoided }: { readonly sound: readonly (Spot | null)[]; readonly avoided: readonly NodeName[] },
+): readonly Spot[] | null {
   const own = cluster.closed.ownOf(job);
   if (own === null || sound.some((spot) => spot !== null)) return null;
-  return findPlacement(cluster.room, { ...request, allowed: bothAllow(request.allowed, own) })?.[0] ?? null;
+  return findSpots(cluster.room, { ...request, allowed: bothAllow(request.allowed, own) }, [], avoided);
 }
+
+/** Of many reservations the others are told together. */
+const triedAloneMax = 8;
 
 /** There is room, and it is reserved: by which, of several the one that alone is in the way and is over first; null: it would not fit anyway. */
 function describeClosed(cluster: ClusterRoom, job: Wisher, model: string | null, nowMs: number): WaitReason | null {
   const closed = cluster.closed.closedTo(job, nowMs, 'start');
   const wouldFit = (without: Closed | null): boolean => fits(cluster.room, requestWithin(cluster, job, model, { nowMs, closed: without }));
   if (closed === null || !wouldFit(null)) return null;
-  const soonest = closed.by.toSorted((left, right) => left.occurrence.endMs - right.occurrence.endMs);
+  const soonest = closed.by.toSorted((left, right) => left.occurrence.endMs - right.occurrence.endMs).slice(0, triedAloneMax);
   const alone = soonest.find(({ name }) => wouldFit(cluster.closed.without(closed, name)));
   const by = alone === undefined ? closed.by : [alone];
   return {

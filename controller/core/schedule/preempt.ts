@@ -10,7 +10,7 @@ import { attainedNow, wholeSecond } from '../queues/attained.ts';
 import type { Standing } from '../queues/standing.ts';
 import { overdueLevel, Standings } from '../queues/standing.ts';
 import { findBrokenLimit } from '../queues/usage.ts';
-import { currentAttempt, type Nomination } from '../state/state.ts';
+import { type AwaitsSave, currentAttempt, type Nomination } from '../state/state.ts';
 import type { JobView } from '../state/view.ts';
 import type { Turn } from '../turn.ts';
 import type { Hold } from './capacity/capacity.ts';
@@ -23,8 +23,10 @@ import type { Backfill } from './reserve/backfill.ts';
 import { SecondLook } from './secondLook.ts';
 import { fits } from './gang/findPlacement.ts';
 import type { Running } from './victims/running.ts';
-import { claimOf, isLeaving, readRunning } from './victims/running.ts';
+import type { WaitingLines } from './waiting/waitingLines.ts';
+import { claimOf, isLeaving, readRunning, readSaved } from './victims/running.ts';
 import type { Entitlement, Evictable, VictimPlan } from './victims/chooseVictims.ts';
+import { awaitsSaveOf } from './victims/awaitsSave.ts';
 import { chooseVictims } from './victims/chooseVictims.ts';
 import { countsFor, coverDeficits, findDeficits } from './victims/quota.ts';
 import { Slices } from './victims/slices.ts';
@@ -61,10 +63,13 @@ export class Preemption {
   #slices: Slices | null = null;
   readonly standings: Standings;
 
-  constructor(turn: Turn, cluster: ClusterRoom, backfill: Backfill) {
+  readonly #lines: WaitingLines;
+
+  constructor(turn: Turn, cluster: ClusterRoom, { backfill, lines }: { readonly backfill: Backfill; readonly lines: WaitingLines }) {
     this.#turn = turn;
     this.#backfill = backfill;
-    this.standings = new Standings(turn);
+    this.#lines = lines;
+    this.standings = new Standings(turn, lines);
     this.#cluster = cluster;
     this.#book = new EntitlementBook(turn.state);
   }
@@ -89,9 +94,8 @@ export class Preemption {
     this.#secondLook.placed({ isUnseen: this.#running !== null });
   }
 
-  /** Who would be asked, had it just saved. */
-  get awaitsSave(): ReadonlySet<JobUid> {
-    return this.#slices?.awaitsSave ?? new Set();
+  get awaitsSave(): AwaitsSave {
+    return awaitsSaveOf(this.#turn.context.policy, this.#slices?.missedBy ?? new Map());
   }
 
   /**
@@ -100,10 +104,7 @@ export class Preemption {
    */
   nominees(): readonly JobView[] {
     const { state } = this.#turn;
-    const nominees = state.pending.flatMap((uid) => {
-      const job = state.jobs.get(uid);
-      return job !== undefined && job.nomination !== null ? [job] : [];
-    });
+    const nominees = [...this.#lines.nominated].flatMap((uid) => state.jobs.get(uid) ?? []);
     nominees.sort((left, right) => (left.nomination?.atMs ?? 0) - (right.nomination?.atMs ?? 0) || (left.uid < right.uid ? -1 : 1));
     for (const job of nominees) {
       if (job.nomination === null) continue;
@@ -248,7 +249,7 @@ export class Preemption {
       // Who leaves anyway costs nothing and need not be asked.
       if (isLeaving(victim)) return [{ ...each, cost: 0 }];
       // Who is a guest on what is reserved for it goes before all others, whatever the ranks are.
-      if (this.#isGuest(job, victim)) return [{ ...each, priority: guestPriority }];
+      if (this.#cluster.closed.isGuestOf(victim, job)) return [{ ...each, priority: guestPriority }];
       const untilMs = this.#sparedUntilMs(nominee, { victim, claim });
       if (untilMs === null) return [];
       if (untilMs <= this.#turn.context.nowMs) return [inTurn(nominee, claim, each)];
@@ -261,7 +262,7 @@ export class Preemption {
         if (this.#gone.has(uid)) return true;
         const claim = claims.get(uid);
         const victim = this.#turn.state.jobs.get(uid);
-        const isFree = isLeaving(victim) || (victim !== undefined && this.#isGuest(job, victim));
+        const isFree = isLeaving(victim) || (victim !== undefined && this.#cluster.closed.isGuestOf(victim, job));
         const isAllowed = claim !== undefined && (isFree || mayDisplace(nominee, claim, this.#book));
         if (!isAllowed) return false;
         this.#book.give(claim);
@@ -304,12 +305,6 @@ export class Preemption {
     return count > 0 && gpuMilli + this.#freeMilli() >= nominee.gpuMilli;
   }
 
-  #isGuest(job: Nominee, victim: JobView): boolean {
-    if (!this.#cluster.closed.mayHaveGuests(job)) return false;
-    const nodes = new Set((currentAttempt(victim)?.placement ?? []).map(({ node }) => node));
-    return this.#cluster.closed.isGuestOf(victim, [...nodes], job);
-  }
-
   #isPlain(queue: QueueName): boolean {
     return !this.#book.tree.isServing(queue) && !this.#book.tree.chain(queue).some((one) => hasGuarantee(this.#turn, one));
   }
@@ -325,7 +320,7 @@ export class Preemption {
   }
 
   #allSlices(): Slices {
-    this.#slices ??= new Slices(this.standings.isSlicing ? this.#allRunning() : [], this.standings);
+    this.#slices ??= new Slices(this.standings.isSlicing ? readSaved(this.#turn, this.standings) : [], this.standings);
     return this.#slices;
   }
 

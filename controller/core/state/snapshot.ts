@@ -2,6 +2,7 @@ import { occupy } from '../jobs/applyAttempt.ts';
 import { countArray } from '../jobs/arrays.ts';
 import { countAwaited, waitsForOthers } from '../jobs/dependencies.ts';
 import { countDisplaceable } from '../jobs/displaceable.ts';
+import { noteSaved } from '../jobs/saved.ts';
 import { noteEnding } from '../jobs/endings.ts';
 import { liftSpec } from '../jobs/liftSpec.ts';
 import { insertPending } from '../jobs/pending.ts';
@@ -165,6 +166,7 @@ export function restoreSnapshot(snapshot: StateSnapshot): State {
     if (job.move?.kind === 'asked') state.moving.add(job.uid);
     if (waitsForOthers(job)) countAwaited(state, job, 1);
     countDisplaceable(state, job, 1);
+    noteSaved(state, job);
     const attempt = currentAttempt(job);
     if (attempt !== undefined) countArray(state, job, 1);
     if (attempt !== undefined) restoreHold(state, job, attempt);
