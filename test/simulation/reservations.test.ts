@@ -38,7 +38,7 @@ const anyReservation = fc.record({
       .integer({ min: 1, max: 3 })
       .map((amount): ReservationSpec['nodes'] => ({ kind: 'count', of: 'nodes', amount, model: null, level: null })),
   ),
-  in: fc.integer({ min: 0, max: 60 }),
+  in: fc.oneof(fc.integer({ min: 0, max: 60 }), fc.integer({ min: 9, max: 25 })),
   duration: fc.integer({ min: 5, max: 40 }),
   again: fc.constantFrom(null, null, '* * * * *', '*/2 * * * *'),
   drain: fc.constantFrom('suspend' as const, 'suspend' as const, 'runtime' as const),
@@ -48,7 +48,7 @@ const anyReservation = fc.record({
 const anyDeed = fc.oneof(
   { weight: 5, arbitrary: anyJob },
   { weight: 2, arbitrary: anyReservation },
-  { weight: 6, arbitrary: fc.record({ kind: fc.constant('tick' as const), seconds: fc.integer({ min: 1, max: 20 }) }) },
+  { weight: 6, arbitrary: fc.record({ kind: fc.constant('tick' as const), seconds: fc.integer({ min: 1, max: 30 }) }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('unreserve' as const), nth: fc.nat(3) }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('delete' as const), nth: fc.nat(20) }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('cordon' as const), node: fc.constantFrom(...names), on: fc.boolean() }) },
@@ -203,6 +203,6 @@ test('whoever comes and whatever is reserved: only who may be there is, maintena
     }),
     { numRuns: cases(80) },
   );
-  expect(emptied).toBeGreaterThan(10);
-  expect(begun).toBeGreaterThan(10);
+  expect(emptied).toBeGreaterThan(3);
+  expect(begun).toBeGreaterThan(3);
 }, 900_000);
