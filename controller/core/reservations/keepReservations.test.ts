@@ -169,6 +169,17 @@ describe('while it is under way', () => {
     expect(linesOf(cluster, 'other')).toContain('n1, n2, n3 are kept by reservation mine until');
   });
 
+  test('a job that is named starts though one that is alike but for the name waits before it', () => {
+    const cluster = begin();
+    cluster.step([reserve('mend', { nodes: onNodes('n1', 'n2', 'n3'), duration: 10 })]);
+    cluster.step([reserve('mine', { nodes: onNodes('n1', 'n2', 'n3'), start: 1_010, duration: 600, jobs: [jobName('x')] })]);
+    cluster.step([job('other', { preemptible: false }), job('x', { preemptible: false })]);
+    runTo(cluster, 1_005);
+    expect([linesOf(cluster, 'other'), linesOf(cluster, 'x')].map((line) => line.includes('kept by reservation'))).toEqual([true, true]);
+    runTo(cluster, 1_010);
+    expect([nodesOf(cluster, 'other'), nodesOf(cluster, 'x')]).toEqual([[], ['n1']]);
+  });
+
   test('those who are named take what is reserved before anything else', () => {
     const cluster = begin();
     cluster.step([reserve('mine', { nodes: onNodes('n3'), duration: 600, users: [alice] })]);
