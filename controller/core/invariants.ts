@@ -21,6 +21,7 @@ export function findBrokenPromises(state: StateView, policy: Pick<Policy, 'level
     ...checkPending(state),
     ...checkEndings(state),
     ...checkReservations(state),
+    ...checkSpares(state),
     ...findLedgerErrors(state),
   ];
 }
@@ -173,6 +174,16 @@ function* checkReservations(state: StateView): Generator<string> {
         yield `job ${job.name} runs on ${node.name}, which reservation ${reservation.name} keeps`;
     }
   }
+}
+
+/** The indices of spares say what nodes and jobs say. */
+function* checkSpares(state: StateView): Generator<string> {
+  const spares = [...state.nodes.values()].filter(({ spare }) => spare !== null).map(({ name }) => name);
+  if (spares.length !== state.spares.size || !spares.every((name) => state.spares.has(name)))
+    yield 'the list of spare nodes differs from the nodes that are spares';
+  const sparing = [...state.jobs.values()].filter(({ spec, phase }) => spec.spares > 0 && phase.kind !== 'finished').map(({ uid }) => uid);
+  if (sparing.length !== state.sparing.size || !sparing.every((uid) => state.sparing.has(uid)))
+    yield 'the list of jobs that want spares differs from the jobs';
 }
 
 function* checkEndings(state: StateView): Generator<string> {

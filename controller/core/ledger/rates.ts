@@ -85,11 +85,13 @@ export function isOut(node: NodeView, gpu: number): boolean {
 
 /**
  * What the part of a GPU is spent on that no job holds, unless it is `idle` and kept: a whole one for a job
- * (ledger/promises.ts), or what there is of it by a reservation that is under way.
+ * (ledger/promises.ts), or what there is of it by a reservation that is under way. On a spare node it is `reserved`, and nobody's:
+ * who wants spares is not charged for them.
  * The one place that says so: another reason for a GPU to be free becomes a line here, and whatever moves it goes through
  * `changeNode`.
  */
 export function freeCategoryOf(node: NodeView, gpu: number): FreeCategory {
   if (isOut(node, gpu)) return 'unhealthy';
-  return node.cordon === null && node.reserved?.purpose !== 'maintenance' ? 'idle' : 'cordoned';
+  if (node.cordon !== null || node.reserved?.purpose === 'maintenance') return 'cordoned';
+  return node.spare === null ? 'idle' : 'reserved';
 }

@@ -9,7 +9,7 @@ import type { JobSpec, Placement } from '#vocabulary/job.ts';
 import { deviceModel } from '#vocabulary/gpuProfile.ts';
 import { gpuMilliPerGpu } from '#vocabulary/units.ts';
 import type { Levels } from '#vocabulary/topology.ts';
-import type { Context } from '../context.ts';
+import type { Context, Policy } from '../context.ts';
 import { currentAttempt } from '../state/state.ts';
 import type { JobView, NodeView, StateView } from '../state/view.ts';
 
@@ -22,6 +22,10 @@ export interface ClusterRoom {
   readonly levels: Levels;
   /** What reservations leave to whom. */
   readonly closed: ClosedNodes;
+  /** As the policy's. */
+  readonly bandwidths: Policy['bandwidths'];
+  /** As many gangs stand across domains of the outermost level as the policy allows: no other may. */
+  readonly isCrossingFull: boolean;
   /** The job was placed so in this pass. */
   take(job: JobView, placed: { readonly placement: Placement; readonly model: string | null }): void;
   /** Ends the pass: all that it placed is taken already. */
@@ -39,7 +43,7 @@ interface Kept {
 const kept = new WeakMap<StateView, Kept>();
 
 export function openRoom(state: StateView, context: Context): ClusterRoom {
-  const { levels } = context.policy;
+  const { levels, bandwidths, crossZoneJobsMax } = context.policy;
   let known = kept.get(state);
   if (known === undefined || known.topologyAt !== state.topologyAt) {
     known = { room: buildRoom(state, levels), asOf: state.changedNodes.end, topologyAt: state.topologyAt };
@@ -52,6 +56,10 @@ export function openRoom(state: StateView, context: Context): ClusterRoom {
     room,
     levels,
     closed: new ClosedNodes(state, context, room.capacity),
+    bandwidths,
+    get isCrossingFull() {
+      return state.crossing.size >= crossZoneJobsMax;
+    },
     take: (job, { placement, model }) => {
       const shape = shapeOf(job.spec, model);
       for (const place of placement) {
@@ -91,7 +99,8 @@ function factsOf(node: NodeView): NodeFacts {
   return {
     name: node.name,
     path: inventory.path,
-    open: node.availability.kind === 'ready' && node.cordon === null,
+    // A spare node takes no work but by those who know of it (spares/).
+    open: node.availability.kind === 'ready' && node.cordon === null && node.spare === null,
     // An agent that cannot tell says 0.
     cpuMilli: inventory.cpuMilli === 0 ? null : inventory.cpuMilli,
     memoryBytes: inventory.memoryBytes === 0 ? null : inventory.memoryBytes,

@@ -19,6 +19,8 @@ import type { ClusterRoom } from './clusterRoom.ts';
 import { modelsFor } from './decidePlacement.ts';
 import type { Wisher } from './requestOf.ts';
 import { requestOf, wishesKey } from './requestOf.ts';
+import { sparesFor } from './spares/borrow.ts';
+import { placesToKeep } from './swap.ts';
 import type { Backfill } from './reserve/backfill.ts';
 import { SecondLook } from './secondLook.ts';
 import { fits } from './gang/findPlacement.ts';
@@ -231,7 +233,10 @@ export class Preemption {
   }
 
   /** Keeps what is free of the place of somebody who was nominated by others (consolidate/). */
-  promise(job: Nominee, plan: { readonly victims: readonly JobUid[]; readonly placement: Placement; readonly model: string }): WaitReason {
+  promise(
+    job: Nominee,
+    plan: { readonly victims: readonly JobUid[]; readonly placement: Placement; readonly model: string | null },
+  ): WaitReason {
     for (const uid of plan.victims) this.#claimed.add(uid);
     this.#reserve(job, plan, plan.victims);
     return this.#waits(job, plan.victims);
@@ -338,7 +343,10 @@ export class Preemption {
     for (let node = 0; node < capacity.nodes; node += 1) {
       for (const hold of capacity.holdsOf(node)) if (hold.owner !== null && gone.has(hold.owner)) capacity.give(hold);
     }
-    const isPossible = fits(this.#cluster.room, requestOf(this.#cluster, job, model, this.#turn.context.nowMs));
+    // Who broke may use spares.
+    const spares = placesToKeep(job).length === 0 ? [] : sparesFor(this.#turn.state, this.#cluster.room, job.uid);
+    const request = requestOf(this.#cluster, job, model, this.#turn.context.nowMs);
+    const isPossible = capacity.withOpen(spares, () => fits(this.#cluster.room, request));
     capacity.rollback(mark);
     return isPossible;
   }

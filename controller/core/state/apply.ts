@@ -2,6 +2,7 @@ import { assertNever } from '#vocabulary/assert.ts';
 import { epoch, revision } from '#vocabulary/ids.ts';
 import { applyAttemptEvent } from '../jobs/applyAttempt.ts';
 import { applyJobEvent } from '../jobs/applyJob.ts';
+import { askToTidy } from '../jobs/moves.ts';
 import { applyNodeEvent } from '../nodes/applyNode.ts';
 import { applyQueueEvent } from '../queues/applyQueue.ts';
 import { applyReservationEvent } from '../reservations/applyReservation.ts';
@@ -33,6 +34,9 @@ function applyKind(state: State, event: StampedEvent): void {
       return;
     case 'LeaderElected':
       state.epoch = epoch(event.epoch);
+      return;
+    case 'MovesAsked':
+      askToTidy(state, event);
       return;
     case 'TokenIssued':
     case 'TokenUsed':
@@ -86,6 +90,8 @@ function applyKind(state: State, event: StampedEvent): void {
     case 'NodeReady':
     case 'NodeCordoned':
     case 'NodeUncordoned':
+    case 'NodeSpared':
+    case 'SpareReleased':
     case 'GpuHealthChanged':
       applyNodeEvent(state, event);
       return;
@@ -94,18 +100,18 @@ function applyKind(state: State, event: StampedEvent): void {
   }
 }
 
-function applyAccessEvent(state: State, event: AccessEvent): void {
+function applyAccessEvent({ tokens }: State, event: AccessEvent): void {
   switch (event.kind) {
     case 'TokenIssued':
-      state.tokens.set(event.token.id, { ...event.token, usedBy: null });
+      tokens.set(event.token.id, { ...event.token, usedBy: null });
       return;
     case 'TokenUsed': {
-      const token = state.tokens.get(event.id);
+      const token = tokens.get(event.id);
       if (token !== undefined) token.usedBy = event.node;
       return;
     }
     case 'TokenRemoved':
-      state.tokens.delete(event.id);
+      tokens.delete(event.id);
       return;
     default:
       assertNever(event);

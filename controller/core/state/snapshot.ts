@@ -5,6 +5,7 @@ import { countDisplaceable } from '../jobs/displaceable.ts';
 import { noteSaved } from '../jobs/saved.ts';
 import { noteEnding } from '../jobs/endings.ts';
 import { liftSpec } from '../jobs/liftSpec.ts';
+import { noteSparing } from '../jobs/sparing.ts';
 import { insertPending } from '../jobs/pending.ts';
 import { completeQueueSpec } from '../queues/applyQueue.ts';
 import { attainedBy } from '../queues/attained.ts';
@@ -59,8 +60,9 @@ export interface StateSnapshot {
   readonly ledger: LedgerSnapshot;
 }
 
-type NodeSnapshot = Omit<NodeState, 'jobs' | 'holds' | 'promises' | 'reserved'> &
-  Partial<Pick<NodeState, 'reserved'>> & { readonly settledAtMs?: number };
+/** `spare` and `reserved` came after version 0.1. */
+type NodeSnapshot = Omit<NodeState, 'jobs' | 'holds' | 'promises' | 'spare' | 'reserved'> &
+  Partial<Pick<NodeState, 'spare' | 'reserved'>> & { readonly settledAtMs?: number };
 type ReservationSnapshot = Omit<ReservationRecord, 'ledger'> & {
   readonly ledger: { readonly amount: string; readonly settledAtMs: number };
 };
@@ -68,6 +70,7 @@ type ReservationSnapshot = Omit<ReservationRecord, 'ledger'> & {
 interface LedgerSnapshot {
   readonly amounts: AmountsSnapshot;
   readonly capacity: string;
+  readonly spare?: string;
   readonly nowMs?: number;
   readonly settledAtMs?: number;
   readonly totals?: Readonly<Record<TotalKind, readonly [string, AmountsSnapshot][]>>;
@@ -89,8 +92,9 @@ type StageSnapshot =
       readonly message?: string;
       readonly answers: readonly [number, { accepted: boolean; step: number }][];
     });
-/** `roundsBefore` and `waitedMs` came after version 0.1. */
-type AttemptSnapshot = Omit<AttemptRecord, 'parts' | 'stage' | 'roundsBefore' | 'waitedMs'> & {
+/** `roundsBefore`, `waitedMs` and `mesh` came after version 0.1. */
+type AttemptSnapshot = Omit<AttemptRecord, 'parts' | 'stage' | 'roundsBefore' | 'waitedMs' | 'mesh'> & {
+  readonly mesh?: AttemptRecord['mesh'];
   readonly roundsBefore?: number;
   readonly waitedMs?: number;
   readonly parts: readonly [number, CheckpointPart][];
@@ -128,10 +132,11 @@ export function printSnapshot(state: StateView): string {
 }
 
 function ledgerOf({ ledger }: StateView) {
-  const { amounts, capacity, nowMs, settledAtMs, totals } = ledger;
+  const { amounts, capacity, spare, nowMs, settledAtMs, totals } = ledger;
   return {
     amounts,
     capacity,
+    spare,
     nowMs,
     settledAtMs,
     totals: { user: [...totals.user], queue: [...totals.queue], project: [...totals.project] },
@@ -147,8 +152,11 @@ export function restoreSnapshot(snapshot: StateSnapshot): State {
     state.reservations.set(rest.name, { ...rest, ledger: { ...ledger, amount: BigInt(ledger.amount), milli: 0 } });
   for (const [key, past] of snapshot.past ?? []) state.past.set(key, past);
   if (snapshot.popular !== undefined) state.popular = { ...snapshot.popular, weights: new Map(snapshot.popular.weights) };
-  for (const { settledAtMs: _old, reserved = null, ...node } of snapshot.nodes)
-    state.nodes.set(node.name, { ...node, reserved, jobs: new Set(), holds: node.health.map(() => noHolds), promises: noPromises });
+  for (const { settledAtMs: _old, ...node } of snapshot.nodes) {
+    const { spare = null, reserved = null } = node;
+    if (spare !== null) state.spares.add(node.name);
+    state.nodes.set(node.name, { ...node, spare, reserved, jobs: new Set(), holds: node.health.map(() => noHolds), promises: noPromises });
+  }
   for (const token of snapshot.tokens) state.tokens.set(token.id, token);
   state.recent.push(...snapshot.recent);
   restoreLedger(state, snapshot.ledger);
@@ -164,6 +172,7 @@ export function restoreSnapshot(snapshot: StateSnapshot): State {
     state.jobsByName.set(job.name, job.uid);
     if (job.phase.kind === 'pending') insertPending(state, job);
     if (job.move?.kind === 'asked') state.moving.add(job.uid);
+    noteSparing(state, job);
     if (waitsForOthers(job)) countAwaited(state, job, 1);
     countDisplaceable(state, job, 1);
     noteSaved(state, job);
@@ -182,7 +191,8 @@ export function restoreSnapshot(snapshot: StateSnapshot): State {
 
 function restoreLedger(state: State, stored: LedgerSnapshot): void {
   const { nowMs = state.atMs, settledAtMs = state.atMs, totals = null } = stored;
-  Object.assign(state.ledger, { amounts: restoreAmounts(stored.amounts), capacity: BigInt(stored.capacity), nowMs, settledAtMs });
+  const [capacity, spare] = [BigInt(stored.capacity), BigInt(stored.spare ?? '0')];
+  Object.assign(state.ledger, { amounts: restoreAmounts(stored.amounts), capacity, spare, nowMs, settledAtMs });
   if (totals === null) return;
   for (const kind of totalKinds) for (const [name, amounts] of totals[kind]) state.ledger.totals[kind].set(name, restoreAmounts(amounts));
 }
@@ -202,6 +212,7 @@ function restoreAttempt(stored: AttemptSnapshot): AttemptRecord {
     ...stored,
     roundsBefore: stored.roundsBefore ?? 0,
     waitedMs: stored.waitedMs ?? 0,
+    mesh: stored.mesh ?? null,
     parts: stored.parts.length === 0 ? null : new Map(stored.parts),
     stage,
   };
