@@ -34,6 +34,7 @@ export function proposeRemedies(around: Around, stand: Stand, job: JobView, wait
     case 'NoSuchGpuModel':
     case 'NoSuchGpuProfile':
     case 'Reserved':
+    case 'Reservation':
     case 'WaitingForTarget':
       return [...shapes(around, stand, job), ...turns(around, stand, job)];
     case 'WaitingForVictims':
