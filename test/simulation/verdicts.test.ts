@@ -31,7 +31,7 @@ const queueSpecs: Readonly<Record<string, Partial<QueueSpec>>> = {
   blue: { limit: { H100: 10, A100: 4 }, perUser: { limit: { H100: 6 }, maxRunning: 3 } },
   green: { parent: queueName('red'), weight: 0.5 },
 };
-const [seconds, seeds] = [50, cases(14)];
+const [seconds, seeds] = [50, cases(4)];
 
 function drawJob(random: Random, second: number): Partial<JobSpec> {
   const workers = 1 + random.below(5);

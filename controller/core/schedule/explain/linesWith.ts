@@ -49,8 +49,8 @@ function without(ranks: readonly Rank[], kin: Kin, { uid }: JobView): readonly R
 }
 
 function withOwn(ranks: readonly Rank[], own: Kin): readonly Rank[] {
-  const nobody: Rank['users'] = new Map();
-  const same = ranks.find((rank) => compareRanks(rank, own) === 0) ?? { priority: own.priority, level: own.level, users: nobody };
+  const none: Rank = { priority: own.priority, level: own.level, users: new Map() };
+  const same = ranks.find((rank) => compareRanks(rank, own) === 0) ?? none;
   const changed = changedRank(same, own, [...(same.users.get(own.user)?.kins ?? []), own]);
   return [...ranks.filter((rank) => rank !== same), ...changed].sort(compareRanks);
 }
