@@ -146,7 +146,7 @@ export class Scenario {
 
   /** As `shoal why` prints it. */
   #why(name: string): readonly string[] {
-    const verdict = this.#cluster.verdict(name);
+    const verdict = this.#cluster.verdictOf(this.#cluster.job(name));
     if (verdict === null) return [`${name} does not wait`];
     return describeVerdict(verdict, name).map(({ title, text }) => `${title.padEnd(13)}${text}`);
   }

@@ -169,8 +169,8 @@ export class FakeCluster {
   }
 
   /** Why the job waits; null: it does not, or no pass has looked at it. */
-  verdict(name: string): Verdict | null {
-    return explainWait(this.view, { waits: this.waits, atMs: this.passAtMs }, this.job(name), { nowMs: this.nowMs, policy: this.#policy });
+  verdictOf(job: JobView): Verdict | null {
+    return explainWait(this.view, { waits: this.waits, atMs: this.passAtMs }, job, { nowMs: this.nowMs, policy: this.#policy });
   }
 
   agent(name: string): FakeAgent {
