@@ -110,7 +110,7 @@ function judgeFor({ turn, cluster }: Around, { backfill }: Stand, job: JobView, 
 
 function roomOf({ turn, cluster }: Around, job: JobView, model: string | null, judged: readonly JudgedNode[]): ModelRoom {
   const request = requestOf(cluster, job, model, turn.context.nowMs);
-  const takesWork = judged.filter(({ why }) => why !== 'lost' && why !== 'cordoned');
+  const takesWork = judged.filter(({ why }) => why !== 'lost' && why !== 'cordoned' && why !== 'spare');
   return {
     model,
     freeGpus: takesWork.reduce((sum, { freeGpus }) => sum + freeGpus, 0),
