@@ -92,7 +92,7 @@ const groupWords = {
   full: 'full',
   kept: 'kept for',
   unhealthy: 'with sick GPUs',
-  spare: 'kept as spares',
+  spare: 'spare',
   cordoned: 'cordoned',
   lost: 'lost',
   exclusive: 'in domains that another job has for itself',

@@ -461,7 +461,7 @@ export declare type NodeGroup = Message<"shoal.v1.NodeGroup"> & {
   names: string[];
 
   /**
-   * Why they are cordoned or lost, whose spares they are, the code of the fault, the jobs that they are kept for; empty: `why` says all.
+   * Why they are cordoned or lost, the code of the fault, the jobs that they are kept, or spares, for; empty: `why` says all.
    *
    * @generated from field: string detail = 5;
    */
