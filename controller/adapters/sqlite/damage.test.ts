@@ -16,6 +16,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
+import { cases } from '#test/cases.ts';
 import { StoreError } from '../../ports/store.ts';
 import { LineLog } from './lineLog.ts';
 import { openDatabase, storeFileIn } from './openDatabase.ts';
@@ -103,7 +104,7 @@ describe('no flipped byte invents or hides anything', () => {
         const read = readFlipped(closed, storeFileIn, at, mask);
         if (read !== null) expect(read).toEqual(lines.slice(60));
       }),
-      { numRuns: 250 },
+      { numRuns: cases(250) },
     );
   });
 
