@@ -31,7 +31,7 @@ export function drawCluster(random: Random): DrawnCluster {
   const usual = random.pick([8, 4, 4, 2]) ?? 4;
   const division: Mapping | undefined = random.chance(0.2) ? random.pick(divisions) : undefined;
   const isBounded = random.chance(0.3);
-  const nodes = Array.from({ length: 1 + random.below(random.chance(0.2) ? 16 : 7) }, (_, at) =>
+  const nodes = Array.from({ length: 1 + random.below(random.chance(0.15) ? 12 : 5) }, (_, at) =>
     drawNode(random, { name: `n${at + 1}`, levels, models, usual, division, isBounded }),
   );
   return {

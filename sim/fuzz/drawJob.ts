@@ -52,7 +52,7 @@ function drawWorkers(random: Random, { nodes }: DrawnCluster): number {
 function drawGpus(random: Random, { gpusMax, profiles }: DrawnCluster): Mapping {
   if (profiles.length > 0 && random.chance(0.4)) return { gpuProfile: random.pick(profiles) ?? '1g.10gb' };
   if (random.chance(0.15)) return { gpuShare: `${random.pick([100, 300, 500, 700]) ?? 500}m` };
-  const gpusPerWorker = random.pick([0, 1, 1, 2, 2, 4, gpusMax, gpusMax].filter((gpus) => gpus <= gpusMax)) ?? 1;
+  const gpusPerWorker = random.pick([0, 1, 1, 2, 2, 4, gpusMax, gpusMax, gpusMax].filter((gpus) => gpus <= gpusMax)) ?? 1;
   return { gpusPerWorker, ...optional(random.chance(0.2), { processesPerWorker: 'gpu' }) };
 }
 
@@ -95,7 +95,7 @@ function drawAfter(random: Random, others: readonly string[]): readonly Mapping[
 function drawRun(random: Random): Mapping {
   const seconds = (...of: readonly number[]): string => secondsText(random.pick(of) ?? 1);
   return {
-    work: seconds(20, 90, 300, 900, 1800, 3600),
+    work: seconds(20, 300, 900, 1800, 3600, 7200),
     step: seconds(1, 5, 10, 60),
     ...optional(random.chance(0.7), { checkpointEvery: seconds(10, 60, 300), checkpointTakes: seconds(0, 1, 10) }),
     ...optional(random.chance(0.2), { memoryCheckpointEvery: seconds(10, 30) }),

@@ -21,8 +21,9 @@ interface Cast {
 const users = ['ann', 'bob', 'cid'] as const;
 
 export function drawStory(random: Random, cluster: DrawnCluster, queues: DrawnQueues): Story {
-  const untilS = 60 * (random.pick([10, 60, 120]) ?? 60);
-  const jobs = Array.from({ length: 2 + random.below(random.chance(0.2) ? 30 : 10) }, (_, at) => `j${at + 1}`);
+  const untilS = 60 * (random.pick([10, 20, 60, 120]) ?? 60);
+  // Most clusters are crowded: where there is room for all, nobody has to wait, and nothing can go wrong.
+  const jobs = Array.from({ length: 2 + random.below(random.chance(0.2) ? 40 : 16) }, (_, at) => `j${at + 1}`);
   const cast = { cluster, queues, jobs, untilS };
   const applied = jobs.map((name, at) => applyJob(random, cast, { name, others: jobs.filter((_, other) => other !== at) }));
   const wild = Array.from({ length: random.below(25) }, () => drawDeed(random, cast));
@@ -42,7 +43,7 @@ function applyJob(
 ): Mapping {
   const { spec, run } = drawJob(random, { cluster, queues: queues.names, others });
   const manifest = { apiVersion: 'shoal.dev/v1', kind: 'TrainingJob', metadata: { name }, spec };
-  return { at: drawAt(random, random.chance(0.5) ? 60 : untilS), user: random.pick(users) ?? 'ann', apply: manifest, run };
+  return { at: drawAt(random, random.chance(0.4) ? 60 : untilS), user: random.pick(users) ?? 'ann', apply: manifest, run };
 }
 
 function drawDeed(random: Random, cast: Cast): Mapping {

@@ -140,7 +140,7 @@ class Player {
       nowMs,
       isEndless: (job: JobView) => this.#isEndless(job),
     };
-    for (const wrong of judgeRest(this.#core, rest)) throw strict.broken(wrong, nowMs, 'the end');
+    for (const wrong of judgeRest(this.#core, rest)) throw strict.broken(wrong, nowMs, 'the end', 'everything that can finish finishes');
   }
 
   #isOver(): boolean {
