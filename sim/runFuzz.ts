@@ -66,7 +66,7 @@ function search({ seeds, from, untilMs }: Options, io: Output, core: Core): Foun
   let played = 0;
   for (; played < seeds && performance.now() < untilMs; played += 1) {
     const seed = from + played;
-    const result = fuzzSeed(seed, core);
+    const result = fuzzSeed(seed, core, (message) => io.err(`seed ${seed}: ${message}\nit is made small\n`));
     if ('found' in result) return result.found;
     if (result.kind === 'refused') throw new Error(`seed ${seed} draws what is no scenario: ${result.problems.join('; ')}`);
     for (const [name, count] of result.counts) counts.set(name, (counts.get(name) ?? 0) + count);

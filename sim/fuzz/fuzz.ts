@@ -1,11 +1,12 @@
 import type { Core } from '../world/core.ts';
 import { drawCase } from './drawCase.ts';
 import type { FuzzCase } from './fuzzCase.ts';
+import { secondPlay } from '../promises/playWatched.ts';
 import { judgeCase, type CaseVerdict } from './judgeCase.ts';
 import { shrinkCase } from './shrinkCase.ts';
 
 /** Cases that are played to make one small. */
-const playsMax = 3_000;
+const playsMax = 1_500;
 
 export interface Found {
   readonly seed: number;
@@ -18,16 +19,21 @@ export interface Found {
 }
 
 /** Plays the scenario of a seed. The promise that it breaks, with the smallest scenario that does; else what it was made of. */
-export function fuzzSeed(seed: number, core: Core): { readonly found: Found } | Exclude<CaseVerdict, { kind: 'broken' }> {
+export function fuzzSeed(
+  seed: number,
+  core: Core,
+  onBroken: (message: string) => void = () => undefined,
+): { readonly found: Found } | Exclude<CaseVerdict, { kind: 'broken' }> {
   const drawn = drawCase(seed);
   const verdict = judgeCase(drawn, core);
   if (verdict.kind !== 'broken') return verdict;
   const { promise } = verdict;
   let { message } = verdict;
+  onBroken(message);
   const { smallest, plays } = shrinkCase(
     drawn,
     (smaller) => {
-      const judged = judgeCase(smaller, core);
+      const judged = judgeCase(smaller, core, promise === secondPlay);
       if (judged.kind === 'refused') return null;
       if (judged.kind !== 'broken' || judged.promise !== promise) return false;
       ({ message } = judged);

@@ -3,6 +3,7 @@ import { BrokenPromise, promiseOf } from '../promises/brokenPromise.ts';
 import { playWatched } from '../promises/playWatched.ts';
 import { parseScenario } from '../scenario/parseScenario.ts';
 import type { Core } from '../world/core.ts';
+import { playScenario } from '../world/playScenario.ts';
 import { printCase, type FuzzCase } from './fuzzCase.ts';
 
 export type CaseVerdict =
@@ -12,8 +13,8 @@ export type CaseVerdict =
   /** It is no scenario: whoever drew it, or took it apart, went too far. */
   | { readonly kind: 'refused'; readonly problems: readonly string[] };
 
-/** Plays it to its end, or to where the first promise breaks. */
-export function judgeCase(drawn: FuzzCase, core: Core): CaseVerdict {
+/** Plays it to its end, or to where the first promise breaks; a second time only where that may break one. */
+export function judgeCase(drawn: FuzzCase, core: Core, twice = true): CaseVerdict {
   const parsed = parseScenario(printCase(drawn), `fuzz-${drawn.seed}.yaml`);
   if (!parsed.ok) return { kind: 'refused', problems: parsed.problems };
   const counts = new Map<string, number>();
@@ -21,7 +22,8 @@ export function judgeCase(drawn: FuzzCase, core: Core): CaseVerdict {
     for (const name of namesOf(event)) counts.set(name, (counts.get(name) ?? 0) + 1);
   };
   try {
-    playWatched(parsed.scenario, (recorder) => void (recorder.onEvent = count), core);
+    const play = twice ? playWatched : playScenario;
+    play(parsed.scenario, (recorder) => void (recorder.onEvent = count), core);
     return { kind: 'kept', counts };
   } catch (error) {
     if (error instanceof BrokenPromise) return { kind: 'broken', promise: error.promise, message: error.message };

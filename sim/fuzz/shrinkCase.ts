@@ -3,6 +3,7 @@
  * promise is kept (delta debugging; Zeller and Hildebrandt, 2002). The same case always shrinks to the same one.
  */
 import type { FuzzCase, Mapping, Value } from './fuzzCase.ts';
+import { leaveOut } from './leaveOut.ts';
 import { simplify } from './simplify.ts';
 import { withoutDangling } from './withoutDangling.ts';
 
@@ -72,25 +73,10 @@ const fields: readonly Part<Mapping>[] = [
   { read: (of) => of.trouble.lines, write: (of, lines) => ({ ...of, trouble: { ...of.trouble, lines } }) },
 ];
 
-/** Halves, quarters and so on down to single items. `read` is asked anew: `attempt` may have changed what it says. */
-function leaveOut<T>(read: () => readonly T[], attempt: (items: readonly T[]) => boolean): void {
-  for (let size = Math.ceil(read().length / 2); size >= 1; size = size === 1 ? 0 : Math.ceil(size / 2)) {
-    // From the end: what comes late needs what came early, seldom the other way.
-    for (let end = read().length; end > 0; end = Math.min(end - size, read().length)) {
-      const items = read();
-      attempt([...items.slice(0, Math.max(0, end - size)), ...items.slice(end)]);
-    }
-  }
-}
-
-function simplifyEach(read: () => Items, attempt: (items: Items) => boolean): void {
+function simplifyEach(read: () => Items, offer: (items: Items) => boolean): void {
   for (let at = read().length - 1; at >= 0; at -= 1) {
-    // Each simpler form may have simpler forms of its own.
-    for (let found = true; found; ) {
-      const items = read();
-      const item = items[at];
-      found = item !== undefined && simplify(item).some((simpler) => attempt(items.with(at, simpler)));
-    }
+    const item = read()[at];
+    if (item !== undefined) simplify(item, (simpler) => offer(read().with(at, simpler)));
   }
 }
 

@@ -3,7 +3,7 @@ import type { FuzzCase, Mapping, Value } from './fuzzCase.ts';
 /** The same case without what speaks of nodes, jobs and queues that are not in it any more: a scenario that does is refused. */
 export function withoutDangling(of: FuzzCase): FuzzCase {
   const nodes = new Set(of.nodes.map(({ name }) => name));
-  const paths = of.nodes.map((node) => JSON.stringify(at(node, 'path')).slice(0, -1));
+  const paths = of.nodes.map((node) => JSON.stringify(at(node, 'path') ?? []).slice(0, -1));
   const jobs = new Set(
     of.timeline.flatMap((entry) => (at(entry, 'apply', 'kind') === 'TrainingJob' ? [at(entry, 'apply', 'metadata', 'name')] : [])),
   );

@@ -4,6 +4,8 @@ import { playScenario, type Played } from '../world/playScenario.ts';
 import type { Recorder } from '../world/recorder.ts';
 import { brokenPromise } from './brokenPromise.ts';
 
+export const secondPlay = 'a second play gives the same events';
+
 /**
  * Plays it, and where every promise is watched a second time with nobody watching: the same file gives the same events,
  * line for line. Throws ScenarioError and BrokenPromise.
@@ -41,5 +43,5 @@ export function playWatched(scenario: Scenario, watch: (recorder: Recorder) => v
 
 function differs({ name, seed }: Scenario, nowMs: number, what: string): Error {
   const place = { scenario: name, seed, nowMs, after: 'a second play' };
-  return brokenPromise('a second play gives the same events', `a second play gives other events: ${what}`, place);
+  return brokenPromise(secondPlay, `a second play gives other events: ${what}`, place);
 }
