@@ -68,7 +68,7 @@ const mutants: readonly (readonly [what: string, core: Core, promise: RegExp])[]
       const taken = others.find(({ node, gpus }) => node === mine?.node && gpus.length > 0 && gpus.length === mine.gpus.length);
       if (taken !== undefined) Object.assign(attempt ?? {}, { placement: [taken, ...(attempt?.placement.slice(1) ?? [])] });
     }),
-    /^GPU is given away more than once/,
+    /given (away more than once|to and to)/,
   ],
   [
     'places a part of a gang',

@@ -28,12 +28,13 @@ export function fuzzSeed(
   const verdict = judgeCase(drawn, core);
   if (verdict.kind !== 'broken') return verdict;
   const { promise } = verdict;
+  const patience = { twice: promise === secondPlay, eventsMax: 2 * verdict.events + 1_000 };
   let { message } = verdict;
   onBroken(message);
   const { smallest, plays } = shrinkCase(
     drawn,
     (smaller) => {
-      const judged = judgeCase(smaller, core, promise === secondPlay);
+      const judged = judgeCase(smaller, core, patience);
       if (judged.kind === 'refused') return null;
       if (judged.kind !== 'broken' || judged.promise !== promise) return false;
       ({ message } = judged);

@@ -9,16 +9,29 @@ import { printCase, type FuzzCase } from './fuzzCase.ts';
 export type CaseVerdict =
   | { readonly kind: 'kept'; readonly counts: ReadonlyMap<string, number> }
   /** `promise` is the same for the same promise, whatever the case. */
-  | { readonly kind: 'broken'; readonly promise: string; readonly message: string }
+  | { readonly kind: 'broken'; readonly promise: string; readonly message: string; readonly events: number }
   /** It is no scenario: whoever drew it, or took it apart, went too far. */
   | { readonly kind: 'refused'; readonly problems: readonly string[] };
 
-/** Plays it to its end, or to where the first promise breaks; a second time only where that may break one. */
-export function judgeCase(drawn: FuzzCase, core: Core, twice = true): CaseVerdict {
+interface Patience {
+  /** A second play may break a promise, too. */
+  readonly twice: boolean;
+  /** What has not broken by then does not. */
+  readonly eventsMax: number;
+}
+
+/** Nobody waits for its end. */
+class TooLong extends Error {}
+
+/** Plays it to its end, or to where the first promise breaks. */
+export function judgeCase(drawn: FuzzCase, core: Core, { twice, eventsMax }: Patience = { twice: true, eventsMax: Infinity }): CaseVerdict {
   const parsed = parseScenario(printCase(drawn), `fuzz-${drawn.seed}.yaml`);
   if (!parsed.ok) return { kind: 'refused', problems: parsed.problems };
   const counts = new Map<string, number>();
+  let events = 0;
   const count = (event: StampedEvent): void => {
+    events += 1;
+    if (events > eventsMax) throw new TooLong();
     for (const name of namesOf(event)) counts.set(name, (counts.get(name) ?? 0) + 1);
   };
   try {
@@ -26,14 +39,12 @@ export function judgeCase(drawn: FuzzCase, core: Core, twice = true): CaseVerdic
     play(parsed.scenario, (recorder) => void (recorder.onEvent = count), core);
     return { kind: 'kept', counts };
   } catch (error) {
-    if (error instanceof BrokenPromise) return { kind: 'broken', promise: error.promise, message: error.message };
+    if (error instanceof TooLong) return { kind: 'kept', counts };
+    if (error instanceof BrokenPromise) return { kind: 'broken', promise: error.promise, message: error.message, events };
     // Whatever else is thrown: an assertion of the core, or of the simulator.
     const message = error instanceof Error ? error.message : String(error);
-    return {
-      kind: 'broken',
-      promise: `does not fail: ${promiseOf(message)}`,
-      message: `failed: ${error instanceof Error ? (error.stack ?? message) : message}`,
-    };
+    const told = error instanceof Error ? (error.stack ?? message) : message;
+    return { kind: 'broken', promise: `does not fail: ${promiseOf(message)}`, message: `failed: ${told}`, events };
   }
 }
 

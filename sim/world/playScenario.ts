@@ -48,6 +48,8 @@ export interface Played {
 const stuckAfterMs = 60_000;
 /** Random faults mend and strike for ever; so long without any change of a job it is over all the same. */
 const hopelessAfterMs = 30 * 86_400_000;
+/** Where every promise is watched: there whatever mends has mended by then. */
+const hopelessSoonMs = 86_400_000;
 
 /** Plays it to its end. Throws ScenarioError and BrokenPromise. */
 export function playScenario(scenario: Scenario, watch: (recorder: Recorder) => void = () => undefined, core: Core = realCore): Played {
@@ -150,8 +152,9 @@ class Player {
     if (open.length === 0) return true;
     const quietMs = world.nowMs() - world.movedAtMs;
     if (quietMs < Math.max(stuckAfterMs, 2 * this.#scenario.timings.lostMs)) return false;
+    if (quietMs >= (world.strict === null ? hopelessAfterMs : hopelessSoonMs)) return true;
     if (open.some((job) => job.phase.kind === 'active' && !this.#isEndless(job))) return false;
-    return world.nowMs() >= world.repairsUntilMs || quietMs >= hopelessAfterMs;
+    return world.nowMs() >= world.repairsUntilMs;
   }
 
   /** It runs, and will for ever. */

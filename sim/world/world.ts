@@ -34,7 +34,7 @@ const leapMs = 60_000;
 /** So often it is looked at whether there are finished jobs to remove. */
 const removalEveryMs = 3_600_000;
 /** Turns of core and agents within one millisecond. */
-const turnsMax = 10_000;
+const turnsMax = 1_000;
 /** Passes that follow each other at once. */
 const passesMax = 10_000;
 
@@ -236,7 +236,7 @@ export class World implements Clock {
       const { events } = result;
       if (this.#doom !== null && events.length > 0) return this.#die(this.#doom, pass === 0 ? batch : []);
       if (pass === 0) for (const [index, reply] of replies.entries()) this.#answer(batch[index], reply);
-      if (events.length > 0) this.#push(events);
+      if (events.length > 0 || this.#greeted.size > 0) this.#push(events);
       if (!result.more) break;
     }
     this.#alarms.setWake();
