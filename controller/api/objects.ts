@@ -1,14 +1,13 @@
 import type { MessageShape } from '@bufbuild/protobuf';
 import { create } from '@bufbuild/protobuf';
+import type { LastPass } from '#core/schedule/explain/explainWait.ts';
 import type { RecentEvent } from '#core/state/state.ts';
 import type { NodeView, StateView, View } from '#core/state/view.ts';
 import type { Table } from '#gen/shoal/v1/control_pb.js';
 import { ResourceSchema, TableSchema } from '#gen/shoal/v1/control_pb.js';
 import type { ObjectReference } from '#gen/shoal/v1/meta_pb.js';
 import { RpcError } from '#rpc/rpcError.ts';
-import type { JobUid } from '#vocabulary/ids.ts';
 import { jobName, nodeName, queueName } from '#vocabulary/ids.ts';
-import type { WaitReason } from '#vocabulary/reasons.ts';
 import type { ObjectKind } from '../loop/changes.ts';
 import type { Sessions } from '../loop/sessions.ts';
 import { jobToWire } from './jobToWire.ts';
@@ -22,7 +21,7 @@ type Resource = MessageShape<typeof ResourceSchema>;
 /** Where objects are read from: one committed state and what is known beside it. */
 export interface Sight {
   readonly state: StateView;
-  readonly waits: ReadonlyMap<JobUid, WaitReason>;
+  readonly lastPass: LastPass;
   readonly sessions: Sessions;
   readonly nowMs: number;
 }
@@ -58,7 +57,7 @@ export function select(sight: Sight, selection: Selection): readonly Resource[] 
 }
 
 function read(sight: Sight, { kind, names, about }: Selection): readonly Resource[] {
-  const { state, waits, nowMs } = sight;
+  const { state, lastPass, nowMs } = sight;
   switch (kind) {
     case 'TrainingJob': {
       const named = names.length > 0 ? names : [...state.jobsByName.keys()];
@@ -67,7 +66,7 @@ function read(sight: Sight, { kind, names, about }: Selection): readonly Resourc
         const job = uid === undefined ? undefined : state.jobs.get(uid);
         return job === undefined
           ? []
-          : resource({ case: 'trainingJob', value: jobToWire(job, { state, wait: waits.get(job.uid), nowMs }) });
+          : resource({ case: 'trainingJob', value: jobToWire(job, { state, wait: lastPass.waits.get(job.uid), nowMs }) });
       });
     }
     case 'Queue':

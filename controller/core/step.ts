@@ -1,6 +1,4 @@
-import type { JobUid } from '#vocabulary/ids.ts';
 import { epoch } from '#vocabulary/ids.ts';
-import type { WaitReason } from '#vocabulary/reasons.ts';
 import { onIssueToken, onRedeemJoinToken } from './access/onRequest.ts';
 import type { Context } from './context.ts';
 import type { StampedEvent } from './events.ts';
@@ -12,8 +10,10 @@ import { endOverdueJobs, removeOldJobs } from './jobs/overdue.ts';
 import { onHello, onNodeSilent, onReport } from './nodes/onNode.ts';
 import { onCordonNode, onUncordonNode } from './nodes/onRequest.ts';
 import { onApplyQueue, onDeleteQueue } from './queues/onRequest.ts';
+import { defrag, defragWhenDue } from './schedule/defrag/defrag.ts';
 import { runPass } from './schedule/pass.ts';
 import { onPlaceJob } from './schedule/placeExactly.ts';
+import type { Waits } from './schedule/waiting/waits.ts';
 import type { State } from './state/state.ts';
 import type { Turn } from './turn.ts';
 import { beginTurn } from './turn.ts';
@@ -24,7 +24,7 @@ export interface StepResult {
   /** One for each input, in order. */
   readonly replies: readonly Reply[];
   /** Why each waiting job waits; null: nothing changed since the last step that said so. */
-  readonly waits: ReadonlyMap<JobUid, WaitReason> | null;
+  readonly waits: Waits | null;
   /** Another pass is due (PassResult.more): step again at once, with or without inputs. */
   readonly more: boolean;
 }
@@ -38,6 +38,7 @@ export interface StepResult {
 export function step(state: State, inputs: readonly Input[], context: Context): StepResult {
   const { turn, events } = beginTurn(state, context);
   const replies = inputs.map((input) => onInput(turn, input));
+  if (context.policy.defrag.everyMs > 0) state.defragDueMs = defragWhenDue(turn, state.defragDueMs);
   const timeCame = state.wakeAtMs !== null && context.nowMs >= state.wakeAtMs;
   if (!state.scheduleDirty && !timeCame) return { events, replies, waits: null, more: false };
   const { waits, more, wakeAtMs, awaitsSave, movesFromMs } = runPass(turn);
@@ -76,6 +77,8 @@ function onInput(turn: Turn, input: Input): Reply {
       return onCordonNode(turn, input);
     case 'uncordonNode':
       return onUncordonNode(turn, input);
+    case 'defrag':
+      return { kind: 'defragged', plan: defrag(turn, input.user, input.movesMax) };
     case 'issueToken':
       return onIssueToken(turn, input);
     case 'redeemJoinToken':

@@ -1,8 +1,10 @@
 import { desiredFor } from '#core/desired.ts';
+import type { Waits } from '#core/schedule/waiting/waits.ts';
 import type { Policy } from '#core/context.ts';
 import type { StampedEvent } from '#core/events.ts';
 import type { Input, Reply } from '#core/inputs.ts';
 import { findBrokenPromises } from '#core/invariants.ts';
+import { explainWait } from '#core/schedule/explain/explainWait.ts';
 import { apply } from '#core/state/apply.ts';
 import { printSnapshot } from '#core/state/snapshot.ts';
 import type { State } from '#core/state/state.ts';
@@ -13,10 +15,9 @@ import { defaultPolicy } from '#controller/limits.ts';
 import type { JobSpec } from '#vocabulary/job.ts';
 import { unaskedSpec } from '#vocabulary/job.ts';
 import { defaultQueueSpec, type QueueSpec } from '#vocabulary/queue.ts';
-import type { JobUid } from '#vocabulary/ids.ts';
 import { jobName, jobUid, queueName, userName } from '#vocabulary/ids.ts';
-import type { WaitReason } from '#vocabulary/reasons.ts';
 import { describeWait } from '#vocabulary/reasons.ts';
+import type { Verdict } from '#vocabulary/verdict.ts';
 import type { NodeShape } from './fakeAgent.ts';
 import { FakeAgent } from './fakeAgent.ts';
 import type { Random } from '#sim/random.ts';
@@ -91,7 +92,9 @@ export class FakeCluster {
   /** Nodes that cannot be heard. */
   readonly cut = new Set<FakeAgent>();
   /** Why each waiting job waits, as the last pass said. */
-  waits: ReadonlyMap<JobUid, WaitReason> = new Map();
+  waits: Waits = new Map();
+  /** When that pass was run. */
+  passAtMs = 0;
   /** The last step said that another one is due at once. */
   more = false;
   nowMs = 1_000_000;
@@ -138,6 +141,11 @@ export class FakeCluster {
     return job;
   }
 
+  /** Why the job waits; null: it does not, or no pass has looked at it. */
+  verdict(name: string): Verdict | null {
+    return explainWait(this.view, { waits: this.waits, atMs: this.passAtMs }, this.job(name), { nowMs: this.nowMs, policy: this.#policy });
+  }
+
   agent(name: string): FakeAgent {
     const agent = this.agents.find((one) => one.name === name);
     if (agent === undefined) throw new Error(`no node ${name}`);
@@ -152,7 +160,7 @@ export class FakeCluster {
   step(inputs: readonly Input[]): readonly Reply[] {
     const result = step(this.state, inputs, { nowMs: this.nowMs, policy: this.#policy });
     this.log.push(...result.events);
-    if (result.waits !== null) this.waits = result.waits;
+    if (result.waits !== null) [this.waits, this.passAtMs] = [result.waits, this.nowMs];
     this.more = result.more;
     const broken = findBrokenPromises(this.state, policy);
     if (broken.length > 0) throw new Error(`after ${JSON.stringify(inputs.map((input) => input.kind))}: ${broken.join('; ')}`);

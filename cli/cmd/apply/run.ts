@@ -7,7 +7,10 @@ import { singularOf } from '../../kinds.ts';
 import { inBatches } from '../../manifests/batches.ts';
 import { loadManifests } from '../../manifests/load.ts';
 import type { Manifest } from '../../manifests/manifest.ts';
+import { oneLine } from '../../escapes.ts';
 import { formatIndices } from '../../print/format.ts';
+import { meshSections } from '../../print/mesh.ts';
+import { formatSections } from '../../print/sections.ts';
 import { withServer, type Server } from '../../server/connection.ts';
 import { serverSaysByName } from '../../server/failure.ts';
 
@@ -105,10 +108,14 @@ function printRefusal(result: ApplyResult, manifest: Manifest, io: Io): number {
 }
 
 function planText(plan: PlanResult): string {
-  if (plan.waitReason !== '') return `  would wait: ${plan.waitReason}: ${plan.waitMessage}\n`;
+  if (plan.waitReason !== '') {
+    const lines = (plan.verdict?.lines ?? []).slice(1).map(({ title, text }) => `    ${`${title}:`.padEnd(15)}${oneLine(text)}\n`);
+    return `  would wait: ${plan.waitReason}: ${plan.waitMessage}\n${lines.join('')}`;
+  }
   const places = plan.placement.map(
     ({ worker, node, gpus, slot }) =>
       `  worker ${worker}   ${node}   GPUs ${formatIndices(gpus) || '-'}${slot === '' ? '' : `, slot ${slot}`}\n`,
   );
-  return places.length === 0 ? '' : `  would start now on:\n${places.map((line) => `  ${line}`).join('')}`;
+  const mesh = formatSections(meshSections(plan.mesh)).replace(/^(?=.)/gm, '  ');
+  return places.length === 0 ? '' : `  would start now on:\n${places.map((line) => `  ${line}`).join('')}${mesh}`;
 }
