@@ -15,14 +15,14 @@ export function drawCase(seed: number): FuzzCase {
     cluster: cluster.fields,
     nodes: cluster.nodes,
     queues: queues.queues,
-    policy: drawPolicy(streamOf('policy')),
+    policy: drawPolicy(streamOf('policy'), cluster.levels),
     timeline,
     trouble,
   };
 }
 
 /** Settings that bring within minutes what takes hours or days by default, and bounds so tight that they are met. */
-const settings: readonly ((random: Random) => Mapping)[] = [
+const settings: readonly ((random: Random, levels: readonly string[]) => Mapping)[] = [
   () => ({ timeSlicing: false }),
   (random) => ({ attainedLevels: { firstMs: random.pick([30_000, 300_000]) ?? 30_000 } }),
   (random) => ({ overdueAfterMs: random.pick([60_000, 600_000]) ?? 60_000 }),
@@ -42,16 +42,22 @@ const settings: readonly ((random: Random) => Mapping)[] = [
   (random) => ({ failureGraceMs: random.pick([0, 30_000]) ?? 0 }),
   (random) => ({ progressRecordMs: random.pick([0, 60_000]) ?? 0 }),
   (random) => ({ suspendMarginMs: random.pick([0, 20_000]) ?? 0 }),
+  (random) => ({ avoidFailedMs: random.pick([0, 60_000]) ?? 0 }),
+  () => ({ crossZoneJobsMax: 1 }),
+  (random, levels) => ({
+    spares: { level: random.pick(levels) ?? '', nodes: random.below(2), graceMs: random.pick([1_000, 60_000]) ?? 1_000 },
+  }),
+  (random) => ({ defrag: { everyMs: random.pick([60_000, 600_000]) ?? 60_000, movesMax: 1 + random.below(4), gainGpusMin: 1 } }),
   (random) => ({ coordinatorPorts: { first: 24_000, count: random.pick([1, 3]) ?? 3 } }),
 ];
 
 /** A pass that runs out of searches leaves something for the next one to decide, which is no broken promise: so none does. */
 const searches: Mapping = { victimSearchesPerPassMax: 1_000, moveSearchesPerPassMax: 1_000 };
 
-function drawPolicy(random: Random): Mapping {
+function drawPolicy(random: Random, levels: readonly string[]): Mapping {
   const chance = random.pick([0, 0.1, 0.3]) ?? 0;
   return Object.fromEntries([
     ...Object.entries(searches),
-    ...settings.filter(() => random.chance(chance)).flatMap((draw) => Object.entries(draw(random))),
+    ...settings.filter(() => random.chance(chance)).flatMap((draw) => Object.entries(draw(random, levels))),
   ]);
 }

@@ -1,6 +1,6 @@
 import type { Random } from '../random.ts';
 import type { DrawnCluster } from './drawCluster.ts';
-import { secondsText, type Mapping } from './fuzzCase.ts';
+import { secondsText, type Mapping, type Value } from './fuzzCase.ts';
 
 export interface JobParts {
   readonly cluster: DrawnCluster;
@@ -20,11 +20,14 @@ const optional = (isThere: boolean, fields: Mapping): Mapping => (isThere ? fiel
 export function drawJob(random: Random, parts: JobParts): DrawnJob {
   const { cluster, queues } = parts;
   const workers = drawWorkers(random, cluster);
+  const gpus = drawGpus(random, cluster);
   const run = drawRun(random);
   const spec = {
     ...optional(queues[0] !== 'default' || queues.length > 1, { queue: random.pick(queues) ?? 'default' }),
     workers,
-    ...drawGpus(random, cluster),
+    ...gpus,
+    ...drawMesh(random, workers, gpus['gpusPerWorker']),
+    ...optional(random.chance(0.1), { spares: 1 + random.below(2) }),
     ...optional(random.chance(0.6), { priority: random.pick([0, 10, 20, 50, 90, 100]) ?? 20 }),
     ...optional(random.chance(0.2), { preemptible: false }),
     ...optional(random.chance(0.1), { gpuModel: [...cluster.models].reverse() }),
@@ -54,6 +57,12 @@ function drawGpus(random: Random, { gpusMax, profiles }: DrawnCluster): Mapping 
   if (random.chance(0.15)) return { gpuShare: `${random.pick([100, 300, 500, 700]) ?? 500}m` };
   const gpusPerWorker = random.pick([0, 1, 1, 2, 2, 4, gpusMax, gpusMax, gpusMax].filter((gpus) => gpus <= gpusMax)) ?? 1;
   return { gpusPerWorker, ...optional(random.chance(0.2), { processesPerWorker: 'gpu' }) };
+}
+
+/** Its product is the number of GPUs. */
+function drawMesh(random: Random, workers: number, gpusPerWorker: Value | undefined): Mapping {
+  if (typeof gpusPerWorker !== 'number' || gpusPerWorker === 0 || !random.chance(0.2)) return {};
+  return { mesh: { [random.pick(['data', 'pipeline', 'expert']) ?? 'data']: workers, tensor: gpusPerWorker } };
 }
 
 function drawPlacement(random: Random, workers: number, { levels, nodes }: DrawnCluster): Mapping {

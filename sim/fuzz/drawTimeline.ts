@@ -3,7 +3,7 @@ import type { Random } from '../random.ts';
 import type { DrawnCluster } from './drawCluster.ts';
 import type { DrawnQueues } from './drawQueues.ts';
 import { drawJob } from './drawJob.ts';
-import { secondsText, type Mapping, type TroubleParts } from './fuzzCase.ts';
+import { secondsText, type Mapping, type TroubleParts, type Value } from './fuzzCase.ts';
 
 export interface Story {
   readonly timeline: readonly Mapping[];
@@ -121,7 +121,7 @@ function applyQueue(at: string, { name = '', ...spec }: Mapping): Mapping {
 function makePeace({ cluster, queues, jobs, untilS }: Cast): readonly Mapping[] {
   const at = secondsText(untilS);
   return [
-    ...cluster.nodes.map(({ name = '' }) => ({ at, do: { verb: 'uncordon', target: `node/${String(name)}` } })),
+    ...cluster.nodes.map(({ name = '' }) => ({ at, do: { verb: 'uncordon', target: `node/${textOf(name)}` } })),
     ...queues.queues.map((queue) => applyQueue(at, queue)),
     ...jobs.map((name) => ({ at, do: { verb: 'resume', target: `job/${name}` } })),
   ];
@@ -157,6 +157,8 @@ function drawTrouble(random: Random, { cluster, jobs, untilS }: Cast): TroublePa
 
 const inOrder = (entries: readonly Mapping[]): readonly Mapping[] =>
   entries
-    .map((entry, index) => ({ entry, index, atS: Number.parseInt(String(entry['at'] ?? 0), 10) }))
+    .map((entry, index) => ({ entry, index, atS: Number.parseInt(textOf(entry['at']), 10) }))
     .sort((left, right) => left.atS - right.atS || left.index - right.index)
     .map(({ entry }) => entry);
+
+const textOf = (value: Value | undefined): string => (typeof value === 'string' ? value : '');

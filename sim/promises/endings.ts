@@ -16,7 +16,7 @@ import type { Core } from '../world/core.ts';
 
 export interface Rest {
   readonly state: StateView;
-  readonly waits: ReadonlyMap<JobUid, WaitReason>;
+  readonly waits: { get(uid: JobUid): WaitReason | undefined };
   readonly nodes: readonly NodePlan[];
   readonly policy: Policy;
   readonly nowMs: number;

@@ -77,7 +77,7 @@ export class StrictWatch {
   /** Planning again, with nothing new, decides nothing. What the second look leaves behind is put back. */
   #checkFixedPoint(state: State, { waits, more }: StepResult, nowMs: number, fail: (what: string, promise: string) => never): void {
     if (waits === null || more) return;
-    const { scheduleDirty, wakeAtMs, movesFromMs, awaitsSave } = state;
+    const { scheduleDirty, wakeAtMs, movesFromMs, awaitsSave, defragDueMs } = state;
     state.scheduleDirty = true;
     const again = this.#core.step(state, [], { nowMs, policy: this.#scenario.policy });
     if (again.events.length > 0)
@@ -85,7 +85,7 @@ export class StrictWatch {
         `planning again with nothing new decides something: ${again.events.map(({ kind }) => kind).join(', ')}`,
         'planning again changes nothing',
       );
-    Object.assign(state, { scheduleDirty, wakeAtMs, movesFromMs, awaitsSave });
+    Object.assign(state, { scheduleDirty, wakeAtMs, movesFromMs, awaitsSave, defragDueMs });
   }
 
   noteAcknowledged(uid: string): void {

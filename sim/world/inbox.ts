@@ -36,8 +36,8 @@ export class Inbox {
   }
 
   /** It is back: this comes first, then what was asked for before. */
-  open(offers: readonly Offer[]): void {
-    this.#offers = [...offers, ...(this.#unanswered ?? [])];
+  open(inputs: readonly Input[]): void {
+    this.#offers = [...inputs.map((input) => ({ input, onReply: () => undefined })), ...(this.#unanswered ?? [])];
     this.#unanswered = null;
   }
 }

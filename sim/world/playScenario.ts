@@ -135,7 +135,7 @@ class Player {
     const { nodes, policy } = this.#scenario;
     const rest = {
       state: view,
-      waits: recorder.waits,
+      waits: recorder.lastPass.waits,
       agents: world.agents.values(),
       nodes,
       policy,

@@ -47,7 +47,7 @@ export class World implements Clock {
   readonly #links: Links;
   readonly #alarms: Alarms;
   /** null: only the core's own checks are made. */
-  readonly #strict: StrictWatch | null;
+  readonly strict: StrictWatch | null;
   /** The log's lines; null: nobody will read them. */
   readonly #log: string[] | null;
   /** How the controller is to die, once it has committed something. */
@@ -77,11 +77,11 @@ export class World implements Clock {
       () => this.#state,
       () => this.offer({ kind: 'tick' }),
     );
-    this.#strict = scenario.watch === 'every' ? new StrictWatch(scenario, core) : null;
+    this.strict = scenario.watch === 'every' ? new StrictWatch(scenario, core) : null;
     this.#log = scenario.watch === 'every' || (scenario.trouble?.controllerRestarts.length ?? 0) > 0 ? [] : null;
     const programs = {
       onWorkerStart: (agent: SimAgent, id: WorkerId, ranks: readonly number[]) =>
-        this.#strict?.noteStart(agent, id, { ranks, nowMs: this.#nowMs }),
+        this.strict?.noteStart(agent, id, { ranks, nowMs: this.#nowMs }),
       onWorkerUp: (agent: SimAgent, id: WorkerId, launch: Launch) => this.#roster.onWorkerUp(agent, id, launch),
       obeysTerm: (id: WorkerId) => this.#roster.planOf(id.job)?.onSuspend !== 'ignore',
       onWorkerBroken: (_agent: SimAgent, id: WorkerId) => this.#roster.find(id)?.breakUp(),
@@ -91,17 +91,12 @@ export class World implements Clock {
     this.agents = new Map(scenario.nodes.map((plan) => [plan.name, new SimAgent(plan, { clock: this, timings, programs, touch })]));
   }
 
-  /** null: nobody watches so closely. */
-  get strict(): StrictWatch | null {
-    return this.#strict;
-  }
-
   get isControllerDead(): boolean {
     return this.#inbox.isDead;
   }
 
   /** The state that the log alone gives. */
-  fold(): StateView {
+  fold(): State {
     return foldLog(this.#log ?? [], this.#scenario.policy.recentEventsMax);
   }
 
@@ -252,14 +247,14 @@ export class World implements Clock {
       this.#alarms.note(event);
     }
     this.#promises.note(result.events, inputs, this.#nowMs);
-    this.#strict?.noteStep(this.#state, result, { inputs, nowMs: this.#nowMs });
+    this.strict?.noteStep(this.#state, result, { inputs, nowMs: this.#nowMs });
     return result;
   }
 
   #answer(offer: Offer | undefined, reply: Reply): void {
     if (offer === undefined) return;
     if (reply.kind === 'applied' && reply.outcome === 'created' && offer.input.kind === 'applyJob')
-      this.#strict?.noteAcknowledged(reply.uid);
+      this.strict?.noteAcknowledged(reply.uid);
     offer.onReply(reply);
   }
 
@@ -285,14 +280,10 @@ export class World implements Clock {
 
   #rise(fromSnapshot: boolean): void {
     const dead = this.#state;
-    this.#state = fromSnapshot ? throughSnapshot(dead) : foldLog(this.#log ?? [], this.#scenario.policy.recentEventsMax);
+    this.#state = fromSnapshot ? throughSnapshot(dead) : this.fold();
     this.recorder.rebind(this.#state);
-    this.#strict?.noteRecovered(dead, this.#state, this.#nowMs);
-    const onReply = (): undefined => undefined;
-    this.#inbox.open([
-      { input: { kind: 'electLeader', version: 'simulated' }, onReply },
-      { input: { kind: 'tick' }, onReply },
-    ]);
+    this.strict?.noteRecovered(dead, this.#state, this.#nowMs);
+    this.#inbox.open([{ kind: 'electLeader', version: 'simulated' }, { kind: 'tick' }]);
     for (const agent of this.agents.values()) {
       if (agent.awayUntilMs === null) this.#greet(agent);
       else this.#expectSilence(agent, this.#nowMs);
