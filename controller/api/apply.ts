@@ -45,12 +45,10 @@ async function planDocument(loop: Loop, user: UserName, document: Document, cont
   if (!manifest.ok) return { apply: refusal(manifest) };
   const request = requestOf(manifest, user);
   if (request.kind !== 'applyJob') return { apply: resultOf(manifest, await loop.read((state) => planQueue(state, request, context))) };
-  const { plan, verdict, mesh } = await loop.read((state, lastPass) => {
-    const planned = planJob(state, request, context);
-    const explained = explainPlan(state, lastPass, planned, context);
-    return { plan: planned, verdict: explained, mesh: meshOf(request, planned.decision, state) };
+  const { reply, decision, mesh, verdict } = await loop.read((state, lastPass) => {
+    const plan = planJob(state, request, context);
+    return { ...plan, mesh: meshOf(request, plan.decision, state), verdict: explainPlan(state, lastPass, plan, context) };
   });
-  const { reply, decision } = plan;
   const apply = resultOf(manifest, reply);
   if (decision === null) return { apply };
   if (!decision.ok)

@@ -226,7 +226,7 @@ function untrueNodes(cluster: FakeCluster, { spec }: JobView, { rooms }: Verdict
         if (node === undefined) return [`${name} does not exist`];
         const ofModel = node.inventory.gpus.filter((gpu) => gpu.model === model);
         const free = ofModel.filter(({ index }) => (node.holds[index] ?? []).length === 0 && node.health[index]?.healthy === true).length;
-        const isOpen = node.availability.kind === 'ready' && node.cordon === null;
+        const isOpen = node.availability.kind === 'ready' && node.cordon === null && node.spare === null;
         const holds: Readonly<Record<string, boolean>> = {
           fits: isOpen && free >= spec.gpusPerWorker,
           kept: isOpen && free >= spec.gpusPerWorker,
@@ -235,6 +235,7 @@ function untrueNodes(cluster: FakeCluster, { spec }: JobView, { rooms }: Verdict
           unhealthy: isOpen && ofModel.some(({ index }) => node.health[index]?.healthy === false),
           cordoned: node.cordon !== null,
           lost: node.availability.kind !== 'ready',
+          spare: node.spare !== null,
           exclusive: isOpen,
           notEmpty: isOpen && spec.exclusive !== null,
           tooSmall: ofModel.length < spec.gpusPerWorker,

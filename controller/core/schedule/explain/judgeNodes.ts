@@ -3,6 +3,7 @@ import type { JobSpec } from '#vocabulary/job.ts';
 import { gpuMilliPerGpu } from '#vocabulary/units.ts';
 import type { NodeGroup, NodeWhy } from '#vocabulary/verdict.ts';
 import { nodeWhys } from '#vocabulary/verdict.ts';
+import type { SpareFor } from '../../events.ts';
 import type { NodeView, StateView } from '../../state/view.ts';
 import type { Capacity, GpuFacts } from '../capacity/capacity.ts';
 import type { WorkerShape } from '../capacity/shape.ts';
@@ -103,6 +104,7 @@ function judgeCondition(asked: Asked, ofModel: readonly GpuFacts[]): Judgement {
   const { capacity } = judging;
   if (view.availability.kind !== 'ready')
     return ['lost', view.availability.kind === 'lost' ? view.availability.message : 'ends what it held when it was lost'];
+  if (view.spare !== null) return ['spare', nameSpare(judging.state, view.spare)];
   if (view.cordon !== null) return ['cordoned', view.cordon.reason === '' ? `by ${view.cordon.by}` : view.cordon.reason];
   const hasRoom = slotsOn(capacity, node, shape) > 0;
   if (hasRoom && isAsked) return ['fits', ''];
@@ -163,6 +165,17 @@ function nameKeepers(state: StateView, view: NodeView, promised: readonly JobUid
     .flatMap((uid) => state.jobs.get(uid)?.name ?? [])
     .sort()
     .join(', ');
+}
+
+function nameSpare({ jobs }: StateView, spare: SpareFor): string {
+  switch (spare.kind) {
+    case 'job':
+      return `of job ${jobs.get(spare.uid)?.name ?? spare.uid}`;
+    case 'pool':
+      return `pool of ${spare.domain}`;
+    case 'label':
+      return 'by its label';
+  }
 }
 
 /** Names that one group shows. */

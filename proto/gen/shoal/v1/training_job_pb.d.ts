@@ -669,6 +669,13 @@ export declare type TrainingJobStatus = Message<"shoal.v1.TrainingJobStatus"> & 
   next?: Mark | undefined;
 
   /**
+   * Why it waits, where that was asked for (GetRequest.verdict). Absent: it does not wait, or no pass has looked at it yet.
+   *
+   * @generated from field: shoal.v1.Verdict verdict = 15;
+   */
+  verdict?: Verdict | undefined;
+
+  /**
    * How the mesh lies on the places of the newest attempt, and its predicted communication. Absent: it has no mesh, or no place yet.
    *
    * @generated from field: shoal.v1.MeshPlan mesh = 17;
@@ -681,13 +688,6 @@ export declare type TrainingJobStatus = Message<"shoal.v1.TrainingJobStatus"> & 
    * @generated from field: repeated string spares = 20;
    */
   spares: string[];
-
-  /**
-   * Why it waits, where that was asked for (GetRequest.verdict). Absent: it does not wait, or no pass has looked at it yet.
-   *
-   * @generated from field: shoal.v1.Verdict verdict = 15;
-   */
-  verdict?: Verdict | undefined;
 };
 
 /**
