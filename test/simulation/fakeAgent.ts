@@ -42,8 +42,8 @@ interface Held {
 export class FakeAgent {
   readonly name: NodeName;
   readonly #path: readonly string[];
-  readonly #labels: Readonly<Record<string, string>>;
   readonly #gpus: readonly GpuInfo[];
+  readonly #labels: Readonly<Record<string, string>>;
   readonly #held = new Map<string, Held>();
   readonly #health: GpuHealth[];
   /** Every worker that was ever started here: a key must not come twice. */

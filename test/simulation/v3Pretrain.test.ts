@@ -9,11 +9,9 @@ import { applyJob, applyQueue, FakeCluster } from './fakeCluster.ts';
 
 /** The spec of test/fixtures/manifests/v3-pretrain.yaml, whose image this version does not serve, and whose memory fake nodes do not have. */
 function v3(changes: Partial<JobSpec> = {}): JobSpec {
-  const parsed = parseManifests(readFileSync(new URL('../fixtures/manifests/v3-pretrain.yaml', import.meta.url), 'utf8'), 'v3');
-  const manifest: unknown = parsed.ok ? structuredClone(parsed.documents[0]?.json) : null;
-  const template: unknown = Reflect.get(Object(Reflect.get(Object(manifest), 'spec')), 'template');
-  Reflect.deleteProperty(Object(template), 'image');
-  const compiled = compileManifest(manifest);
+  const text = readFileSync(new URL('../fixtures/manifests/v3-pretrain.yaml', import.meta.url), 'utf8').replace(/^ *image:.*$/m, '');
+  const parsed = parseManifests(text, 'v3-pretrain.yaml');
+  const compiled = compileManifest(parsed.ok ? parsed.documents[0]?.json : null);
   if (!compiled.ok || compiled.kind !== 'TrainingJob') throw new Error(JSON.stringify(compiled));
   return { ...compiled.spec, template: { ...compiled.spec.template, memoryBytes: null }, ...changes };
 }

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { printSnapshot, restoreSnapshot } from '#core/state/snapshot.ts';
+import { parseSnapshot } from '#controller/loop/logLine.ts';
 import { applyJob, FakeCluster } from '#test/simulation/fakeCluster.ts';
 import type { JobSpec } from '#vocabulary/job.ts';
 import { jobName, userName } from '#vocabulary/ids.ts';
@@ -65,5 +66,5 @@ test('workers alone and workers without GPUs are not counted', () => {
 test('a snapshot knows who crosses', () => {
   const cluster = twoZones(1);
   cluster.step([gang('a', 4)]);
-  expect([...restoreSnapshot(JSON.parse(printSnapshot(cluster.view))).crossing]).toEqual(['uid-a']);
+  expect([...restoreSnapshot(parseSnapshot(printSnapshot(cluster.view))).crossing]).toEqual(['uid-a']);
 });

@@ -44,10 +44,10 @@ export function cancelLeaving(turn: Turn, job: JobView): void {
 }
 
 /** A nominee that wants its place no more: who was asked for it and has not been told to stop runs on. */
-export function dropNomination(turn: Turn, job: JobView): void {
+export function dropNomination(turn: Turn, job: JobView, message = 'it no longer waits'): void {
   const { nomination } = job;
   if (nomination === null) return;
-  turn.emit({ kind: 'NominationDropped', uid: job.uid, message: 'it no longer waits' });
+  turn.emit({ kind: 'NominationDropped', uid: job.uid, message });
   for (const uid of nomination.victims) {
     const victim = turn.state.jobs.get(uid);
     if (victim !== undefined) cancelLeaving(turn, victim);

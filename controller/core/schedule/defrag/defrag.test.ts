@@ -88,6 +88,16 @@ describe('defrag', () => {
     ]);
   });
 
+  test('moves nobody to a node that lies free, though others make the plan pay', () => {
+    const cluster = scattered([
+      ['a', 1],
+      ['b', 3],
+      ['c', 3],
+    ]);
+    expect(freeNodes(holesNow(cluster))).toBe(1);
+    expect(printed(ask(cluster))).toEqual(['a: n11 -> n12']);
+  });
+
   test('comes to rest: asked again nothing is moved', () => {
     const cluster = scattered(pieces);
     ask(cluster);

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { desiredFor } from '#core/desired.ts';
 import { printSnapshot, restoreSnapshot } from '#core/state/snapshot.ts';
+import { parseSnapshot } from '#controller/loop/logLine.ts';
 import { applyJob, FakeCluster } from '#test/simulation/fakeCluster.ts';
 import type { JobSpec, Mesh } from '#vocabulary/job.ts';
 import { meshCoordinates } from '#vocabulary/job.ts';
@@ -104,6 +105,17 @@ describe('the order of the axes', () => {
     expect([cluster.job('a').attempts.length, orderOf(cluster)]).toEqual([2, 'expert data']);
   });
 
+  test('of a job that ran before orders were chosen is the one that it had', () => {
+    const cluster = clusterOf(2, 2, 4);
+    apply(cluster, 'a', sizes, heavyData);
+    const job = cluster.state.jobs.get(cluster.job('a').uid);
+    if (job !== undefined) job.attempts = job.attempts.map((one) => ({ ...one, mesh: null }));
+    cluster.step([{ kind: 'suspendJob', name: jobName('a'), user: userName('u') }]);
+    cluster.until('it is suspended', () => cluster.job('a').phase.kind === 'suspended');
+    cluster.step([{ kind: 'resumeJob', name: jobName('a'), user: userName('u') }]);
+    expect([cluster.job('a').attempts.length, orderOf(cluster)]).toEqual([2, 'data expert']);
+  });
+
   test('is what agents are told, rank by rank, and what a snapshot and the log keep', () => {
     const cluster = clusterOf(2, 2);
     apply(cluster, 'a', sizes, heavyData);
@@ -113,7 +125,7 @@ describe('the order of the axes', () => {
       .map(({ launch, id }) => Object.entries(Object.fromEntries(meshCoordinates(launch.mesh, id.worker * 2))).join(' '));
     // Data varies fastest: the two GPUs of a worker are neighbours along it.
     expect(coordinates).toEqual(['data,0 expert,0', 'data,2 expert,0', 'data,0 expert,1', 'data,2 expert,1']);
-    const restored = restoreSnapshot(JSON.parse(printSnapshot(cluster.view)));
+    const restored = restoreSnapshot(parseSnapshot(printSnapshot(cluster.view)));
     expect(restored.jobs.get(cluster.job('a').uid)?.attempts[0]?.mesh).toEqual(attempt(cluster)?.mesh);
     expect(cluster.replay()).toBe(printSnapshot(cluster.view));
   });

@@ -12,6 +12,7 @@ import type { InferenceService } from "./inference_service_pb.js";
 import type { PriceBook } from "./price_book_pb.js";
 import type { Reservation } from "./reservation_pb.js";
 import type { ObjectReference } from "./meta_pb.js";
+import type { Verdict } from "./verdict_pb.js";
 import type { DefragRequestSchema, DefragResponseSchema } from "./defrag_pb.js";
 
 /**
@@ -225,6 +226,13 @@ export declare type GetRequest = Message<"shoal.v1.GetRequest"> & {
    * @generated from field: shoal.v1.ObjectReference object = 1;
    */
   object?: ObjectReference | undefined;
+
+  /**
+   * Of a job that waits: also its verdict (TrainingJobStatus.verdict).
+   *
+   * @generated from field: bool verdict = 2;
+   */
+  verdict: boolean;
 };
 
 /**
@@ -1004,6 +1012,13 @@ export declare type PlanResult = Message<"shoal.v1.PlanResult"> & {
    * @generated from field: shoal.v1.MeshPlan mesh = 10;
    */
   mesh?: MeshPlan | undefined;
+
+  /**
+   * Why it would wait; absent when it would not.
+   *
+   * @generated from field: shoal.v1.Verdict verdict = 15;
+   */
+  verdict?: Verdict | undefined;
 };
 
 /**
