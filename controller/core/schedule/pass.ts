@@ -53,27 +53,6 @@ export function runPass(turn: Turn): PassResult {
   return { waits: pass.waits, more, wakeAtMs: pass.wakeAtMs, awaitsSave: preemption.awaitsSave, movesFromMs: consolidation.nextSearchMs };
 }
 
-/** What a pass would decide about one more waiting job, after those ahead of it. `dry` emits nothing; nothing changes. */
-export function planPass(dry: Turn, candidate: JobView): PlacementDecision {
-  const pass = beginPass(dry);
-  const { capacity } = pass.cluster.room;
-  const mark = capacity.mark();
-  pass.kept.keepAll();
-  for (const nominee of pass.preemption.nominees()) lookAtNominee(pass, nominee);
-  const order = orderOf(pass, [candidate]);
-  let decision: PlacementDecision | null = null;
-  for (let job = order.next(); job !== null && decision === null; job = order.next()) {
-    if (job === candidate) decision = decide(pass, job);
-    else {
-      const model = lookAt(pass, job);
-      if (model !== null) order.gave(job, model);
-    }
-  }
-  pass.backfill.promises.end();
-  capacity.rollback(mark);
-  return decision ?? { ok: false, wait: { kind: 'PassLimit' } };
-}
-
 interface Pass {
   readonly turn: Turn;
   readonly cluster: ClusterRoom;
@@ -97,24 +76,19 @@ function beginPass(turn: Turn): Pass {
 }
 
 function lookAtOthers(pass: Pass): void {
-  const order = orderOf(pass, []);
+  const order = orderOf(pass);
   for (let job = order.next(); job !== null; job = order.next()) {
     const model = lookAt(pass, job);
     if (model !== null) order.gave(job, model);
   }
 }
 
-/** `more`: besides those that wait; they stand behind jobs of equal rank. */
-function orderOf(pass: Pass, more: readonly JobView[]): TurnOrder {
+function orderOf(pass: Pass): TurnOrder {
   const { state } = pass.turn;
   const waiting = state.pending.flatMap((uid) => {
     const job = state.jobs.get(uid);
     return job !== undefined && job.nomination === null ? [job] : [];
   });
-  for (const job of more) {
-    const at = waiting.findIndex((other) => other.next === null && other.spec.priority < job.spec.priority);
-    waiting.splice(at === -1 ? waiting.length : at, 0, job);
-  }
   return new TurnOrder(state, waiting, modelsPresent(state), pass.preemption.standings);
 }
 

@@ -66,7 +66,7 @@ export interface State {
 }
 
 /** Gangs touch thousands of nodes at once; beyond this many changes a reader looks at all nodes. */
-const changedNodesMax = 16_384;
+export const changedNodesMax = 16_384;
 /** By when jobs under way leave their GPUs at the latest, of those for which something promises it (jobs/endings.ts). Index. */
 export interface Endings {
   readonly atMs: Map<JobUid, number>;
