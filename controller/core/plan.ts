@@ -1,7 +1,7 @@
 import type { JobName, JobUid, QueueName, UserName } from '#vocabulary/ids.ts';
 import type { Placement } from '#vocabulary/job.ts';
 import { milliPerGpu } from '#vocabulary/job.ts';
-import type { WaitReason } from '#vocabulary/reasons.ts';
+import type { Waits } from './schedule/waiting/waits.ts';
 import type { Context } from './context.ts';
 import type { Input, Reply, Request } from './inputs.ts';
 import { expandArray } from './jobs/arrays.ts';
@@ -43,7 +43,7 @@ export interface Displaced {
 /** Plays on somebody's copy of the state: as `Forecast` does, or by one step. */
 export interface Stage {
   readonly state: StateView;
-  readonly waits: ReadonlyMap<JobUid, WaitReason>;
+  readonly waits: Waits;
   offer(inputs: readonly Input[]): readonly Reply[];
 }
 
@@ -93,7 +93,7 @@ function displacedOf(state: StateView, uid: JobUid, losses: ReadonlyMap<JobUid, 
 /** A fork that is stepped at one moment until nothing more is to be decided. */
 export function openStage(state: StateView, context: Context): Stage {
   const fork = forkState(state);
-  let waits: ReadonlyMap<JobUid, WaitReason> = new Map();
+  let waits: Waits = new Map();
   return {
     state: fork,
     get waits() {

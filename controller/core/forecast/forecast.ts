@@ -1,5 +1,5 @@
 import type { JobUid } from '#vocabulary/ids.ts';
-import type { WaitReason } from '#vocabulary/reasons.ts';
+import type { Waits } from '../schedule/waiting/waits.ts';
 import type { Context, Policy } from '../context.ts';
 import type { StampedEvent } from '../events.ts';
 import type { Input, Reply } from '../inputs.ts';
@@ -38,7 +38,7 @@ export class Forecast {
   readonly #played = new Map<JobUid, Played>();
   #nowMs: number;
   #passes = 0;
-  #waits: ReadonlyMap<JobUid, WaitReason> = new Map();
+  #waits: Waits = new Map();
   /** What jobs hold now, in milli-GPUs. */
   readonly #held = new Map<JobUid, number>();
   #heldMilli = 0;
@@ -75,7 +75,7 @@ export class Forecast {
   }
 
   /** Why those wait that wait now. */
-  get waits(): ReadonlyMap<JobUid, WaitReason> {
+  get waits(): Waits {
     return this.#waits;
   }
 

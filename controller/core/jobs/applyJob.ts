@@ -12,7 +12,7 @@ import { countDisplaceable } from './displaceable.ts';
 import { noteEnding } from './endings.ts';
 import { liftSpec } from './liftSpec.ts';
 import { askToMove, endMove } from './moves.ts';
-import { insertPending, removePending } from './pending.ts';
+import { insertPending, noteWaiting, removePending } from './pending.ts';
 
 /** Folds what happens to a job as a whole. */
 export function applyJobEvent(state: State, event: JobEvent & { readonly atMs: number }): void {
@@ -39,11 +39,13 @@ export function applyJobEvent(state: State, event: JobEvent & { readonly atMs: n
       return;
     case 'JobHeld':
       job.held = { by: event.by, atMs: event.atMs };
+      noteWaiting(state, job);
       // Nothing can start by it, but the job has another reason to wait.
       state.scheduleDirty = true;
       return;
     case 'JobReleased':
       job.held = null;
+      noteWaiting(state, job);
       state.scheduleDirty = true;
       return;
     case 'JobExpired': {
@@ -65,6 +67,7 @@ export function applyJobEvent(state: State, event: JobEvent & { readonly atMs: n
       changePromises(state, job, () => {
         promise(state, job, event);
       });
+      noteWaiting(state, job);
       if (event.kind === 'JobNominated') askToMove(state, event);
       if (event.kind === 'NominationDropped' || event.kind === 'TargetDropped') state.scheduleDirty = true;
       return;
@@ -120,7 +123,7 @@ function createJob(state: State, event: Extract<JobEvent, { kind: 'JobCreated' }
 }
 
 /** A job that begins to wait. */
-export function newJob(
+function newJob(
   event: Omit<Extract<JobEvent, { kind: 'JobCreated' }>, 'kind'> & { readonly atMs: number },
   changedAt: Revision,
 ): JobRecord {

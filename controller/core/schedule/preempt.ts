@@ -23,6 +23,7 @@ import type { Backfill } from './reserve/backfill.ts';
 import { SecondLook } from './secondLook.ts';
 import { fits } from './gang/findPlacement.ts';
 import type { Running } from './victims/running.ts';
+import type { WaitingLines } from './waiting/waitingLines.ts';
 import { claimOf, isLeaving, readRunning } from './victims/running.ts';
 import type { Entitlement, Evictable, VictimPlan } from './victims/chooseVictims.ts';
 import { chooseVictims } from './victims/chooseVictims.ts';
@@ -61,10 +62,13 @@ export class Preemption {
   #slices: Slices | null = null;
   readonly standings: Standings;
 
-  constructor(turn: Turn, cluster: ClusterRoom, backfill: Backfill) {
+  readonly #lines: WaitingLines;
+
+  constructor(turn: Turn, cluster: ClusterRoom, { backfill, lines }: { readonly backfill: Backfill; readonly lines: WaitingLines }) {
     this.#turn = turn;
     this.#backfill = backfill;
-    this.standings = new Standings(turn);
+    this.#lines = lines;
+    this.standings = new Standings(turn, lines);
     this.#cluster = cluster;
     this.#book = new EntitlementBook(turn.state);
   }
@@ -100,10 +104,7 @@ export class Preemption {
    */
   nominees(): readonly JobView[] {
     const { state } = this.#turn;
-    const nominees = state.pending.flatMap((uid) => {
-      const job = state.jobs.get(uid);
-      return job !== undefined && job.nomination !== null ? [job] : [];
-    });
+    const nominees = [...this.#lines.nominated].flatMap((uid) => state.jobs.get(uid) ?? []);
     nominees.sort((left, right) => (left.nomination?.atMs ?? 0) - (right.nomination?.atMs ?? 0) || (left.uid < right.uid ? -1 : 1));
     for (const job of nominees) {
       if (job.nomination === null) continue;

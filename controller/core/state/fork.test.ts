@@ -6,8 +6,8 @@ import { step } from '../step.ts';
 import { forkState } from './fork.ts';
 import { printSnapshot } from './snapshot.ts';
 
-/** Everything of a state but for its list of changes, which a fork begins anew. */
-const whole = (state: object): unknown => ({ ...state, changedNodes: null });
+/** Everything of a state but for its lists of changes, which a fork begins anew. */
+const whole = (state: object): unknown => ({ ...state, changedNodes: null, changedWaiting: null });
 
 test('a fork is as the state was, indices and all, and what happens in it does not happen in the state', () => {
   for (let seed = 1; seed <= cases(25); seed += 1) {

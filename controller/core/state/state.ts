@@ -63,10 +63,15 @@ export interface State {
   topologyAt: Revision;
   /** Nodes whose `changedAt` moved, for readers that follow. Derived. */
   readonly changedNodes: ChangeList<NodeName>;
+  /** Jobs that began or ceased to wait, or wait otherwise now (jobs/pending.ts), for readers that follow. Derived. */
+  readonly changedWaiting: ChangeList<JobUid>;
 }
 
 /** Gangs touch thousands of nodes at once; beyond this many changes a reader looks at all nodes. */
 export const changedNodesMax = 16_384;
+/** One apply may bring ten thousand jobs; beyond this many changes a reader looks at all that wait. */
+export const changedWaitingMax = 16_384;
+
 /** By when jobs under way leave their GPUs at the latest, of those for which something promises it (jobs/endings.ts). Index. */
 export interface Endings {
   readonly atMs: Map<JobUid, number>;
@@ -327,6 +332,7 @@ export function emptyState(): State {
     awaitsSave: new Set(),
     topologyAt: revision(0),
     changedNodes: new ChangeList(changedNodesMax),
+    changedWaiting: new ChangeList(changedWaitingMax),
   };
 }
 

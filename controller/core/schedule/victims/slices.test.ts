@@ -42,7 +42,7 @@ function run(story: typeof stories extends fc.Arbitrary<infer T> ? T : never) {
   for (const job of cluster.state.jobs.values()) job.checkpoint = { step: 1, path: '', atMs: 0, attempt: 0 };
   cluster.nowMs += story.restMinutes * minuteMs;
   const slicesAt = (nowMs: number) => {
-    const standings = new Standings({ state: cluster.view, context: { nowMs, policy } });
+    const standings = new Standings({ state: cluster.view, context: { nowMs, policy } }, { firsts: () => [] });
     const running = [...cluster.view.jobs.values()].flatMap((victim) => {
       const attempt = currentAttempt(victim);
       if (attempt === undefined) return [];
