@@ -11,6 +11,12 @@ export const limits = {
   documentsPerApplyMax: 5_000,
   /** Jobs that the documents of one call ask for, those of arrays counted. */
   jobsPerApplyMax: 20_000,
+  /** Changes that one what-if may be about. */
+  changesPerForecastMax: 1_000,
+  /** Plans and forecasts at a time, all callers together. */
+  forecastsMax: 4,
+  /** The thread for them, and its copy of the state, go when nobody has asked for so long. */
+  forecastIdleMs: 5 * 60_000,
   manifestBytesMax: 8 * 2 ** 20,
   /** Messages to one agent that it has not taken yet. */
   sessionMessagesMax: 1_000,

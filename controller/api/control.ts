@@ -1,9 +1,9 @@
-import type { Policy } from '#core/context.ts';
 import type { Request } from '#core/inputs.ts';
 import type { ControlService } from '#gen/shoal/v1/control_pb.js';
 import type { Handlers } from '#rpc/call.ts';
 import { RpcError } from '#rpc/rpcError.ts';
 import { jobName, nodeName, queueName } from '#vocabulary/ids.ts';
+import type { ForecastDesk } from '../forecasts/forecastDesk.ts';
 import { limits } from '../limits.ts';
 import type { Changes } from '../loop/changes.ts';
 import type { Loop } from '../loop/loop.ts';
@@ -11,8 +11,9 @@ import type { Sessions } from '../loop/sessions.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Access } from './access.ts';
 import { makeToken } from './access.ts';
-import { applyDocuments, planDocuments } from './apply.ts';
+import { applyDocuments } from './apply.ts';
 import { accepted, asRpc } from './failure.ts';
+import { forecast, planDocuments } from './forecast.ts';
 import { ledgerToWire } from './ledgerToWire.ts';
 import type { LogDesk } from './logs.ts';
 import type { Sight } from './objects.ts';
@@ -26,7 +27,7 @@ export interface ControlParts {
   readonly logs: LogDesk;
   readonly access: Access;
   readonly clock: Clock;
-  readonly policy: Policy;
+  readonly desk: ForecastDesk;
   readonly version: string;
   readonly caHash: string;
   readonly agentAddress: () => string;
@@ -37,7 +38,7 @@ export function controlHandlers(parts: ControlParts): Handlers<typeof ControlSer
   return { ...readingHandlers(parts), ...changingHandlers(parts) };
 }
 
-type Reading = 'get' | 'list' | 'watch' | 'logs' | 'plan' | 'ledger' | 'info';
+type Reading = 'get' | 'list' | 'watch' | 'logs' | 'plan' | 'forecast' | 'ledger' | 'info';
 
 function readingHandlers(parts: ControlParts): Pick<Handlers<typeof ControlService>, Reading> {
   const { loop, sessions, changes, clock, access } = parts;
@@ -64,11 +65,8 @@ function readingHandlers(parts: ControlParts): Pick<Handlers<typeof ControlServi
       const state = await asRpc(() => loop.read((now) => now));
       yield* parts.logs.read(state, request, context.signal);
     },
-    plan: async ({ documents }, context) => {
-      const { user } = access.callerOf(context);
-      const results = await asRpc(() => planDocuments(loop, user, documents, { nowMs: clock.nowMs(), policy: parts.policy }));
-      return { results, revision: BigInt(loop.revision) };
-    },
+    plan: async (request, context) => asRpc(() => planDocuments(parts.desk, access.callerOf(context).user, request)),
+    forecast: async (request, context) => asRpc(() => forecast(parts, access.callerOf(context).user, request)),
     ledger: ({ by }) => look(({ state, nowMs }) => ledgerToWire(state, by, nowMs)),
     info: async (_request, context) => {
       const { user, role } = access.callerOf(context);

@@ -91,7 +91,7 @@ function displacedOf(state: StateView, uid: JobUid, losses: ReadonlyMap<JobUid, 
 }
 
 /** A fork that is stepped at one moment until nothing more is to be decided. */
-export function openStage(state: StateView, context: Context): Stage {
+function openStage(state: StateView, context: Context): Stage {
   const fork = forkState(state);
   let waits: Waits = new Map();
   return {

@@ -38,11 +38,13 @@ export class Forecast {
   readonly #played = new Map<JobUid, Played>();
   #nowMs: number;
   #passes = 0;
+  #isCut = false;
   #waits: Waits = new Map();
   /** What jobs hold now, in milli-GPUs. */
   readonly #held = new Map<JobUid, number>();
   #heldMilli = 0;
   #usedMilliMs = 0;
+  #lastStart: Forecast['lastStart'] = null;
 
   /** `state` is the forecast's own from now on: a fork. */
   constructor(state: State, options: ForecastOptions) {
@@ -69,6 +71,11 @@ export class Forecast {
     return this.#nowMs;
   }
 
+  /** It ended though more would have happened. */
+  get isCut(): boolean {
+    return this.#isCut;
+  }
+
   /** Of those that were placed or stopped in the forecast. */
   get played(): ReadonlyMap<JobUid, Played> {
     return this.#played;
@@ -79,9 +86,9 @@ export class Forecast {
     return this.#waits;
   }
 
-  /** GPU time that jobs held from the beginning up to now, in milli-GPU-milliseconds. */
-  get usedMilliMs(): number {
-    return this.#usedMilliMs;
+  /** When somebody was placed last, and what GPU time jobs held up to then, in milli-GPU-milliseconds; null: nobody was. */
+  get lastStart(): { readonly atMs: number; readonly usedMilliMs: number } | null {
+    return this.#lastStart;
   }
 
   /** When a job that runs now is through; null: it does not run. */
@@ -97,9 +104,11 @@ export class Forecast {
   /** Goes on to the next moment at which something happens. False: nothing does any more, nobody waits, or it is too far off. */
   advance(): boolean {
     const { passesMax, horizonMs } = this.#options;
-    if (this.#state.pending.length === 0 || this.#passes >= passesMax) return false;
+    if (this.#state.pending.length === 0) return false;
     const firstMs = this.#nextMs();
-    if (firstMs === null || firstMs > this.#startMs + horizonMs) return false;
+    if (firstMs === null) return false;
+    this.#isCut = this.#passes >= passesMax || firstMs > this.#startMs + horizonMs;
+    if (this.#isCut) return false;
     const windowMs = Math.max(1_000, Math.floor((firstMs - this.#startMs) * this.#options.fineness));
     const due = this.#programs.due.takeUntil(firstMs + windowMs);
     // Never in smaller steps than half a window, or very short jobs would take a pass each.
@@ -182,6 +191,7 @@ export class Forecast {
     const attempt = job === undefined ? undefined : currentAttempt(job);
     if (job === undefined || attempt === undefined) return;
     this.#hold(uid, heldMilli(job, attempt));
+    this.#lastStart = { atMs: this.#nowMs, usedMilliMs: this.#usedMilliMs };
     if (!this.#played.has(uid)) this.#note(uid, { startMs: this.#nowMs });
   }
 
