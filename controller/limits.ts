@@ -66,6 +66,7 @@ export const defaultPolicy: Policy = {
   targetAfterMs: 60 * 60_000,
   targetGpusMin: 8,
   targetsMax: 1,
+  estimatesEveryMs: 15_000,
   placementsPerStepMax: 5_000,
   jobsMax: 200_000,
   finishedJobsMax: 50_000,

@@ -25,6 +25,7 @@ import type { Config, Endpoint } from './config.ts';
 import { ConfigError, parseConfig, usage } from './config.ts';
 import { defaultPolicy, limits } from './limits.ts';
 import { ForecastDesk } from './forecasts/forecastDesk.ts';
+import { StartEstimates } from './forecasts/startEstimates.ts';
 import { Changes } from './loop/changes.ts';
 import { collectWhenQuiet } from './loop/collectWhenQuiet.ts';
 import { Loop } from './loop/loop.ts';
@@ -110,12 +111,13 @@ function createServers({ config, loop, store, pki, policy, log, stop }: Parts): 
   const { forecastsMax: asksMax, forecastIdleMs: idleMs } = limits;
   const telemetry = log.child({ room: 'forecasts' });
   const desk = new ForecastDesk({ loop, store, clock: systemClock, policy, telemetry, asksMax, idleMs }, stop);
+  const starts = new StartEstimates({ desk, loop, clock: systemClock, telemetry, everyMs: policy.estimatesEveryMs }, stop);
   const onFault: OnFault = ({ method, error }) => log.error({ err: error, method }, 'a handler failed');
   let bound = { control: '', agents: '' };
   const agentAddress = (): string => bound.agents;
 
   const control = createServer();
-  const parts = { loop, sessions, changes, logs, access, clock: systemClock, desk, version, caHash: pki.caHash, agentAddress };
+  const parts = { loop, sessions, changes, logs, access, clock: systemClock, desk, starts, version, caHash: pki.caHash, agentAddress };
   addService(control, ControlService, controlHandlers(parts), access.intercept, onFault);
   const enrollment = enrollmentHandlers({
     loop,

@@ -1,6 +1,6 @@
 import { timestampMs } from '@bufbuild/protobuf/wkt';
-import type { Displaced, PlanResult, StartEstimate } from '#gen/shoal/v1/control_pb.js';
-import type { WorkerPlacement } from '#gen/shoal/v1/training_job_pb.js';
+import type { Displaced, PlanResult } from '#gen/shoal/v1/control_pb.js';
+import type { StartEstimate, WorkerPlacement } from '#gen/shoal/v1/training_job_pb.js';
 import { formatAge, formatGpus, formatIndices, formatTime } from './format.ts';
 
 /** What would become of one document, in lines that are indented below its name; a refusal is not its business. */

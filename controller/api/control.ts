@@ -4,6 +4,7 @@ import type { Handlers } from '#rpc/call.ts';
 import { RpcError } from '#rpc/rpcError.ts';
 import { jobName, nodeName, queueName } from '#vocabulary/ids.ts';
 import type { ForecastDesk } from '../forecasts/forecastDesk.ts';
+import type { StartEstimates } from '../forecasts/startEstimates.ts';
 import { limits } from '../limits.ts';
 import type { Changes } from '../loop/changes.ts';
 import type { Loop } from '../loop/loop.ts';
@@ -13,7 +14,7 @@ import type { Access } from './access.ts';
 import { makeToken } from './access.ts';
 import { applyDocuments } from './apply.ts';
 import { accepted, asRpc } from './failure.ts';
-import { forecast, planDocuments } from './forecast.ts';
+import { forecast, planDocuments, qualityToWire } from './forecast.ts';
 import { ledgerToWire } from './ledgerToWire.ts';
 import type { LogDesk } from './logs.ts';
 import type { Sight } from './objects.ts';
@@ -28,6 +29,7 @@ export interface ControlParts {
   readonly access: Access;
   readonly clock: Clock;
   readonly desk: ForecastDesk;
+  readonly starts: StartEstimates;
   readonly version: string;
   readonly caHash: string;
   readonly agentAddress: () => string;
@@ -41,9 +43,9 @@ export function controlHandlers(parts: ControlParts): Handlers<typeof ControlSer
 type Reading = 'get' | 'list' | 'watch' | 'logs' | 'plan' | 'forecast' | 'ledger' | 'info';
 
 function readingHandlers(parts: ControlParts): Pick<Handlers<typeof ControlService>, Reading> {
-  const { loop, sessions, changes, clock, access } = parts;
+  const { loop, sessions, starts, changes, clock, access } = parts;
   const look = <T>(read: (sight: Sight) => T): Promise<T> =>
-    asRpc(() => loop.read((state, waits) => read({ state, waits, sessions, nowMs: clock.nowMs() })));
+    asRpc(() => loop.read((state, waits) => read({ state, waits, sessions, starts, nowMs: clock.nowMs() })));
   return {
     get: async ({ object }) => {
       const kind = parseKind(object?.kind ?? '');
@@ -70,12 +72,17 @@ function readingHandlers(parts: ControlParts): Pick<Handlers<typeof ControlServi
     ledger: ({ by }) => look(({ state, nowMs }) => ledgerToWire(state, by, nowMs)),
     info: async (_request, context) => {
       const { user, role } = access.callerOf(context);
-      const { clusterId, epoch } = await look(({ state }) => ({ clusterId: state.clusterId, epoch: BigInt(state.epoch) }));
+      const { clusterId, epoch, estimates } = await look(({ state }) => ({
+        clusterId: state.clusterId,
+        epoch: BigInt(state.epoch),
+        estimates: qualityToWire(state.startErrors),
+      }));
       return {
         user,
         role,
         clusterId,
         epoch,
+        estimates,
         revision: BigInt(loop.revision),
         serverVersion: parts.version,
         caHash: parts.caHash,

@@ -4,12 +4,14 @@ import type { CompiledManifest } from '#codec/manifest.ts';
 import type { Change } from '#core/forecast/changes.ts';
 import type { JobOutlook, Outlook } from '#core/forecast/outlook.ts';
 import type { Displaced, Wanted } from '#core/plan.ts';
+import { quantile } from '#core/learn/sketch.ts';
 import { suggest } from '#core/suggest.ts';
 import type { StateView } from '#core/state/view.ts';
 import type {
   ChangeSchema,
   DisplacedSchema,
   Document,
+  EstimateQualitySchema,
   ForecastRequest,
   ForecastResponseSchema,
   JobOutlookSchema,
@@ -29,7 +31,7 @@ import type { TimedPlan } from '../forecasts/questions.ts';
 import { limits } from '../limits.ts';
 import type { Loop } from '../loop/loop.ts';
 import { checkJobs, checkSize, compileDocument, refusalOf, requestOf, resultOf } from './apply.ts';
-import { placeToWire } from './jobToWire.ts';
+import { estimateToWire, placeToWire } from './jobToWire.ts';
 
 type Compiled = Extract<CompiledManifest, { ok: true }>;
 
@@ -47,9 +49,7 @@ export async function planDocuments(
   const { answer, revision, nowMs } = await desk.ask({ kind: 'plan', wanted, when });
   if (answer.kind !== 'plans') throw new RpcError('INTERNAL', 'a plan was answered with something else');
   const plans = new Map(good.map((manifest, at) => [manifest, answer.plans[at]]));
-  const results = manifests.map((manifest) =>
-    manifest.ok ? planToWire(manifest, plans.get(manifest), nowMs) : { apply: refusalOf(manifest) },
-  );
+  const results = manifests.map((manifest) => (manifest.ok ? planToWire(manifest, plans.get(manifest)) : { apply: refusalOf(manifest) }));
   return { results, revision: BigInt(revision), at: timestampFromMs(nowMs) };
 }
 
@@ -58,10 +58,10 @@ function wantedOf(manifest: Compiled, user: UserName, at: number): Wanted {
   return requestOf(manifest, user, jobUid(`plan-${String(at).padStart(6, '0')}`));
 }
 
-function planToWire(manifest: Compiled, plan: TimedPlan | undefined, nowMs: number): MessageInitShape<typeof PlanResultSchema> {
+function planToWire(manifest: Compiled, plan: TimedPlan | undefined): MessageInitShape<typeof PlanResultSchema> {
   if (plan === undefined) throw new RpcError('INTERNAL', 'the core made no plan');
   const apply = resultOf(manifest, plan.reply);
-  const { decision, promised, displaced, startMs } = plan;
+  const { decision, promised, displaced, start } = plan;
   if (decision === null) return { apply };
   if (decision.ok) return { apply, placement: decision.placement.map(placeToWire) };
   return {
@@ -70,7 +70,7 @@ function planToWire(manifest: Compiled, plan: TimedPlan | undefined, nowMs: numb
     waitMessage: describeWait(decision.wait),
     promised: (promised?.placement ?? []).map(placeToWire),
     displaced: displaced.map(displacedToWire),
-    ...(startMs === null ? {} : { start: { p50: timestampFromMs(startMs), at: timestampFromMs(nowMs) } }),
+    ...(start === null ? {} : { start: estimateToWire(start) }),
   };
 }
 
@@ -89,16 +89,18 @@ export async function forecast(
     throw new RpcError('INVALID_ARGUMENT', `changes: ${request.changes.length} are given; at most ${limits.changesPerForecastMax} a call`);
   const changes = request.changes.map((change, at) => changeOf(change, user, at));
   const queues = request.queue === '' ? null : await loop.read((state) => withAllBelow(state, request.queue));
+  const estimates = await loop.read(({ startErrors }) => qualityToWire(startErrors));
   const { answer, revision, nowMs } = await desk.ask({ kind: 'outlook', changes });
   if (answer.kind === 'refused')
     throw new RpcError('INVALID_ARGUMENT', answer.problems.map(({ change, message }) => `changes[${change}]: ${message}`).join('\n'));
   if (answer.kind !== 'outlooks') throw new RpcError('INTERNAL', 'a forecast was answered with something else');
   return {
     revision: BigInt(revision),
+    estimates,
     clusterRevision: BigInt(loop.revision),
     at: timestampFromMs(nowMs),
-    before: outlookToWire(answer.before, queues, nowMs),
-    ...(answer.after === null ? {} : { after: outlookToWire(answer.after, queues, nowMs) }),
+    before: outlookToWire(answer.before, queues),
+    ...(answer.after === null ? {} : { after: outlookToWire(answer.after, queues) }),
   };
 }
 
@@ -149,29 +151,32 @@ function withAllBelow(state: StateView, name: string): ReadonlySet<string> {
 function outlookToWire(
   { jobs, lastStartMs, usedPermille, cutAtMs }: Outlook,
   queues: ReadonlySet<string> | null,
-  nowMs: number,
 ): MessageInitShape<typeof OutlookSchema> {
   return {
-    jobs: jobs.flatMap((job) => (queues === null || queues.has(job.queue) ? [jobOutlookToWire(job, nowMs)] : [])),
+    jobs: jobs.flatMap((job) => (queues === null || queues.has(job.queue) ? [jobOutlookToWire(job)] : [])),
     ...(lastStartMs === null ? {} : { lastStart: timestampFromMs(lastStartMs) }),
     ...(usedPermille === null ? {} : { usedPermille }),
     ...(cutAtMs === null ? {} : { cutAt: timestampFromMs(cutAtMs) }),
   };
 }
 
-function jobOutlookToWire(job: JobOutlook, nowMs: number): MessageInitShape<typeof JobOutlookSchema> {
-  const { name, queue, user, gpuMilli, runs, startMs, endMs, stops, why } = job;
+function jobOutlookToWire(job: JobOutlook): MessageInitShape<typeof JobOutlookSchema> {
+  const { name, queue, user, gpuMilli, runs, startMs, told, endMs, stops, why } = job;
   return {
     name,
     queue,
     user,
     gpuMilli: BigInt(gpuMilli),
     runs,
-    ...(startMs === null
-      ? {}
-      : { start: timestampFromMs(startMs), estimate: { p50: timestampFromMs(startMs), at: timestampFromMs(nowMs) } }),
+    ...(startMs === null ? {} : { start: timestampFromMs(startMs) }),
+    ...(told === null ? {} : { estimate: estimateToWire(told) }),
     ...(endMs === null ? {} : { end: timestampFromMs(endMs) }),
     stops,
     why,
   };
+}
+
+export function qualityToWire({ told, withinP90, errors }: StateView['startErrors']): MessageInitShape<typeof EstimateQualitySchema> {
+  const medianErrorPermille = quantile(errors, 500);
+  return { told: BigInt(told), withinP90: BigInt(withinP90), ...(medianErrorPermille === null ? {} : { medianErrorPermille }) };
 }

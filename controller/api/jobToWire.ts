@@ -3,6 +3,7 @@ import type { MessageInitShape } from '@bufbuild/protobuf';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import { jobSpecToWire } from '#codec/trainingJob.ts';
 import { readJobLedger } from '#core/ledger/readLedger.ts';
+import type { ToldStart } from '#core/learn/startErrors.ts';
 import { currentAttempt } from '#core/state/state.ts';
 import type { AttemptView, JobView, StateView } from '#core/state/view.ts';
 import type {
@@ -10,6 +11,7 @@ import type {
   MarkSchema,
   ProgressSchema,
   RankSchema,
+  StartEstimateSchema,
   TrainingJobSchema,
   TrainingJobStatusSchema,
   WorkerPlacementSchema,
@@ -24,6 +26,8 @@ export interface JobSurroundings {
   readonly state: StateView;
   readonly wait: WaitReason | undefined;
   readonly nowMs: number;
+  /** What was said last of when it starts. */
+  readonly start: ToldStart | undefined;
 }
 
 export function jobToWire(job: JobView, around: JobSurroundings): MessageInitShape<typeof TrainingJobSchema> {
@@ -64,7 +68,19 @@ function statusOf(job: JobView, around: JobSurroundings): MessageInitShape<typeo
     deleting: job.wanted === 'delete',
     ...(job.held === null ? {} : { held: markToWire(job.held) }),
     ...(job.next === null ? {} : { next: markToWire(job.next) }),
+    ...startOf(job, around),
   };
+}
+
+/** The newest estimate; after a restart of the controller, the one that the log has. */
+function startOf({ phase, told }: JobView, { start = told ?? undefined }: JobSurroundings): { readonly startEstimate?: Estimate } {
+  return phase.kind !== 'pending' || start === undefined ? {} : { startEstimate: estimateToWire(start) };
+}
+
+type Estimate = MessageInitShape<typeof StartEstimateSchema>;
+
+export function estimateToWire({ atMs, p50Ms, p90Ms }: ToldStart): Estimate {
+  return { p50: timestampFromMs(p50Ms), p90: timestampFromMs(p90Ms), at: timestampFromMs(atMs) };
 }
 
 function markToWire({ by, atMs }: NonNullable<JobView['held']>): MessageInitShape<typeof MarkSchema> {

@@ -55,6 +55,8 @@ export interface Policy {
   readonly targetGpusMin: number;
   /** ... and fewer than so many others have one. 0: nobody gets one. */
   readonly targetsMax: number;
+  /** Time between two forecasts of when waiting jobs start. 0: none are made. */
+  readonly estimatesEveryMs: number;
   /** Gangs placed in one step; the rest waits for the next one, so that a commit stays bounded. */
   readonly placementsPerStepMax: number;
   readonly jobsMax: number;

@@ -9,7 +9,8 @@ import { planOn } from '#core/plan.ts';
 import { forkState } from '#core/state/fork.ts';
 import type { State } from '#core/state/state.ts';
 import { assertNever } from '#vocabulary/assert.ts';
-import type { Answer, Question } from './questions.ts';
+import { tellStart } from '#core/learn/startErrors.ts';
+import type { Answer, Question, TimedPlan } from './questions.ts';
 
 /** Lets others have their turn between two moments of a forecast. */
 export type Breathe = () => Promise<void>;
@@ -21,9 +22,23 @@ export async function answer(fork: State, question: Question, context: Context, 
       return answerPlan(fork, question, context, breathe);
     case 'outlook':
       return answerOutlook(fork, question, context, breathe);
+    case 'starts':
+      return answerStarts(fork, context, breathe);
     default:
       return assertNever(question);
   }
+}
+
+async function answerStarts(fork: State, context: Context, breathe: Breathe): Promise<Answer> {
+  const waiting = [...fork.pending];
+  const forecast = openForecast(fork, context);
+  forecast.offer([]);
+  while (forecast.advance()) await breathe();
+  const starts = waiting.flatMap((uid) => {
+    const startMs = forecast.played.get(uid)?.startMs ?? null;
+    return startMs === null ? [] : [{ uid, startMs }];
+  });
+  return { kind: 'starts', starts };
 }
 
 async function answerPlan(
@@ -32,18 +47,18 @@ async function answerPlan(
   context: Context,
   breathe: Breathe,
 ): Promise<Answer> {
+  const errors = { ratios: new Map(fork.startErrors.ratios) };
   const forecast = openForecast(fork, context);
   const plans = planOn(forecast, wanted, context);
   const waiting = new Set(plans.flatMap(({ uid, decision }) => (uid === null || decision?.ok === true ? [] : [uid])));
   const isOpen = (): boolean => [...waiting].some((uid) => !forecast.played.has(uid));
   while (when && isOpen() && forecast.advance()) await breathe();
-  return {
-    kind: 'plans',
-    plans: plans.map((plan) => ({ ...plan, startMs: plan.uid === null || !waiting.has(plan.uid) ? null : startOf(forecast, plan.uid) })),
-  };
+  const timed = plans.map((plan): TimedPlan => {
+    const startMs = plan.uid === null || !waiting.has(plan.uid) ? null : (forecast.played.get(plan.uid)?.startMs ?? null);
+    return { ...plan, start: startMs === null ? null : tellStart(errors, context.nowMs, startMs) };
+  });
+  return { kind: 'plans', plans: timed };
 }
-
-const startOf = (forecast: Forecast, uid: Parameters<Forecast['endMs']>[0]): number | null => forecast.played.get(uid)?.startMs ?? null;
 
 /** Both ways from the same moment, with the same run times: what differs comes of the changes. */
 async function answerOutlook(
@@ -72,9 +87,10 @@ async function play(
   breathe: Breathe,
 ): Promise<{ readonly outlook: Outlook; readonly replies: ReturnType<Forecast['offer']> }> {
   const running = new Set([...fork.jobs.values()].flatMap(({ uid, phase }) => (phase.kind === 'active' ? [uid] : [])));
+  const errors = { ratios: new Map(fork.startErrors.ratios) };
   const forecast = openForecast(fork, context);
   const replies = forecast.offer(inputs);
-  const begun = { running, atMs: forecast.nowMs };
+  const begun = { running, errors, atMs: forecast.nowMs };
   if (replies.some(({ kind }) => kind === 'refused')) return { outlook: outlookOf(forecast, begun), replies };
   while (forecast.advance()) await breathe();
   return { outlook: outlookOf(forecast, begun), replies };

@@ -1,25 +1,30 @@
 import type { Policy } from '#core/context.ts';
 import type { Change, ChangeProblem } from '#core/forecast/changes.ts';
 import type { Outlook } from '#core/forecast/outlook.ts';
+import type { ToldStart } from '#core/learn/startErrors.ts';
 import type { Plan, Wanted } from '#core/plan.ts';
-import type { Revision } from '#vocabulary/ids.ts';
+import type { JobUid, Revision } from '#vocabulary/ids.ts';
 
 /** What is asked of a copy of the cluster's state. Questions and answers are plain data: they go to a thread and back. */
 export type Question =
   /** What applying these would come to now; with `when`, also when those start that must wait. */
   | { readonly kind: 'plan'; readonly wanted: readonly Wanted[]; readonly when: boolean }
   /** How the queue goes to its end, as things are and with these changes. */
-  | { readonly kind: 'outlook'; readonly changes: readonly Change[] };
+  | { readonly kind: 'outlook'; readonly changes: readonly Change[] }
+  /** When those start that wait. */
+  | { readonly kind: 'starts' };
 
 export type Answer =
   | { readonly kind: 'plans'; readonly plans: readonly TimedPlan[] }
   /** `after` null: no changes were asked for. */
   | { readonly kind: 'outlooks'; readonly before: Outlook; readonly after: Outlook | null }
+  /** Of those that start as far as is known. */
+  | { readonly kind: 'starts'; readonly starts: readonly { readonly uid: JobUid; readonly startMs: number }[] }
   | { readonly kind: 'refused'; readonly problems: readonly ChangeProblem[] };
 
 export interface TimedPlan extends Plan {
   /** When the job starts that would have to wait; null: it starts now, does not start as far as is known, or nobody asked. */
-  readonly startMs: number | null;
+  readonly start: ToldStart | null;
 }
 
 /** The moment that a question is about. */

@@ -91,6 +91,8 @@ function changesOf(state: StateView, event: StampedEvent): readonly Omit<Change,
     case 'NodeUncordoned':
     case 'GpuHealthChanged':
       return [];
+    case 'StartsTold':
+      return event.starts.flatMap(({ uid }) => jobOf(state, uid));
     case 'AttemptPlaced':
     case 'AttemptEnded':
       return [...jobOf(state, event.uid), ...queueOf(state, event.uid)];

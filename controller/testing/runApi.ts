@@ -5,6 +5,7 @@ import { LogDesk } from '#controller/api/logs.ts';
 import { openMemoryStore } from '#controller/adapters/memory/memoryStore.ts';
 import { ForecastDesk } from '#controller/forecasts/forecastDesk.ts';
 import { defaultPolicy } from '#controller/limits.ts';
+import { StartEstimates } from '#controller/forecasts/startEstimates.ts';
 import { Changes } from '#controller/loop/changes.ts';
 import { Sessions } from '#controller/loop/sessions.ts';
 import type { AgentService } from '#gen/shoal/v1/agent_pb.js';
@@ -41,6 +42,7 @@ export async function runApi(options: RunOptions & { readonly changesMax?: numbe
   const store = await openMemoryStore(running.disk);
   const policy = { ...defaultPolicy, ...options.policy };
   const desk = new ForecastDesk({ loop, store, clock, policy, telemetry: quiet, asksMax: 2, idleMs: 60_000 }, stopping.signal);
+  const starts = new StartEstimates({ desk, loop, clock, telemetry: quiet, everyMs: policy.estimatesEveryMs }, stopping.signal);
   const control = controlHandlers({
     loop,
     sessions,
@@ -50,6 +52,7 @@ export async function runApi(options: RunOptions & { readonly changesMax?: numbe
     clock,
     version,
     desk,
+    starts,
     caHash: 'cafe',
     agentAddress: () => '127.0.0.1:7071',
   });

@@ -1,6 +1,7 @@
 import type { Mark, Placement, Rank, TrainingJob, TrainingJobSpec, TrainingJobStatus } from '#gen/shoal/v1/training_job_pb.js';
 import { meshAxes } from '#vocabulary/job.ts';
 import { formatGpuSeconds, formatIndices, formatMap, formatTime, shellWord } from '../../print/format.ts';
+import { estimateText } from '../../print/planText.ts';
 import type { Section } from '../../print/sections.ts';
 
 type Fact = readonly [name: string, value: string];
@@ -35,7 +36,8 @@ function markFacts(name: string, mark: Mark | undefined): readonly Fact[] {
 function whyFacts(status: TrainingJobStatus | undefined): readonly Fact[] {
   if (status === undefined || (status.reason === '' && status.message === '')) return [];
   const why = [status.reason, status.message].filter((each) => each !== '').join(': ');
-  return [[status.phase === 'Pending' ? 'Why pending' : 'Reason', why]];
+  const starts = status.startEstimate === undefined ? [] : [['Starts', `expected ${estimateText(status.startEstimate)}`] satisfies Fact];
+  return [[status.phase === 'Pending' ? 'Why pending' : 'Reason', why], ...starts];
 }
 
 function specFacts(spec: TrainingJobSpec | undefined): readonly Fact[] {

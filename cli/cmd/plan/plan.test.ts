@@ -85,6 +85,7 @@ test('the timetable of a queue, for people and as data', async () => {
   bench.server.canned.forecast = {
     revision: 9n,
     at: at(0),
+    estimates: { told: 40n, withinP90: 37n, medianErrorPermille: 152 },
     before: {
       usedPermille: 925,
       cutAt: at(59),
@@ -111,6 +112,7 @@ a     red     bob    8      runs     -                 in 10m   -
 b     red     eve    0.5    in 10m   in 25m            in 30m   -
 c     red     eve    1      never    -                 -        held by bob
 As of revision 9, 2026-11-25T12:00:00Z. 92.5% of the GPUs are in use until the last start. It goes no further than 2026-11-25T12:59:00Z.
+Of 40 starts that were told before 93% came by the time of 9 of 10, off by 15% of the wait in the middle case.
 `,
   });
   const { stdout } = await bench.shoal(['plan', '--queue', 'red', '-o', 'json']);

@@ -2,6 +2,8 @@ import type { JobName, JobUid, QueueName, UserName } from '#vocabulary/ids.ts';
 import { milliPerGpu } from '#vocabulary/job.ts';
 import { describeWait } from '#vocabulary/reasons.ts';
 import { gpuMilliPerGpu } from '#vocabulary/units.ts';
+import type { ToldStart } from '../learn/startErrors.ts';
+import { tellStart } from '../learn/startErrors.ts';
 import type { JobView, StateView } from '../state/view.ts';
 import type { Forecast } from './forecast.ts';
 
@@ -27,6 +29,8 @@ export interface JobOutlook {
   readonly runs: boolean;
   /** When it starts; null: it runs already, or does not start. */
   readonly startMs: number | null;
+  /** What is told of that; null: it runs already, or does not start. */
+  readonly told: ToldStart | null;
   /** When it is through; null: not within the forecast. */
   readonly endMs: number | null;
   /** How often it is asked to leave. */
@@ -35,9 +39,16 @@ export interface JobOutlook {
   readonly why: string;
 }
 
-/** Of a forecast that was played to its end. `before`: who ran when it began. */
-export function outlookOf(forecast: Forecast, before: { readonly running: ReadonlySet<JobUid>; readonly atMs: number }): Outlook {
-  const jobs = [...forecast.state.jobs.values()].flatMap((job) => outlookOfJob(forecast, job, before.running) ?? []);
+/** A cluster as a forecast found it. */
+export interface Begun {
+  readonly running: ReadonlySet<JobUid>;
+  readonly atMs: number;
+  readonly errors: { readonly ratios: StateView['startErrors']['ratios'] };
+}
+
+/** Of a forecast that was played to its end. */
+export function outlookOf(forecast: Forecast, before: Begun): Outlook {
+  const jobs = [...forecast.state.jobs.values()].flatMap((job) => outlookOfJob(forecast, job, before) ?? []);
   const { lastStart } = forecast;
   return {
     jobs: jobs.sort(compareStarts),
@@ -47,7 +58,7 @@ export function outlookOf(forecast: Forecast, before: { readonly running: Readon
   };
 }
 
-function outlookOfJob(forecast: Forecast, job: JobView, running: ReadonlySet<JobUid>): JobOutlook | null {
+function outlookOfJob(forecast: Forecast, job: JobView, { running, atMs, errors }: Begun): JobOutlook | null {
   const { uid, name, user, spec } = job;
   const played = forecast.played.get(uid);
   const runs = running.has(uid);
@@ -55,7 +66,8 @@ function outlookOfJob(forecast: Forecast, job: JobView, running: ReadonlySet<Job
   const { startMs = null, endMs = null, stops = 0 } = played ?? {};
   const why = job.phase.kind === 'pending' && startMs === null && !runs ? whyNot(forecast, job) : '';
   const gpuMilli = spec.workers * spec.gpusPerWorker * milliPerGpu(spec);
-  return { uid, name, user, queue: spec.queue, gpuMilli, runs, startMs, endMs: endMs ?? forecast.endMs(uid), stops, why };
+  const told = startMs === null ? null : tellStart(errors, atMs, startMs);
+  return { uid, name, user, queue: spec.queue, gpuMilli, runs, startMs, told, endMs: endMs ?? forecast.endMs(uid), stops, why };
 }
 
 function whyNot(forecast: Forecast, { uid }: JobView): string {

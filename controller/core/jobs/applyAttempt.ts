@@ -12,7 +12,9 @@ import { markChanged } from '../state/state.ts';
 import { lookAtPopular } from '../schedule/popularShapes.ts';
 import { movePhase } from './applyJob.ts';
 import { countAwaited, waitsForOthers } from './dependencies.ts';
-import { noteEnding } from './endings.ts';
+import { noteRunTime } from '../learn/runTimes.ts';
+import { noteStart } from '../learn/startErrors.ts';
+import { heldMs, noteEnding } from './endings.ts';
 import { cancelMove } from './moves.ts';
 
 type Stamped<E> = E & { readonly atMs: number };
@@ -124,6 +126,8 @@ function place(state: State, job: JobRecord, event: Of<'AttemptPlaced'>): void {
     markChanged(state, node);
   }
   if (waitsForOthers(job)) countAwaited(state, job, -1);
+  if (job.told !== null) noteStart(state.startErrors, job.told, event.atMs);
+  job.told = null;
   movePhase(state, job, { kind: 'active' });
   job.next = null;
   // Nearly all jobs have one or two: `push` would make room for seventeen.
@@ -202,6 +206,7 @@ function end(state: State, job: JobRecord, attempt: AttemptRecord, event: Of<'At
   else if (reason === 'NodeFailure' || reason === 'GpuFailure') job.restarts.infrastructure += 1;
   else if (reason === 'Drained' || reason === 'Preempted') job.restarts.preemption += 1;
   const { next } = event;
+  if (next.kind === 'finished' || job.wanted === 'delete') noteRunTime(state.runTimes, job, heldMs(job, event.atMs));
   movePhase(
     state,
     job,

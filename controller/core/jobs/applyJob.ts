@@ -145,6 +145,7 @@ function newJob(
     nomination: null,
     move: null,
     target: null,
+    told: null,
     attempts: [],
     progress: null,
     checkpoint: null,

@@ -27,6 +27,8 @@ export function forkState(state: StateView): State {
     endings: { atMs: new Map(state.endings.atMs), order: [...state.endings.order] },
     recent: [...state.recent],
     ledger: forkLedger(state.ledger),
+    runTimes: new Map(state.runTimes),
+    startErrors: { ...state.startErrors, ratios: new Map(state.startErrors.ratios) },
     popular: { ...state.popular, weights: new Map(state.popular.weights) },
     changedNodes: new ChangeList(changedNodesMax),
     changedWaiting: new ChangeList(changedWaitingMax),

@@ -10,6 +10,9 @@ import type { ArrayTask, ExitCodes, JobWanted, Labels, LeaveReason } from '../ev
 import type { RecordedProgress, StopCause, TokenFacts, WorkerRecordState } from '../events.ts';
 import type { Amounts, FreeCategory, Totals } from '../ledger/amounts.ts';
 import { noAmounts, noTotals } from '../ledger/amounts.ts';
+import type { Sketch } from '../learn/sketch.ts';
+import type { StartErrors, ToldStart } from '../learn/startErrors.ts';
+import { noStartErrors } from '../learn/startErrors.ts';
 import { ChangeList } from './changeList.ts';
 import type { Promised } from '../nodes/promises.ts';
 import type { Hold } from '../nodes/holds.ts';
@@ -57,6 +60,10 @@ export interface State {
   movesFromMs: number;
   /** What jobs ask of late (schedule/popularShapes.ts): it decides between places that hold a worker. No index. */
   popular: PopularRecord;
+  /** How long jobs run, as was seen (learn/runTimes.ts). No index. */
+  readonly runTimes: Map<string, Sketch>;
+  /** How wrong forecasts of starts were (learn/startErrors.ts). No index. */
+  readonly startErrors: StartErrors;
   /** A pass is due, within a second, when one of these has saved: somebody may have its place then (queues/standing.ts). Derived. */
   awaitsSave: ReadonlySet<JobUid>;
   /** Revision at which a node last came or changed its inventory. Derived. */
@@ -141,6 +148,8 @@ export interface JobRecord {
   move: Move | null;
   /** The place that empties for it, whoever leaves when (schedule/reserve); null: none. Only while it waits. */
   target: Target | null;
+  /** What was said first of when it starts, since it waits; null: nothing. */
+  told: ToldStart | null;
   /** In order; the last one is under way when the phase is `active`. */
   attempts: AttemptRecord[];
   progress: (RecordedProgress & { atMs: number; attempt: number }) | null;
@@ -329,6 +338,8 @@ export function emptyState(): State {
     wakeAtMs: null,
     movesFromMs: 0,
     popular: noPopularShapes(),
+    runTimes: new Map(),
+    startErrors: noStartErrors(),
     awaitsSave: new Set(),
     topologyAt: revision(0),
     changedNodes: new ChangeList(changedNodesMax),

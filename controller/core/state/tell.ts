@@ -19,6 +19,7 @@ export function tell(state: StateView, event: StampedEvent): Told | null {
       return { objectKind: 'Queue', objectName: event.name, type: 'Normal', reason: 'Removed', message: 'queue removed' };
     case 'TokenIssued':
     case 'TokenRemoved':
+    case 'StartsTold':
       return null;
     case 'TokenUsed':
       return {

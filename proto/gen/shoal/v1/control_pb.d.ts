@@ -4,7 +4,7 @@
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
-import type { TrainingJob, WorkerPlacement } from "./training_job_pb.js";
+import type { StartEstimate, TrainingJob, WorkerPlacement } from "./training_job_pb.js";
 import type { Queue } from "./queue_pb.js";
 import type { Gpu, Node } from "./node_pb.js";
 import type { Event } from "./event_pb.js";
@@ -1087,36 +1087,6 @@ export declare type Displaced = Message<"shoal.v1.Displaced"> & {
 export declare const DisplacedSchema: GenMessage<Displaced>;
 
 /**
- * When a job is expected to start: half start earlier than p50, nine of ten earlier than p90.
- *
- * @generated from message shoal.v1.StartEstimate
- */
-export declare type StartEstimate = Message<"shoal.v1.StartEstimate"> & {
-  /**
-   * @generated from field: google.protobuf.Timestamp p50 = 1;
-   */
-  p50?: Timestamp | undefined;
-
-  /**
-   * @generated from field: google.protobuf.Timestamp p90 = 2;
-   */
-  p90?: Timestamp | undefined;
-
-  /**
-   * When this was said.
-   *
-   * @generated from field: google.protobuf.Timestamp at = 3;
-   */
-  at?: Timestamp | undefined;
-};
-
-/**
- * Describes the message shoal.v1.StartEstimate.
- * Use `create(StartEstimateSchema)` to create a new message.
- */
-export declare const StartEstimateSchema: GenMessage<StartEstimate>;
-
-/**
  * @generated from message shoal.v1.ForecastRequest
  */
 export declare type ForecastRequest = Message<"shoal.v1.ForecastRequest"> & {
@@ -1327,6 +1297,13 @@ export declare type ForecastResponse = Message<"shoal.v1.ForecastResponse"> & {
    * @generated from field: shoal.v1.Outlook after = 5;
    */
   after?: Outlook | undefined;
+
+  /**
+   * How good estimates of starts have been.
+   *
+   * @generated from field: shoal.v1.EstimateQuality estimates = 6;
+   */
+  estimates?: EstimateQuality | undefined;
 };
 
 /**
@@ -1591,6 +1568,13 @@ export declare type InfoResponse = Message<"shoal.v1.InfoResponse"> & {
    * @generated from field: string agent_address = 9;
    */
   agentAddress: string;
+
+  /**
+   * How good estimates of starts have been.
+   *
+   * @generated from field: shoal.v1.EstimateQuality estimates = 10;
+   */
+  estimates?: EstimateQuality | undefined;
 };
 
 /**
@@ -1598,6 +1582,40 @@ export declare type InfoResponse = Message<"shoal.v1.InfoResponse"> & {
  * Use `create(InfoResponseSchema)` to create a new message.
  */
 export declare const InfoResponseSchema: GenMessage<InfoResponse>;
+
+/**
+ * How estimates of starts were held against what came.
+ *
+ * @generated from message shoal.v1.EstimateQuality
+ */
+export declare type EstimateQuality = Message<"shoal.v1.EstimateQuality"> & {
+  /**
+   * Starts of which something was told before.
+   *
+   * @generated from field: uint64 told = 1;
+   */
+  told: bigint;
+
+  /**
+   * Those of them that came by the time told as p90.
+   *
+   * @generated from field: uint64 within_p90 = 2;
+   */
+  withinP90: bigint;
+
+  /**
+   * How far p50 was off in the middle case, in thousandths of the wait; of late. Absent: none was told of a wait of a minute or more.
+   *
+   * @generated from field: optional uint32 median_error_permille = 3;
+   */
+  medianErrorPermille?: number | undefined;
+};
+
+/**
+ * Describes the message shoal.v1.EstimateQuality.
+ * Use `create(EstimateQualitySchema)` to create a new message.
+ */
+export declare const EstimateQualitySchema: GenMessage<EstimateQuality>;
 
 /**
  * @generated from message shoal.v1.CreateJoinTokenRequest
