@@ -1,6 +1,5 @@
 import { assertNever } from '#vocabulary/assert.ts';
 import type { JobUid } from '#vocabulary/ids.ts';
-import { defaultGraceMs } from '#vocabulary/job.ts';
 import type { StampedEvent } from '../events.ts';
 import { heldMs } from '../jobs/endings.ts';
 import { endIfDone, exitedWithZero } from '../jobs/stop.ts';
@@ -158,11 +157,10 @@ export class Programs {
   }
 }
 
-/** As it says; else as often as its first checkpoint came; null: it is not known to save. */
-function savesEveryMs({ spec, checkpoint, attempts }: JobView): number | null {
-  if (checkpoint === null) return null;
-  const { intervalMs = null, graceMs = defaultGraceMs } = spec.checkpoint ?? {};
-  if (intervalMs !== null) return intervalMs;
-  const of = attempts.find(({ number }) => number === checkpoint.attempt);
-  return Math.max(graceMs, checkpoint.atMs - (of?.startedAtMs ?? checkpoint.atMs));
+/** Of a program that saves and does not say how often. */
+const assumedSaveMs = 600_000;
+
+/** null: it is not known to save. */
+function savesEveryMs({ spec, checkpoint }: JobView): number | null {
+  return checkpoint === null ? null : (spec.checkpoint?.intervalMs ?? assumedSaveMs);
 }
