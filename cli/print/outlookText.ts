@@ -1,5 +1,5 @@
 import { timestampMs } from '@bufbuild/protobuf/wkt';
-import type { ForecastResponse, JobOutlook, Outlook } from '#gen/shoal/v1/control_pb.js';
+import type { ForecastResponse, JobOutlook, ForecastOutlook } from '#gen/shoal/v1/control_pb.js';
 import { oneLine } from '../escapes.ts';
 import { formatAge, formatGpus, formatTime } from './format.ts';
 import { formatColumns } from './table.ts';
@@ -115,7 +115,7 @@ function inTime(at: JobOutlook['start'], nowMs: number): string {
   return at === undefined ? '-' : timestampMs(at) <= nowMs ? 'now' : `in ${formatAge(timestampMs(at) - nowMs)}`;
 }
 
-function summary(pairs: readonly Pair[], before: Outlook, after: Outlook, nowMs: number): string {
+function summary(pairs: readonly Pair[], before: ForecastOutlook, after: ForecastOutlook, nowMs: number): string {
   const gainers = pairs.filter((pair) => pair.before !== null && shiftMs(pair) <= -1_000);
   const losers = pairs.filter((pair) => pair.before !== null && shiftMs(pair) >= 1_000);
   return formatColumns([
@@ -134,7 +134,7 @@ function summary(pairs: readonly Pair[], before: Outlook, after: Outlook, nowMs:
   ]);
 }
 
-function meanStart({ jobs }: Outlook, nowMs: number): string {
+function meanStart({ jobs }: ForecastOutlook, nowMs: number): string {
   const waits = jobs.flatMap(({ start }) => (start === undefined ? [] : [Math.max(0, timestampMs(start) - nowMs)]));
   return waits.length === 0 ? '-' : `in ${formatAge(waits.reduce((sum, ms) => sum + ms, 0) / waits.length)}`;
 }
@@ -151,7 +151,7 @@ function namesByQueue(pairs: readonly Pair[]): string {
     .join(', ');
 }
 
-function asOf(revision: bigint, at: ForecastResponse['at'], outlook: Outlook | undefined): string {
+function asOf(revision: bigint, at: ForecastResponse['at'], outlook: ForecastOutlook | undefined): string {
   const used =
     outlook?.usedPermille === undefined ? '' : ` ${(outlook.usedPermille / 10).toFixed(1)}% of the GPUs are in use until the last start.`;
   const cut = outlook?.cutAt === undefined ? '' : ` It goes no further than ${formatTime(outlook.cutAt)}.`;

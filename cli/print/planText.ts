@@ -1,16 +1,21 @@
 import { timestampMs } from '@bufbuild/protobuf/wkt';
 import type { Displaced, PlanResult } from '#gen/shoal/v1/control_pb.js';
 import type { StartEstimate, WorkerPlacement } from '#gen/shoal/v1/training_job_pb.js';
+import { oneLine } from '../escapes.ts';
+import { meshSections } from './mesh.ts';
+import { formatSections } from './sections.ts';
 import { formatAge, formatGpus, formatIndices, formatTime } from './format.ts';
 
 /** What would become of one document, in lines that are indented below its name; a refusal is not its business. */
 export function planText(plan: PlanResult): string {
   if (plan.waitReason === '') {
     const places = placeLines(plan.placement);
-    return places.length === 0 ? '' : lines(['would start now on:', ...places]);
+    const mesh = formatSections(meshSections(plan.mesh)).replace(/^(?=.)/gm, '  ');
+    return places.length === 0 ? '' : `${lines(['would start now on:', ...places])}${mesh}`;
   }
   return lines([
     `would wait: ${plan.waitReason}: ${plan.waitMessage}`,
+    ...(plan.verdict?.lines ?? []).slice(1).map(({ title, text }) => `  ${`${title}:`.padEnd(15)}${oneLine(text)}`),
     ...(plan.displaced.length === 0 ? [] : ['would ask to leave:', ...plan.displaced.map((each) => `  ${displacedText(each)}`)]),
     ...(plan.promised.length === 0 ? [] : ['would start then on:', ...placeLines(plan.promised)]),
   ]);

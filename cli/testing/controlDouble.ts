@@ -17,6 +17,7 @@ import type {
   TableSchema,
   WatchResponseSchema,
 } from '#gen/shoal/v1/control_pb.js';
+import type { DefragResponseSchema } from '#gen/shoal/v1/defrag_pb.js';
 import type { Handlers } from '#rpc/call.ts';
 import { serverCredentials } from '#rpc/credentials.ts';
 import { RpcError } from '#rpc/rpcError.ts';
@@ -38,6 +39,7 @@ export interface Canned {
   info: Init<typeof InfoResponseSchema>;
   forecast: Init<typeof ForecastResponseSchema>;
   ledger: Init<typeof LedgerResponseSchema>;
+  defrag: Init<typeof DefragResponseSchema>;
   /** What requests that change one thing answer. */
   changed: boolean;
   /** Sent after everything that is known, in order; a watch ends only when the caller leaves. */
@@ -69,6 +71,7 @@ export async function startControlDouble(): Promise<ControlDouble> {
     info: {},
     forecast: {},
     ledger: {},
+    defrag: {},
     changed: true,
     changes: [],
     refuse: {},
@@ -175,6 +178,10 @@ function changeHandlers({ canned, note }: Desk): Omit<Handlers<typeof ControlSer
       note('drain', request);
       const { object } = named(canned, 'Node', request.node);
       return { jobs: object.case === 'node' ? (object.value.status?.jobs ?? []) : [] };
+    },
+    defrag: async (request) => {
+      note('defrag', request);
+      return canned.defrag;
     },
     createJoinToken: async (request) => {
       note('createJoinToken', request);

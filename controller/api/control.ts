@@ -1,7 +1,11 @@
-import type { Request } from '#core/inputs.ts';
+import type { Policy } from '#core/context.ts';
+import type { Reply, Request } from '#core/inputs.ts';
+import { planDefragNow } from '#core/schedule/defrag/defrag.ts';
+import type { DefragPlan } from '#core/schedule/defrag/defragPlan.ts';
 import type { ControlService } from '#gen/shoal/v1/control_pb.js';
 import type { Handlers } from '#rpc/call.ts';
 import { RpcError } from '#rpc/rpcError.ts';
+import { assert } from '#vocabulary/assert.ts';
 import { jobName, nodeName, queueName } from '#vocabulary/ids.ts';
 import type { ForecastDesk } from '../forecasts/forecastDesk.ts';
 import type { StartEstimates } from '../forecasts/startEstimates.ts';
@@ -15,6 +19,8 @@ import { makeToken } from './access.ts';
 import { applyDocuments } from './apply.ts';
 import { accepted, asRpc } from './failure.ts';
 import { forecast, planDocuments, qualityToWire } from './forecast.ts';
+import { defragToWire } from './defragToWire.ts';
+import { addVerdict } from './addVerdict.ts';
 import { ledgerToWire } from './ledgerToWire.ts';
 import type { LogDesk } from './logs.ts';
 import type { Sight } from './objects.ts';
@@ -28,6 +34,7 @@ export interface ControlParts {
   readonly logs: LogDesk;
   readonly access: Access;
   readonly clock: Clock;
+  readonly policy: Policy;
   readonly desk: ForecastDesk;
   readonly starts: StartEstimates;
   readonly version: string;
@@ -45,12 +52,16 @@ type Reading = 'get' | 'list' | 'watch' | 'logs' | 'plan' | 'forecast' | 'ledger
 function readingHandlers(parts: ControlParts): Pick<Handlers<typeof ControlService>, Reading> {
   const { loop, sessions, starts, changes, clock, access } = parts;
   const look = <T>(read: (sight: Sight) => T): Promise<T> =>
-    asRpc(() => loop.read((state, waits) => read({ state, waits, sessions, starts, nowMs: clock.nowMs() })));
+    asRpc(() => loop.read((state, lastPass) => read({ state, lastPass, sessions, starts, nowMs: clock.nowMs() })));
   return {
-    get: async ({ object }) => {
+    get: async ({ object, verdict }) => {
       const kind = parseKind(object?.kind ?? '');
       const name = object?.name ?? '';
-      const found = await look((sight) => ({ resource: findObject(sight, kind, name), revision: BigInt(sight.state.revision) }));
+      const found = await look((sight) => {
+        const resource = findObject(sight, kind, name);
+        if (verdict && resource !== undefined) addVerdict(sight, resource, parts.policy);
+        return { resource, revision: BigInt(sight.state.revision) };
+      });
       if (found.resource === undefined) throw new RpcError('NOT_FOUND', `${pluralOf(kind)} "${name}" not found`);
       return { resource: found.resource, revision: found.revision };
     },
@@ -67,7 +78,7 @@ function readingHandlers(parts: ControlParts): Pick<Handlers<typeof ControlServi
       const state = await asRpc(() => loop.read((now) => now));
       yield* parts.logs.read(state, request, context.signal);
     },
-    plan: async (request, context) => asRpc(() => planDocuments(parts.desk, access.callerOf(context).user, request)),
+    plan: async (request, context) => asRpc(() => planDocuments(parts, access.callerOf(context).user, request)),
     forecast: async (request, context) => asRpc(() => forecast(parts, access.callerOf(context).user, request)),
     ledger: ({ by }) => look(({ state, nowMs }) => ledgerToWire(state, by, nowMs)),
     info: async (_request, context) => {
@@ -143,6 +154,13 @@ function changingHandlers(parts: ControlParts): Omit<Handlers<typeof ControlServ
         ...(await change({ kind: 'cordonNode', node: nodeName(node), user: access.callerOf(context).user, reason, drain: true })).jobs,
       ],
     }),
+    defrag: async ({ dryRun, movesMax = null }, context) => {
+      const { user } = access.callerOf(context);
+      const plan = dryRun
+        ? await asRpc(() => loop.read((state) => planDefragNow(state, { nowMs: clock.nowMs(), policy: parts.policy }, movesMax)))
+        : planIn(accepted(await asRpc(() => loop.offer({ kind: 'defrag', user, movesMax }))));
+      return defragToWire(plan, loop.revision);
+    },
     createJoinToken: async ({ ttlSeconds }, context) => {
       const seconds = ttlSeconds === 0 ? limits.joinTokenSecondsDefault : ttlSeconds;
       if (seconds > limits.joinTokenSecondsMax)
@@ -152,6 +170,11 @@ function changingHandlers(parts: ControlParts): Omit<Handlers<typeof ControlServ
       return { token: `shoal-join.${facts.id}.${secret}.${parts.caHash}`, ttlSeconds: seconds };
     },
   };
+}
+
+function planIn(reply: Reply): DefragPlan {
+  assert(reply.kind === 'defragged', 'the answer to a defrag is its plan');
+  return reply.plan;
 }
 
 /** As in a manifest. */

@@ -4,6 +4,7 @@ import type { CompiledManifest } from '#codec/manifest.ts';
 import type { Change } from '#core/forecast/changes.ts';
 import type { JobOutlook, Outlook } from '#core/forecast/outlook.ts';
 import type { Displaced, Wanted } from '#core/plan.ts';
+import type { PlacementDecision } from '#core/schedule/decidePlacement.ts';
 import { quantile } from '#core/learn/sketch.ts';
 import { suggest } from '#core/suggest.ts';
 import type { StateView } from '#core/state/view.ts';
@@ -15,7 +16,7 @@ import type {
   ForecastRequest,
   ForecastResponseSchema,
   JobOutlookSchema,
-  OutlookSchema,
+  ForecastOutlookSchema,
   PlanRequest,
   PlanResponseSchema,
   PlanResultSchema,
@@ -32,12 +33,14 @@ import { limits } from '../limits.ts';
 import type { Loop } from '../loop/loop.ts';
 import { checkJobs, checkSize, compileDocument, refusalOf, requestOf, resultOf } from './apply.ts';
 import { estimateToWire, placeToWire } from './jobToWire.ts';
+import { meshToWire } from './meshToWire.ts';
+import { verdictToWire } from './verdictToWire.ts';
 
 type Compiled = Extract<CompiledManifest, { ok: true }>;
 
 /** What would become of these documents, were they applied now; nothing changes. */
 export async function planDocuments(
-  desk: ForecastDesk,
+  { desk, loop }: { readonly desk: ForecastDesk; readonly loop: Loop },
   user: UserName,
   { documents, when }: PlanRequest,
 ): Promise<MessageInitShape<typeof PlanResponseSchema>> {
@@ -49,7 +52,10 @@ export async function planDocuments(
   const { answer, revision, nowMs } = await desk.ask({ kind: 'plan', wanted, when });
   if (answer.kind !== 'plans') throw new RpcError('INTERNAL', 'a plan was answered with something else');
   const plans = new Map(good.map((manifest, at) => [manifest, answer.plans[at]]));
-  const results = manifests.map((manifest) => (manifest.ok ? planToWire(manifest, plans.get(manifest)) : { apply: refusalOf(manifest) }));
+  const nodes = await loop.read((state) => state.nodes);
+  const results = manifests.map((manifest) =>
+    manifest.ok ? planToWire(manifest, plans.get(manifest), nodes) : { apply: refusalOf(manifest) },
+  );
   return { results, revision: BigInt(revision), at: timestampFromMs(nowMs) };
 }
 
@@ -58,12 +64,12 @@ function wantedOf(manifest: Compiled, user: UserName, at: number): Wanted {
   return requestOf(manifest, user, jobUid(`plan-${String(at).padStart(6, '0')}`));
 }
 
-function planToWire(manifest: Compiled, plan: TimedPlan | undefined): MessageInitShape<typeof PlanResultSchema> {
+function planToWire(manifest: Compiled, plan: TimedPlan | undefined, nodes: StateView['nodes']): MessageInitShape<typeof PlanResultSchema> {
   if (plan === undefined) throw new RpcError('INTERNAL', 'the core made no plan');
   const apply = resultOf(manifest, plan.reply);
-  const { decision, promised, displaced, start } = plan;
+  const { decision, promised, displaced, start, verdict } = plan;
   if (decision === null) return { apply };
-  if (decision.ok) return { apply, placement: decision.placement.map(placeToWire) };
+  if (decision.ok) return { apply, placement: decision.placement.map(placeToWire), ...meshOf(manifest, decision, nodes) };
   return {
     apply,
     waitReason: decision.wait.kind,
@@ -71,7 +77,16 @@ function planToWire(manifest: Compiled, plan: TimedPlan | undefined): MessageIni
     promised: (promised?.placement ?? []).map(placeToWire),
     displaced: displaced.map(displacedToWire),
     ...(start === null ? {} : { start: estimateToWire(start) }),
+    ...(verdict === null ? {} : { verdict: verdictToWire(verdict, manifest.name) }),
   };
+}
+
+function meshOf(
+  manifest: Compiled,
+  { placement, mesh }: Extract<PlacementDecision, { ok: true }>,
+  nodes: StateView['nodes'],
+): Pick<MessageInitShape<typeof PlanResultSchema>, 'mesh'> {
+  return mesh === undefined || manifest.kind !== 'TrainingJob' ? {} : { mesh: meshToWire({ spec: manifest.spec, placement, mesh }, nodes) };
 }
 
 function displacedToWire({ name, queue, user, gpuMilli, lost, moves }: Displaced): MessageInitShape<typeof DisplacedSchema> {
@@ -151,7 +166,7 @@ function withAllBelow(state: StateView, name: string): ReadonlySet<string> {
 function outlookToWire(
   { jobs, lastStartMs, usedPermille, cutAtMs }: Outlook,
   queues: ReadonlySet<string> | null,
-): MessageInitShape<typeof OutlookSchema> {
+): MessageInitShape<typeof ForecastOutlookSchema> {
   return {
     jobs: jobs.flatMap((job) => (queues === null || queues.has(job.queue) ? [jobOutlookToWire(job)] : [])),
     ...(lastStartMs === null ? {} : { lastStart: timestampFromMs(lastStartMs) }),

@@ -4,11 +4,15 @@ import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import { jobSpecToWire } from '#codec/trainingJob.ts';
 import { readJobLedger } from '#core/ledger/readLedger.ts';
 import type { ToldStart } from '#core/learn/startErrors.ts';
+import { inOrder } from '#core/schedule/mesh/inOrder.ts';
+import type { NodeName } from '#vocabulary/ids.ts';
+import { describeSwap, placesToKeep } from '#core/schedule/swap.ts';
 import { currentAttempt } from '#core/state/state.ts';
 import type { AttemptView, JobView, StateView } from '#core/state/view.ts';
 import type {
   AttemptSchema,
   MarkSchema,
+  MeshPlanSchema,
   ProgressSchema,
   RankSchema,
   StartEstimateSchema,
@@ -20,6 +24,7 @@ import type { WorkerPlace } from '#vocabulary/job.ts';
 import { meshCoordinates, processesOf } from '#vocabulary/job.ts';
 import { describeWait } from '#vocabulary/reasons.ts';
 import type { WaitReason } from '#vocabulary/reasons.ts';
+import { meshToWire } from './meshToWire.ts';
 
 /** What a job's status needs besides the job. */
 export interface JobSurroundings {
@@ -56,7 +61,7 @@ function statusOf(job: JobView, around: JobSurroundings): MessageInitShape<typeo
     reason,
     message,
     user: job.user,
-    attempts: job.attempts.map(attemptToWire),
+    attempts: job.attempts.map((attempt, at) => attemptToWire(attempt, job.attempts.slice(0, at))),
     ranks: ranksOf(job),
     ...progressOf(job),
     ...(checkpoint === null
@@ -69,7 +74,24 @@ function statusOf(job: JobView, around: JobSurroundings): MessageInitShape<typeo
     ...(job.held === null ? {} : { held: markToWire(job.held) }),
     ...(job.next === null ? {} : { next: markToWire(job.next) }),
     ...startOf(job, around),
+    ...meshOf(job, around.state),
+    spares: sparesOf(around.state, job),
   };
+}
+
+/** Of the newest attempt. */
+function meshOf({ spec, attempts }: JobView, { nodes }: StateView): { readonly mesh?: MessageInitShape<typeof MeshPlanSchema> } {
+  const { mesh = null, placement = [] } = attempts.at(-1) ?? {};
+  return mesh === null ? {} : { mesh: meshToWire({ spec, placement, mesh }, nodes) };
+}
+
+function sparesOf({ spares, nodes }: StateView, { uid, spec }: JobView): string[] {
+  if (spec.spares === 0) return [];
+  const isItsOwn = (name: NodeName): boolean => {
+    const spare = nodes.get(name)?.spare;
+    return spare?.kind === 'job' && spare.uid === uid;
+  };
+  return [...spares].filter(isItsOwn).sort();
 }
 
 /** The newest estimate; after a restart of the controller, the one that the log has. */
@@ -110,7 +132,7 @@ function describePhase(job: JobView, wait: WaitReason | undefined): { readonly r
   }
 }
 
-function attemptToWire(attempt: AttemptView): MessageInitShape<typeof AttemptSchema> {
+function attemptToWire(attempt: AttemptView, before: readonly AttemptView[]): MessageInitShape<typeof AttemptSchema> {
   const stage = attempt.stage.kind;
   return {
     number: attempt.number,
@@ -125,6 +147,8 @@ function attemptToWire(attempt: AttemptView): MessageInitShape<typeof AttemptSch
     lastCheckpointStep: BigInt(attempt.lastCheckpointStep),
     lastStep: BigInt(attempt.lastStep),
     placement: attempt.placement.map(placeToWire),
+    meshOrder: [...(attempt.mesh?.order ?? [])],
+    swapped: describeSwap(placesToKeep({ attempts: before }), attempt.placement) ?? '',
   };
 }
 
@@ -132,6 +156,7 @@ function ranksOf(job: JobView): MessageInitShape<typeof RankSchema>[] {
   const attempt = currentAttempt(job) ?? job.attempts.at(-1);
   if (attempt === undefined) return [];
   const processes = processesOf(job.spec);
+  const mesh = attempt.mesh === null ? job.spec.mesh : inOrder(job.spec.mesh, attempt.mesh.order);
   const gpusPerRank = job.spec.gpusPerWorker / processes;
   const steps = job.progress !== null && job.progress.attempt === attempt.number ? job.progress.steps : {};
   return attempt.placement.flatMap((place, worker) =>
@@ -146,7 +171,7 @@ function ranksOf(job: JobView): MessageInitShape<typeof RankSchema>[] {
         node: place.node,
         gpus: processes === 1 ? [...place.gpus] : place.gpus.slice(local, local + 1),
         state: `${state.slice(0, 1).toUpperCase()}${state.slice(1)}`,
-        mesh: Object.fromEntries(meshCoordinates(job.spec.mesh, rank * gpusPerRank)),
+        mesh: Object.fromEntries(meshCoordinates(mesh, rank * gpusPerRank)),
         step: BigInt(steps[rank] ?? 0),
         ...(exitCode === null ? {} : { exitCode }),
       };

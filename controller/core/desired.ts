@@ -3,6 +3,7 @@ import type { NodeName } from '#vocabulary/ids.ts';
 import { generation } from '#vocabulary/ids.ts';
 import type { WorkerPlace } from '#vocabulary/job.ts';
 import { processesOf, workerKey } from '#vocabulary/job.ts';
+import { inOrder } from './schedule/mesh/inOrder.ts';
 import { currentAttempt } from './state/state.ts';
 import type { AttemptView, JobView, StateView } from './state/view.ts';
 
@@ -57,7 +58,7 @@ function launchOf(job: JobView, attempt: AttemptView, { worker, place }: { reado
     workingDirectory,
     cpuMilli,
     memoryBytes,
-    mesh: spec.mesh,
+    mesh: attempt.mesh === null ? spec.mesh : inOrder(spec.mesh, attempt.mesh.order),
     checkpoint:
       spec.checkpoint === null
         ? null

@@ -1,6 +1,7 @@
 import type { JobName, JobUid, QueueName, UserName } from '#vocabulary/ids.ts';
 import type { Placement } from '#vocabulary/job.ts';
 import { milliPerGpu } from '#vocabulary/job.ts';
+import type { Verdict } from '#vocabulary/verdict.ts';
 import type { Waits } from './schedule/waiting/waits.ts';
 import type { Context } from './context.ts';
 import type { Input, Reply, Request } from './inputs.ts';
@@ -9,8 +10,9 @@ import type { PlacementDecision } from './schedule/decidePlacement.ts';
 import { leavingCost } from './schedule/victims/costs.ts';
 import { forkState } from './state/fork.ts';
 import { currentAttempt } from './state/state.ts';
-import type { StateView } from './state/view.ts';
+import type { AttemptView, StateView } from './state/view.ts';
 import { step } from './step.ts';
+import { explainWait } from './schedule/explain/explainWait.ts';
 
 /** A manifest that somebody may want to apply. */
 export type Wanted = Extract<Request, { kind: 'applyJob' | 'applyQueue' }>;
@@ -68,18 +70,27 @@ export function planOn(stage: Stage, wanted: readonly Wanted[], { nowMs, policy 
   });
 }
 
+/** Why the planned job would wait; null: it would not. To be asked before the stage goes on. */
+export function explainPlan({ state, waits }: Stage, { uid, decision }: Plan, context: Context): Verdict | null {
+  const job = uid === null ? undefined : state.jobs.get(uid);
+  return job === undefined || decision?.ok !== false ? null : explainWait(state, { waits, atMs: context.nowMs }, job, context);
+}
+
 const nothing = { uid: null, decision: null, promised: null, displaced: [] } as const;
 
 function planOf({ state, waits }: Stage, uid: JobUid, losses: ReadonlyMap<JobUid, number>): Omit<Plan, 'reply'> {
   const job = state.jobs.get(uid);
   const attempt = job === undefined ? undefined : currentAttempt(job);
-  if (attempt !== undefined)
-    return { uid, decision: { ok: true, placement: attempt.placement, model: attempt.model }, promised: null, displaced: [] };
+  if (attempt !== undefined) return { uid, decision: decisionOf(attempt), promised: null, displaced: [] };
   const decision = { ok: false, wait: waits.get(uid) ?? { kind: 'PassLimit' } } as const;
   const nomination = job?.nomination ?? null;
   if (nomination === null) return { uid, decision, promised: null, displaced: [] };
   const { placement, model, victims } = nomination;
   return { uid, decision, promised: { placement, model }, displaced: victims.flatMap((victim) => displacedOf(state, victim, losses)) };
+}
+
+function decisionOf({ placement, model, mesh }: AttemptView): Extract<PlacementDecision, { ok: true }> {
+  return { ok: true, placement, model, ...(mesh === null ? {} : { mesh }) };
 }
 
 function displacedOf(state: StateView, uid: JobUid, losses: ReadonlyMap<JobUid, number>): readonly Displaced[] {

@@ -5,7 +5,7 @@ import { openForecast } from '#core/forecast/openForecast.ts';
 import type { Outlook } from '#core/forecast/outlook.ts';
 import { outlookOf } from '#core/forecast/outlook.ts';
 import type { Input } from '#core/inputs.ts';
-import { planOn } from '#core/plan.ts';
+import { explainPlan, planOn } from '#core/plan.ts';
 import { forkState } from '#core/state/fork.ts';
 import type { State } from '#core/state/state.ts';
 import { assertNever } from '#vocabulary/assert.ts';
@@ -49,7 +49,7 @@ async function answerPlan(
 ): Promise<Answer> {
   const errors = { ratios: new Map(fork.startErrors.ratios) };
   const forecast = openForecast(fork, context);
-  const plans = planOn(forecast, wanted, context);
+  const plans = planOn(forecast, wanted, context).map((plan) => ({ ...plan, verdict: explainPlan(forecast, plan, context) }));
   const waiting = new Set(plans.flatMap(({ uid, decision }) => (uid === null || decision?.ok === true ? [] : [uid])));
   const isOpen = (): boolean => [...waiting].some((uid) => !forecast.played.has(uid));
   while (when && isOpen() && forecast.advance()) await breathe();

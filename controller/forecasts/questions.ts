@@ -4,6 +4,7 @@ import type { Outlook } from '#core/forecast/outlook.ts';
 import type { ToldStart } from '#core/learn/startErrors.ts';
 import type { Plan, Wanted } from '#core/plan.ts';
 import type { JobUid, Revision } from '#vocabulary/ids.ts';
+import type { Verdict } from '#vocabulary/verdict.ts';
 
 /** What is asked of a copy of the cluster's state. Questions and answers are plain data: they go to a thread and back. */
 export type Question =
@@ -25,6 +26,8 @@ export type Answer =
 export interface TimedPlan extends Plan {
   /** When the job starts that would have to wait; null: it starts now, does not start as far as is known, or nobody asked. */
   readonly start: ToldStart | null;
+  /** Why it would have to wait; null: it would not. */
+  readonly verdict: Verdict | null;
 }
 
 /** The moment that a question is about. */

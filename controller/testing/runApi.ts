@@ -51,6 +51,7 @@ export async function runApi(options: RunOptions & { readonly changesMax?: numbe
     access,
     clock,
     version,
+    policy,
     desk,
     starts,
     caHash: 'cafe',

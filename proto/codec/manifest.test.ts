@@ -138,12 +138,10 @@ describe('a job', () => {
       }),
     );
     expect(spec.unserved).toEqual({
-      'spec.spares': '2',
       'spec.elastic': '{"minWorkers":2,"maxWorkers":8}',
       'spec.template.resources.sharedMemory': '"64Gi"',
     });
     expect(warnings).toEqual([
-      'spec.spares has no effect in this version',
       'spec.elastic has no effect in this version',
       'spec.template.resources.sharedMemory has no effect in this version',
     ]);

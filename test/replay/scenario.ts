@@ -1,4 +1,5 @@
 import { desiredFor } from '#core/desired.ts';
+import { defaultPolicy } from '#controller/limits.ts';
 import type { Input } from '#core/inputs.ts';
 import type { Amounts } from '#core/ledger/amounts.ts';
 import { readJobLedger, readLedger } from '#core/ledger/readLedger.ts';
@@ -9,6 +10,7 @@ import { assertNever } from '#vocabulary/assert.ts';
 import type { AssignedWorker } from '#vocabulary/assignment.ts';
 import { jobName, nodeName, queueName, userName } from '#vocabulary/ids.ts';
 import { dependencyConditions, type DependencySpec, type JobSpec } from '#vocabulary/job.ts';
+import { describeVerdict } from '#vocabulary/describeVerdict.ts';
 import { describeWait } from '#vocabulary/reasons.ts';
 import type { Words } from './words.ts';
 
@@ -33,11 +35,14 @@ export class Scenario {
     const { verb, name } = words;
     switch (verb) {
       case 'cluster':
-        this.#cluster = new FakeCluster({
-          racks: words.number('racks', 1),
-          nodesPerRack: words.number('nodes', 1),
-          gpus: words.number('gpus', 1),
-        });
+        this.#cluster = new FakeCluster(
+          {
+            racks: words.number('racks', 1),
+            nodesPerRack: words.number('nodes', 1),
+            gpus: words.number('gpus', 1),
+          },
+          { spares: { ...defaultPolicy.spares, level: words.text('pools', ''), nodes: words.number('spares', 0) } },
+        );
         this.#bornAtMs = this.#cluster.nowMs;
         this.#toldUpTo = this.#cluster.state.revision;
         return [];
@@ -108,11 +113,14 @@ export class Scenario {
         return [...view.jobs.values()].map((job) => this.#job(job));
       case 'placements':
         return this.#cluster.placements();
+      case 'why':
+        return this.#why(name);
       case 'nodes':
         return [...view.nodes.values()].map((node) => {
           const held = node.holds.map((holds) => holds.map(({ job }) => view.jobs.get(job)?.name).join('+') || '-').join(' ');
           const sick = node.health.flatMap((gpu, index) => (gpu.healthy ? [] : [` gpu${index}=${gpu.code}`])).join('');
-          return `${node.name} ${node.availability.kind}${node.cordon === null ? '' : ' cordoned'}${sick} | ${held}`;
+          const spare = node.spare === null ? '' : ' spare';
+          return `${node.name} ${node.availability.kind}${node.cordon === null ? '' : ' cordoned'}${spare}${sick} | ${held}`;
         });
       case 'desired':
         return desiredFor(view, nodeName(name)).workers.map(describeDesire);
@@ -133,6 +141,13 @@ export class Scenario {
       default:
         throw new Error(`no command is called "${verb}"`);
     }
+  }
+
+  /** As `shoal why` prints it. */
+  #why(name: string): readonly string[] {
+    const verdict = this.#cluster.verdict(name);
+    if (verdict === null) return [`${name} does not wait`];
+    return describeVerdict(verdict, name).map(({ title, text }) => `${title.padEnd(13)}${text}`);
   }
 
   #job(job: JobView): string {
@@ -176,6 +191,7 @@ function inputOf(words: Words, bornAtMs: number): Input | null {
     case 'queue':
       return applyQueue(name, {
         parent: words.has('parent') ? queueName(words.text('parent', '')) : null,
+        hold: words.text('hold', 'no') === 'yes',
         guaranteed: words.has('guaranteed') ? { H100: words.number('guaranteed', 0) } : {},
         limit: words.has('limit') ? { H100: words.number('limit', 0) } : {},
         perUser: {
@@ -218,11 +234,20 @@ function applyOf(words: Words, bornAtMs: number): Input {
       preemptible: words.text('preemptible', 'yes') === 'yes',
       workers: words.number('workers', 1),
       gpusPerWorker: words.number('gpus', 1),
+      gpuModels: words
+        .text('model', '')
+        .split(',')
+        .filter((model) => model !== ''),
+      avoidNodes: words
+        .text('avoid', '')
+        .split(',')
+        .filter((node) => node !== ''),
       after: afterOf(words.text('after', '')),
       startAfterMs: timeOf('notBefore'),
       deadlineMs: timeOf('deadline'),
       array: words.has('array') ? { count: words.number('array', 1), parallelism: words.has('at') ? words.number('at', 1) : null } : null,
       minRuntimeMs: words.number('minRuntime', 0) * 1000,
+      spares: words.number('spares', 0),
       ...placesOf(words),
       restarts: { max: words.number('restarts', 0), withinMs: words.has('within') ? words.number('within', 0) * 1000 : null },
       maxRuntimeMs: words.has('maxRuntime') ? words.number('maxRuntime', 0) * 1000 : null,

@@ -4,6 +4,7 @@ import type { StampedEvent } from '../events.ts';
 import { heldMs } from '../jobs/endings.ts';
 import { endIfDone, exitedWithZero } from '../jobs/stop.ts';
 import { savedAtMs } from '../queues/attained.ts';
+import type { State } from '../state/state.ts';
 import { currentAttempt } from '../state/state.ts';
 import type { AttemptView, JobView, StateView } from '../state/view.ts';
 import type { Turn } from '../turn.ts';
@@ -106,18 +107,20 @@ export class Programs {
     }
   }
 
-  /** Somebody waits for these to save: they do when it is time. All others save too, and nobody looks. */
-  expectSaves(state: StateView, nowMs: number): void {
-    for (const uid of state.awaitsSave) {
+  /** Whose saving makes a pass due saves when it is time. All others save too, and nobody looks. */
+  expectSaves(state: State, nowMs: number): void {
+    for (const uid of state.saved) {
       const job = state.jobs.get(uid);
       const attempt = job === undefined ? undefined : currentAttempt(job);
       if (job === undefined || attempt === undefined || this.#savesAsked.has(uid)) continue;
       const everyMs = savesEveryMs(job);
       if (everyMs === null) continue;
-      this.#savesAsked.add(uid);
       const beganMs = savedAtMs(job, attempt);
-      const rounds = Math.floor(Math.max(0, nowMs - beganMs) / everyMs) + 1;
-      this.due.add({ atMs: beganMs + rounds * everyMs, job: uid, attempt: attempt.number, what: 'save' });
+      const saveMs = beganMs + (Math.floor(Math.max(0, nowMs - beganMs) / everyMs) + 1) * everyMs;
+      const dueMs = state.awaitsSave.dueAtMs(job, nowMs);
+      if (dueMs === null || dueMs > saveMs) continue;
+      this.#savesAsked.add(uid);
+      this.due.add({ atMs: saveMs, job: uid, attempt: attempt.number, what: 'save' });
     }
   }
 

@@ -14,8 +14,10 @@ import { movePhase } from './applyJob.ts';
 import { countAwaited, waitsForOthers } from './dependencies.ts';
 import { noteRunTime } from '../learn/runTimes.ts';
 import { noteStart } from '../learn/startErrors.ts';
+import { noteCrossing } from './crossing.ts';
 import { heldMs, noteEnding } from './endings.ts';
 import { cancelMove } from './moves.ts';
+import { noteSaved } from './saved.ts';
 
 type Stamped<E> = E & { readonly atMs: number };
 type Of<K extends AttemptEvent['kind']> = Stamped<Extract<AttemptEvent, { kind: K }>>;
@@ -83,9 +85,10 @@ function change(state: State, job: JobRecord, event: Exclude<Stamped<AttemptEven
       settleJob(state, job);
       moveSaving(state, job, Math.max(0, (event.tookMs ?? 0) - leavingMs(state, attempt)));
       job.ledger.unsaved = 0n;
+      wakeForSave(state, job, event.atMs);
       job.checkpoint = { step: event.step, path: event.path, atMs: event.atMs, attempt: event.attempt };
       attempt.lastCheckpointStep = event.step;
-      if (state.awaitsSave.has(job.uid)) wakeSoon(state, event.atMs);
+      noteSaved(state, job);
       for (const [rank, part] of attempt.parts ?? []) if (part.step <= event.step) attempt.parts?.delete(rank);
       return;
     default:
@@ -108,6 +111,7 @@ function place(state: State, job: JobRecord, event: Of<'AttemptPlaced'>): void {
     model: event.model,
     coordinator: event.coordinator,
     resume: event.resume,
+    mesh: event.mesh ?? null,
     stage: starting,
     roundsBefore: 0,
     workers: event.placement.map(() => ({ state: 'assigned', message: '', exitCodes: noExitCodes, progressAtMs: null })),
@@ -218,8 +222,10 @@ function end(state: State, job: JobRecord, attempt: AttemptRecord, event: Of<'At
 }
 
 /** Very many jobs save at as many times, and one pass a second is enough for them. */
-function wakeSoon(state: State, nowMs: number): void {
-  const soonMs = wholeSecond(nowMs + 1);
+function wakeForSave(state: State, job: JobRecord, nowMs: number): void {
+  const dueAtMs = state.awaitsSave.dueAtMs(job, nowMs);
+  if (dueAtMs === null) return;
+  const soonMs = wholeSecond(Math.max(dueAtMs, nowMs + 1));
   state.wakeAtMs = Math.min(soonMs, state.wakeAtMs ?? soonMs);
 }
 
@@ -233,9 +239,10 @@ function release(state: State, job: JobRecord, attempt: AttemptRecord): void {
   }
 }
 
-/** Counts, or takes back, what the attempt holds: queue usage and the coordinator's port. */
+/** Counts, or takes back, what the attempt holds: queue usage, the coordinator's port, and links of the outermost level. */
 export function occupy(state: State, job: JobRecord, attempt: AttemptRecord, sign: 1 | -1): void {
   countUsage(state, { queue: job.spec.queue, user: job.user, model: attempt.model, gpuMilli: heldMilli(job, attempt) }, sign);
+  noteCrossing(state, job, attempt, sign);
   const { address, port } = attempt.coordinator;
   const ports = state.ports.get(address);
   if (sign === 1) {

@@ -12,6 +12,8 @@ import { countDisplaceable } from './displaceable.ts';
 import { noteEnding } from './endings.ts';
 import { liftSpec } from './liftSpec.ts';
 import { askToMove, endMove } from './moves.ts';
+import { noteSaved } from './saved.ts';
+import { noteSparing } from './sparing.ts';
 import { insertPending, noteWaiting, removePending } from './pending.ts';
 
 /** Folds what happens to a job as a whole. */
@@ -77,6 +79,7 @@ export function applyJobEvent(state: State, event: JobEvent & { readonly atMs: n
       if (waitsForOthers(job)) countAwaited(state, job, -1);
       if (state.awaited.has(job.name)) state.scheduleDirty = true;
       state.jobs.delete(job.uid);
+      state.sparing.delete(job.uid);
       if (state.jobsByName.get(job.name) === job.uid) state.jobsByName.delete(job.name);
       return;
     default:
@@ -94,6 +97,9 @@ function changeJob(state: State, job: JobRecord, event: Extract<JobEvent, { kind
     job.target = null;
   });
   noteEnding(state, job);
+  // It may want spares now, or other ones.
+  if (job.spec.spares > 0 || state.sparing.has(job.uid)) state.scheduleDirty = true;
+  noteSparing(state, job);
   if (waitsForOthers(job)) countAwaited(state, job, 1);
 }
 
@@ -117,6 +123,7 @@ function createJob(state: State, event: Extract<JobEvent, { kind: 'JobCreated' }
   state.jobs.set(job.uid, job);
   state.jobsByName.set(job.name, job.uid);
   countAwaited(state, job, 1);
+  noteSparing(state, job);
   insertPending(state, job);
   const shape = requestedShape(job.spec);
   if (shape !== null) notePopular(state.popular, shape);
@@ -194,6 +201,8 @@ export function movePhase(state: State, job: JobRecord, phase: JobRecord['phase'
   countDisplaceable(state, job, -1);
   job.phase = phase;
   countDisplaceable(state, job, 1);
+  noteSparing(state, job);
+  noteSaved(state, job);
   if (phase.kind !== 'pending') dropPromises(state, job);
   if (phase.kind === 'pending') insertPending(state, job);
 }

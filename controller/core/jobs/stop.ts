@@ -20,11 +20,14 @@ export function failAttempt(turn: Turn, job: JobView, cause: StopCause, graceMs 
   else if (!known) turn.emit({ kind: 'StopCauseAdded', ...ofAttempt, cause });
 }
 
-/** Begins the suspend protocol; a second ask changes nothing. `why` is told to the user beside the reason. */
-export function askToLeave(turn: Turn, job: JobView, reason: LeaveReason, why = ''): void {
+/**
+ * Begins the suspend protocol; a second ask changes nothing. `why` is told to the user beside the reason. The job has its own
+ * grace, or `graceMaxMs` if that is shorter.
+ */
+export function askToLeave(turn: Turn, job: JobView, reason: LeaveReason, why = '', graceMaxMs = Number.POSITIVE_INFINITY): void {
   const attempt = currentAttempt(job);
   if (attempt === undefined || (attempt.stage.kind !== 'starting' && attempt.stage.kind !== 'running')) return;
-  const graceMs = job.spec.checkpoint?.graceMs ?? defaultGraceMs;
+  const graceMs = Math.min(job.spec.checkpoint?.graceMs ?? defaultGraceMs, graceMaxMs);
   const round = attempt.roundsBefore + 1;
   const said = why === '' ? {} : { message: why };
   turn.emit({ kind: 'SuspendStaged', uid: job.uid, attempt: attempt.number, round, stage: { kind: 'ask' }, graceMs, reason, ...said });
@@ -41,10 +44,10 @@ export function cancelLeaving(turn: Turn, job: JobView): void {
 }
 
 /** A nominee that wants its place no more: who was asked for it and has not been told to stop runs on. */
-export function dropNomination(turn: Turn, job: JobView): void {
+export function dropNomination(turn: Turn, job: JobView, message = 'it no longer waits'): void {
   const { nomination } = job;
   if (nomination === null) return;
-  turn.emit({ kind: 'NominationDropped', uid: job.uid, message: 'it no longer waits' });
+  turn.emit({ kind: 'NominationDropped', uid: job.uid, message });
   for (const uid of nomination.victims) {
     const victim = turn.state.jobs.get(uid);
     if (victim !== undefined) cancelLeaving(turn, victim);
@@ -124,7 +127,7 @@ export function loseWorkersOn(turn: Turn, node: NodeName, message: string): void
         exitCodes: {},
       });
     }
-    failAttempt(turn, job, { reason: 'NodeFailure', message });
+    failAttempt(turn, job, { reason: 'NodeFailure', message, node });
     endIfDone(turn, uid);
   }
 }

@@ -1,4 +1,5 @@
 import type { JobUid, QueueName, UserName } from '#vocabulary/ids.ts';
+import type { Policy } from '../context.ts';
 import { judgeReadiness } from '../jobs/readiness.ts';
 import { currentAttempt } from '../state/state.ts';
 import type { AttemptView, JobView } from '../state/view.ts';
@@ -85,16 +86,12 @@ export class Standings {
     return { ...noStanding, level: this.#levels.of(attainedNow(job, this.nowMs)), yieldsToMs, isSafe };
   }
 
-  /** Whether the job can be stopped for who has had less at all: it has not said how long it takes, or too much. */
-  maySlice({ spec: { preemptible, maxRuntimeMs } }: JobView): boolean {
-    const { timeSlicing, declaredRuntimeMaxMs } = this.#turn.context.policy;
-    return timeSlicing && preemptible && (maxRuntimeMs === null || maxRuntimeMs > declaredRuntimeMaxMs);
+  maySlice(job: JobView): boolean {
+    return maySlice(this.#turn.context.policy, job);
   }
 
-  /** As `yieldsToMs`, but for that an attempt may be safe or too young now. A program that has never saved would lose all, and might never end. */
   patienceMs(job: JobView, attempt: AttemptView): number {
-    if (!this.maySlice(job) || job.checkpoint === null) return -Infinity;
-    return savedAtMs(job, attempt) - this.#turn.context.policy.restartCostMs;
+    return patienceMs(this.#turn.context.policy, job, attempt);
   }
 
   /** A turn shorter than the restart that it cost helps nobody. */
@@ -104,10 +101,7 @@ export class Standings {
 
   /** When it will have passed this level if it runs on; Infinity: never. */
   passesAtMs(job: JobView, attempt: AttemptView, level: number): number {
-    const threshold = this.#levels.thresholds[level];
-    const milli = heldMilli(job, attempt);
-    if (threshold === undefined || milli === 0) return Infinity;
-    return this.nowMs + Math.max(0, Math.ceil((threshold - attainedNow(job, this.nowMs)) / milli));
+    return passesAtMs(this.#levels, { job, attempt, level }, this.nowMs);
   }
 
   /** Whoever has waited longest first. */
@@ -174,6 +168,29 @@ export class Standings {
     }
     return safe;
   }
+}
+
+/** Whether the job can be stopped for who has had less at all: it has not said how long it takes, or too much. */
+export function maySlice({ timeSlicing, declaredRuntimeMaxMs }: Policy, { spec: { preemptible, maxRuntimeMs } }: JobView): boolean {
+  return timeSlicing && preemptible && (maxRuntimeMs === null || maxRuntimeMs > declaredRuntimeMaxMs);
+}
+
+/** As `yieldsToMs`, but for that an attempt may be safe or too young now. A program that has never saved would lose all, and might never end. */
+export function patienceMs(policy: Policy, job: JobView, attempt: AttemptView): number {
+  if (!maySlice(policy, job) || job.checkpoint === null) return -Infinity;
+  return savedAtMs(job, attempt) - policy.restartCostMs;
+}
+
+/** When the attempt will have brought the job past this level if it runs on; Infinity: never. */
+export function passesAtMs(
+  { thresholds }: Levels,
+  { job, attempt, level }: { readonly job: JobView; readonly attempt: AttemptView; readonly level: number },
+  nowMs: number,
+): number {
+  const threshold = thresholds[level];
+  const milli = heldMilli(job, attempt);
+  if (threshold === undefined || milli === 0) return Infinity;
+  return nowMs + Math.max(0, Math.ceil((threshold - attainedNow(job, nowMs)) / milli));
 }
 
 /** Of those who wait, whoever has waited longest among jobs that are alike. */

@@ -1,5 +1,5 @@
-import type { JobUid } from '#vocabulary/ids.ts';
 import type { WaitReason } from '#vocabulary/reasons.ts';
+import type { AwaitsSave } from '../state/state.ts';
 import type { JobView } from '../state/view.ts';
 import type { Turn } from '../turn.ts';
 import { modelsPresent } from '../jobs/emptyRoom.ts';
@@ -7,6 +7,7 @@ import { judgeReadiness, wakeAtMs } from '../jobs/readiness.ts';
 import { dropNomination } from '../jobs/stop.ts';
 import { Consolidation } from './consolidate/consolidation.ts';
 import { KeptPlaces } from './consolidate/keptPlaces.ts';
+import type { Quiet } from './defrag/planDefrag.ts';
 import { emitPlaced } from './emitPlaced.ts';
 import type { ClusterRoom } from './clusterRoom.ts';
 import { openRoom } from './clusterRoom.ts';
@@ -14,6 +15,7 @@ import { isShortage, Preemption } from './preempt.ts';
 import type { PlacementDecision } from './decidePlacement.ts';
 import { widensAtMs } from './requestOf.ts';
 import { Backfill } from './reserve/backfill.ts';
+import { Spares } from './spares/spares.ts';
 import { levelsOf } from '../queues/attained.ts';
 import { TurnOrder } from './turnOrder.ts';
 import type { WaitingLines } from './waiting/waitingLines.ts';
@@ -33,15 +35,16 @@ export interface PassResult {
   readonly more: boolean;
   /** Another one is due then, though nothing else happens; null: time alone changes nothing. */
   readonly wakeAtMs: number | null;
-  /** Another one is due within a second when one of these has saved. */
-  readonly awaitsSave: ReadonlySet<JobUid>;
+  /** For State.awaitsSave. */
+  readonly awaitsSave: AwaitsSave;
   /** For State.movesFromMs. */
   readonly movesFromMs: number;
 }
 
 export function runPass(turn: Turn): PassResult {
   const pass = beginPass(turn);
-  const { kept, consolidation, preemption, backfill } = pass;
+  const { kept, consolidation, preemption, backfill, spares } = pass;
+  spares.begin();
   kept.keepAll();
   kept.settle((job, decision) => place(pass, job, decision));
   for (const job of kept.homeless) lookAt(pass, job);
@@ -51,11 +54,30 @@ export function runPass(turn: Turn): PassResult {
   lookAtOthers(pass);
   backfill.promises.end();
   kept.end();
-  for (const atMs of [preemption.wakeAtMs, consolidation.wakeAtMs, backfill.wakeAtMs]) noteWake(pass, atMs);
+  spares.end();
+  for (const atMs of [preemption.wakeAtMs, consolidation.wakeAtMs, backfill.wakeAtMs, turn.state.defragDueMs]) noteWake(pass, atMs);
   pass.cluster.settle();
   pass.lines.settle();
-  const more = pass.isCut || preemption.more || consolidation.more || backfill.more;
+  const more = pass.isCut || preemption.more || consolidation.more || backfill.more || spares.more;
   return { waits: pass.waits, more, wakeAtMs: pass.wakeAtMs, awaitsSave: preemption.awaitsSave, movesFromMs: consolidation.nextSearchMs };
+}
+
+/** Looks at the cluster as it will be when this pass is over, with all that is promised to anybody taken; nothing changes. */
+export function lookBesidePromises<T>(dry: Turn, look: (quiet: Quiet) => T): T {
+  const pass = beginPass(dry);
+  const { cluster, preemption, backfill } = pass;
+  const { capacity } = cluster.room;
+  const mark = capacity.mark();
+  pass.kept.keepAll();
+  for (const nominee of preemption.nominees()) lookAtNominee(pass, nominee);
+  lookAtOthers(pass);
+  backfill.showForLater();
+  const isPromised: Quiet['isPromised'] = (holds) => backfill.promises.touches(holds);
+  const running = preemption.running().filter(({ victim }) => !preemption.isClaimed(victim.uid));
+  const seen = look({ state: dry.state, cluster, running, isPromised, nowMs: dry.context.nowMs });
+  backfill.promises.end();
+  capacity.rollback(mark);
+  return seen;
 }
 
 interface Pass {
@@ -65,6 +87,7 @@ interface Pass {
   readonly preemption: Preemption;
   readonly kept: KeptPlaces;
   readonly consolidation: Consolidation;
+  readonly spares: Spares;
   readonly lines: WaitingLines;
   readonly waits: PassWaits;
   placed: number;
@@ -76,14 +99,15 @@ interface Pass {
 
 function beginPass(turn: Turn): Pass {
   const { state, context } = turn;
-  const cluster = openRoom(state, context.policy.levels);
+  const cluster = openRoom(state, context.policy);
   const lines = openLines(state, levelsOf(context.policy).inLine);
   const backfill = new Backfill(turn, cluster, lines.targeted.size);
   const preemption = new Preemption(turn, cluster, { backfill, lines });
   const kept = new KeptPlaces(turn, cluster);
   const consolidation = new Consolidation(turn, cluster, { preemption, kept, promises: backfill.promises });
+  const spares = new Spares(turn, cluster, () => backfill.showForLater());
   const waits = new PassWaits(state, lines);
-  return { turn, cluster, lines, backfill, preemption, kept, consolidation, waits, placed: 0, isCut: false, wakeAtMs: null };
+  return { turn, cluster, lines, backfill, preemption, kept, consolidation, spares, waits, placed: 0, isCut: false, wakeAtMs: null };
 }
 
 function lookAtOthers(pass: Pass): void {
@@ -178,7 +202,8 @@ function decide(pass: Pass, job: JobView): PlacementDecision {
   const decision = backfill.decide(job);
   if (decision.ok) return decision;
   noteWake(pass, widensAtMs(job, pass.turn.context.nowMs));
-  const nominated = isShortage(decision.wait) ? (preemption.nominate(job) ?? pass.consolidation.nominate(job)) : null;
+  const recalled = decision.recall === undefined ? null : pass.spares.recall(job, decision.recall, preemption);
+  const nominated = recalled ?? (isShortage(decision.wait) ? (preemption.nominate(job) ?? pass.consolidation.nominate(job)) : null);
   if (nominated === null) return { ok: false, wait: backfill.promise(job, decision.wait) };
   backfill.dropTarget(job, 'it is promised another place');
   return { ok: false, wait: nominated };
@@ -198,8 +223,9 @@ function noteWake(pass: Pass, atMs: number | null): void {
 
 function place(pass: Pass, job: JobView, decision: Extract<PlacementDecision, { ok: true }>): void {
   pass.backfill.starts(job);
-  emitPlaced(pass.turn, job, decision.placement, decision.model);
+  emitPlaced(pass.turn, job, decision);
   pass.cluster.take(job, decision);
+  pass.spares.started(job, decision.placement, decision.isLent === true);
   pass.preemption.noteStart();
   pass.placed += 1;
 }

@@ -10,7 +10,7 @@ import { attainedNow, wholeSecond } from '../queues/attained.ts';
 import type { Standing } from '../queues/standing.ts';
 import { overdueLevel, Standings } from '../queues/standing.ts';
 import { findBrokenLimit } from '../queues/usage.ts';
-import { currentAttempt, type Nomination } from '../state/state.ts';
+import { type AwaitsSave, currentAttempt, type Nomination } from '../state/state.ts';
 import type { JobView } from '../state/view.ts';
 import type { Turn } from '../turn.ts';
 import type { Hold } from './capacity/capacity.ts';
@@ -19,13 +19,16 @@ import type { ClusterRoom } from './clusterRoom.ts';
 import { modelsFor } from './decidePlacement.ts';
 import type { Wish } from './requestOf.ts';
 import { requestOf, wishesKey } from './requestOf.ts';
+import { sparesFor } from './spares/borrow.ts';
+import { placesToKeep } from './swap.ts';
 import type { Backfill } from './reserve/backfill.ts';
 import { SecondLook } from './secondLook.ts';
 import { fits } from './gang/findPlacement.ts';
 import type { Running } from './victims/running.ts';
 import type { WaitingLines } from './waiting/waitingLines.ts';
-import { claimOf, isLeaving, readRunning } from './victims/running.ts';
+import { claimOf, isLeaving, readRunning, readSaved } from './victims/running.ts';
 import type { Entitlement, Evictable, VictimPlan } from './victims/chooseVictims.ts';
+import { awaitsSaveOf } from './victims/awaitsSave.ts';
 import { chooseVictims } from './victims/chooseVictims.ts';
 import { countsFor, coverDeficits, findDeficits } from './victims/quota.ts';
 import { Slices } from './victims/slices.ts';
@@ -93,9 +96,8 @@ export class Preemption {
     this.#secondLook.placed({ isUnseen: this.#running !== null });
   }
 
-  /** Who would be asked, had it just saved. */
-  get awaitsSave(): ReadonlySet<JobUid> {
-    return this.#slices?.awaitsSave ?? new Set();
+  get awaitsSave(): AwaitsSave {
+    return awaitsSaveOf(this.#turn.context.policy, this.#slices?.missedBy ?? new Map());
   }
 
   /**
@@ -180,7 +182,7 @@ export class Preemption {
     const { count, own } = this.#allSlices().chances({ standing, ...nominee });
     // Whose job it is says something only where it has jobs of that user before it, and where others may be reclaimed from.
     const user = own > 0 || !this.#isPlain(nominee.queue) ? job.user : '';
-    const key = JSON.stringify([nominee.queue, user, nominee.priority, standing.level, count, wishesKey(job, nowMs)]);
+    const key = JSON.stringify([nominee.queue, user, nominee.priority, standing.level, count, wishesKey(this.#cluster, job, nowMs)]);
     if (this.#inVain.has(key)) return null;
     let isOwnLimit = false;
     for (const model of modelsFor(this.#cluster.room, job, [])) {
@@ -230,7 +232,10 @@ export class Preemption {
   }
 
   /** Keeps what is free of the place of somebody who was nominated by others (consolidate/). */
-  promise(job: Nominee, plan: { readonly victims: readonly JobUid[]; readonly placement: Placement; readonly model: string }): WaitReason {
+  promise(
+    job: Nominee,
+    plan: { readonly victims: readonly JobUid[]; readonly placement: Placement; readonly model: string | null },
+  ): WaitReason {
     for (const uid of plan.victims) this.#claimed.add(uid);
     this.#reserve(job, plan, plan.victims);
     return this.#waits(job, plan.victims);
@@ -314,7 +319,7 @@ export class Preemption {
   }
 
   #allSlices(): Slices {
-    this.#slices ??= new Slices(this.standings.isSlicing ? this.#allRunning() : [], this.standings);
+    this.#slices ??= new Slices(this.standings.isSlicing ? readSaved(this.#turn, this.standings) : [], this.standings);
     return this.#slices;
   }
 
@@ -332,7 +337,10 @@ export class Preemption {
     for (let node = 0; node < capacity.nodes; node += 1) {
       for (const hold of capacity.holdsOf(node)) if (hold.owner !== null && gone.has(hold.owner)) capacity.give(hold);
     }
-    const isPossible = fits(this.#cluster.room, requestOf(this.#cluster, job, model, this.#turn.context.nowMs));
+    // Who broke may use spares.
+    const spares = placesToKeep(job).length === 0 ? [] : sparesFor(this.#turn.state, this.#cluster.room, job.uid);
+    const request = requestOf(this.#cluster, job, model, this.#turn.context.nowMs);
+    const isPossible = capacity.withOpen(spares, () => fits(this.#cluster.room, request));
     capacity.rollback(mark);
     return isPossible;
   }

@@ -101,7 +101,8 @@ function putFirst({ pending, jobs }: StateView): JobView[] {
 
 const milliOf = ({ spec }: JobView): number => spec.workers * spec.gpusPerWorker * milliPerGpu(spec);
 
-function modelsOf({ spec }: JobView, present: readonly string[]): readonly string[] {
+/** What it accepts of what is there. */
+export function modelsOf({ spec }: JobView, present: readonly string[]): readonly string[] {
   if (spec.gpusPerWorker === 0) return none;
   return spec.gpuModels.length === 0 ? present : spec.gpuModels;
 }

@@ -2,8 +2,10 @@ import { occupy } from '../jobs/applyAttempt.ts';
 import { countArray } from '../jobs/arrays.ts';
 import { countAwaited, waitsForOthers } from '../jobs/dependencies.ts';
 import { countDisplaceable } from '../jobs/displaceable.ts';
+import { noteSaved } from '../jobs/saved.ts';
 import { noteEnding } from '../jobs/endings.ts';
 import { liftSpec } from '../jobs/liftSpec.ts';
+import { noteSparing } from '../jobs/sparing.ts';
 import { insertPending } from '../jobs/pending.ts';
 import { completeQueueSpec } from '../queues/applyQueue.ts';
 import { attainedBy } from '../queues/attained.ts';
@@ -53,7 +55,9 @@ export interface StateSnapshot {
   /** Came after version 0.3: what was learned. */
   readonly runTimes?: readonly [string, Sketch][];
   readonly startErrors?: Omit<StartErrors, 'ratios'> & { readonly ratios: readonly [string, Sketch][] };
-  readonly nodes: readonly (Omit<NodeState, 'jobs' | 'holds' | 'promises'> & { readonly settledAtMs?: number })[];
+  /** `spare` came after version 0.1. */
+  readonly nodes: readonly (Omit<NodeState, 'jobs' | 'holds' | 'promises' | 'spare'> &
+    Partial<Pick<NodeState, 'spare'>> & { readonly settledAtMs?: number })[];
   readonly jobs: readonly JobSnapshot[];
   readonly tokens: readonly TokenSnapshot[];
   readonly recent: readonly RecentEvent[];
@@ -63,6 +67,7 @@ export interface StateSnapshot {
 interface LedgerSnapshot {
   readonly amounts: AmountsSnapshot;
   readonly capacity: string;
+  readonly spare?: string;
   readonly nowMs?: number;
   readonly settledAtMs?: number;
   readonly totals?: Readonly<Record<TotalKind, readonly [string, AmountsSnapshot][]>>;
@@ -84,8 +89,9 @@ type StageSnapshot =
       readonly message?: string;
       readonly answers: readonly [number, { accepted: boolean; step: number }][];
     });
-/** `roundsBefore` and `waitedMs` came after version 0.1. */
-type AttemptSnapshot = Omit<AttemptRecord, 'parts' | 'stage' | 'roundsBefore' | 'waitedMs'> & {
+/** `roundsBefore`, `waitedMs` and `mesh` came after version 0.1. */
+type AttemptSnapshot = Omit<AttemptRecord, 'parts' | 'stage' | 'roundsBefore' | 'waitedMs' | 'mesh'> & {
+  readonly mesh?: AttemptRecord['mesh'];
   readonly roundsBefore?: number;
   readonly waitedMs?: number;
   readonly parts: readonly [number, CheckpointPart][];
@@ -121,10 +127,11 @@ export function printSnapshot(state: StateView): string {
 }
 
 function ledgerOf({ ledger }: StateView) {
-  const { amounts, capacity, nowMs, settledAtMs, totals } = ledger;
+  const { amounts, capacity, spare, nowMs, settledAtMs, totals } = ledger;
   return {
     amounts,
     capacity,
+    spare,
     nowMs,
     settledAtMs,
     totals: { user: [...totals.user], queue: [...totals.queue], project: [...totals.project] },
@@ -142,8 +149,11 @@ export function restoreSnapshot(snapshot: StateSnapshot): State {
   const { ratios = [], ...startErrors } = snapshot.startErrors ?? {};
   Object.assign(state.startErrors, startErrors);
   for (const [key, sketch] of ratios) state.startErrors.ratios.set(key, sketch);
-  for (const { settledAtMs: _old, ...node } of snapshot.nodes)
-    state.nodes.set(node.name, { ...node, jobs: new Set(), holds: node.health.map(() => noHolds), promises: noPromises });
+  for (const { settledAtMs: _old, ...node } of snapshot.nodes) {
+    const { spare = null } = node;
+    if (spare !== null) state.spares.add(node.name);
+    state.nodes.set(node.name, { ...node, spare, jobs: new Set(), holds: node.health.map(() => noHolds), promises: noPromises });
+  }
   for (const token of snapshot.tokens) state.tokens.set(token.id, token);
   state.recent.push(...snapshot.recent);
   restoreLedger(state, snapshot.ledger);
@@ -159,8 +169,10 @@ export function restoreSnapshot(snapshot: StateSnapshot): State {
     state.jobsByName.set(job.name, job.uid);
     if (job.phase.kind === 'pending') insertPending(state, job);
     if (job.move?.kind === 'asked') state.moving.add(job.uid);
+    noteSparing(state, job);
     if (waitsForOthers(job)) countAwaited(state, job, 1);
     countDisplaceable(state, job, 1);
+    noteSaved(state, job);
     const attempt = currentAttempt(job);
     if (attempt !== undefined) countArray(state, job, 1);
     if (attempt !== undefined) restoreHold(state, job, attempt);
@@ -176,7 +188,8 @@ export function restoreSnapshot(snapshot: StateSnapshot): State {
 
 function restoreLedger(state: State, stored: LedgerSnapshot): void {
   const { nowMs = state.atMs, settledAtMs = state.atMs, totals = null } = stored;
-  Object.assign(state.ledger, { amounts: restoreAmounts(stored.amounts), capacity: BigInt(stored.capacity), nowMs, settledAtMs });
+  const [capacity, spare] = [BigInt(stored.capacity), BigInt(stored.spare ?? '0')];
+  Object.assign(state.ledger, { amounts: restoreAmounts(stored.amounts), capacity, spare, nowMs, settledAtMs });
   if (totals === null) return;
   for (const kind of totalKinds) for (const [name, amounts] of totals[kind]) state.ledger.totals[kind].set(name, restoreAmounts(amounts));
 }
@@ -196,6 +209,7 @@ function restoreAttempt(stored: AttemptSnapshot): AttemptRecord {
     ...stored,
     roundsBefore: stored.roundsBefore ?? 0,
     waitedMs: stored.waitedMs ?? 0,
+    mesh: stored.mesh ?? null,
     parts: stored.parts.length === 0 ? null : new Map(stored.parts),
     stage,
   };

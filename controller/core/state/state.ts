@@ -4,9 +4,10 @@ import type { SuspendStage } from '#vocabulary/assignment.ts';
 import type { Epoch, Generation, JobName, JobUid, NodeName, QueueName, Revision, UserName } from '#vocabulary/ids.ts';
 import { epoch, revision } from '#vocabulary/ids.ts';
 import type { JobSpec, Placement, StopReason } from '#vocabulary/job.ts';
+import type { MeshRecord } from '#vocabulary/meshRecord.ts';
 import type { QueueSpec } from '#vocabulary/queue.ts';
 import type { NodeInventory } from '#vocabulary/topology.ts';
-import type { ArrayTask, ExitCodes, JobWanted, Labels, LeaveReason } from '../events.ts';
+import type { ArrayTask, ExitCodes, JobWanted, Labels, LeaveReason, SpareFor } from '../events.ts';
 import type { RecordedProgress, StopCause, TokenFacts, WorkerRecordState } from '../events.ts';
 import type { Amounts, FreeCategory, Totals } from '../ledger/amounts.ts';
 import { noAmounts, noTotals } from '../ledger/amounts.ts';
@@ -19,7 +20,7 @@ import type { Hold } from '../nodes/holds.ts';
 
 /**
  * All that the controller knows, as the fold of the log. Changed in place by `apply` alone, handed out as `StateView`.
- * Indices (`jobsByName`, `pending`, `moving`, `usage`, `ports`, `awaited`, `arrays`, `displaceable`, `endings`, a node's `jobs`, `holds` and
+ * Indices (`jobsByName`, `pending`, `moving`, `crossing`, `spares`, `sparing`, `usage`, `ports`, `awaited`, `arrays`, `displaceable`, `saved`, `endings`, a node's `jobs`, `holds` and
  * `promises`, the ledger's rates) are kept by the same fold; a snapshot leaves them out and they are made again from the records.
  */
 export interface State {
@@ -37,6 +38,12 @@ export interface State {
   readonly pending: JobUid[];
   /** Jobs for which a place is kept elsewhere (`JobRecord.move`). Index. */
   readonly moving: Set<JobUid>;
+  /** Gangs under way that stand in several domains of the outermost level. Index. */
+  readonly crossing: Set<JobUid>;
+  /** Nodes that are somebody's spare. Index. */
+  readonly spares: Set<NodeName>;
+  /** Jobs that want spares and are not over. Index. */
+  readonly sparing: Set<JobUid>;
   /** Milli-GPU held, by queue (with all below it) and by user in a queue; see queues/usageKey.ts for the keys. */
   readonly usage: Map<string, number>;
   /** What was used before, by the same keys, where the queue has a half-life; see queues/pastUsage.ts. No index. */
@@ -58,14 +65,18 @@ export interface State {
   wakeAtMs: number | null;
   /** Moves that make a hole are not looked for before this time, so that they are not at every step. Derived; 0 after recovery. */
   movesFromMs: number;
+  /** When the room is tidied up next (schedule/defrag/); null: it is not known yet, or never. Derived. */
+  defragDueMs: number | null;
   /** What jobs ask of late (schedule/popularShapes.ts): it decides between places that hold a worker. No index. */
   popular: PopularRecord;
   /** How long jobs run, as was seen (learn/runTimes.ts). No index. */
   readonly runTimes: Map<string, Sketch>;
   /** How wrong forecasts of starts were (learn/startErrors.ts). No index. */
   readonly startErrors: StartErrors;
-  /** A pass is due, within a second, when one of these has saved: somebody may have its place then (queues/standing.ts). Derived. */
-  awaitsSave: ReadonlySet<JobUid>;
+  /** Whose saving makes a pass due: somebody may have its place then (queues/standing.ts). Derived. */
+  awaitsSave: AwaitsSave;
+  /** Jobs under way that have a checkpoint, of whatever attempt. Index. */
+  readonly saved: Set<JobUid>;
   /** Revision at which a node last came or changed its inventory. Derived. */
   topologyAt: Revision;
   /** Nodes whose `changedAt` moved, for readers that follow. Derived. */
@@ -73,6 +84,13 @@ export interface State {
   /** Jobs that began or ceased to wait, or wait otherwise now (jobs/pending.ts), for readers that follow. Derived. */
   readonly changedWaiting: ChangeList<JobUid>;
 }
+
+export interface AwaitsSave {
+  /** When a pass is due if the job has saved now, asked just before that is folded; null: it changes nothing. Not before `nowMs`. */
+  dueAtMs(job: JobRecord, nowMs: number): number | null;
+}
+
+const awaitsNobody: AwaitsSave = { dueAtMs: () => null };
 
 /** Gangs touch thousands of nodes at once; beyond this many changes a reader looks at all nodes. */
 export const changedNodesMax = 16_384;
@@ -109,6 +127,8 @@ export interface NodeState {
   changedAt: Revision;
   availability: Availability;
   cordon: { by: UserName; reason: string; atMs: number; drain: boolean } | null;
+  /** Whose spare it is (schedule/spares/); null: it is none. */
+  spare: SpareFor | null;
   generation: Generation;
   /** Health of each GPU, by index. */
   health: { healthy: boolean; code: string; message: string }[];
@@ -173,8 +193,8 @@ export type Move =
   /** It leaves, or has left, and starts again at a place that is kept for it. */
   | {
       readonly kind: 'asked';
-      /** Who gets its place. */
-      readonly gang: JobUid;
+      /** Who gets its place; null: nobody in particular (schedule/defrag/). */
+      readonly gang: JobUid | null;
       readonly placement: Placement;
       readonly model: string | null;
       readonly costMs: number;
@@ -217,6 +237,8 @@ export interface AttemptRecord {
   readonly model: string | null;
   readonly coordinator: { readonly address: string; readonly port: number };
   readonly resume: { readonly step: number; readonly path: string } | null;
+  /** How its mesh lies on the placement; null: it has none, or an older version placed it. */
+  readonly mesh: MeshRecord | null;
   stage: AttemptStage;
   /** Rounds of suspensions that were taken back: the next one counts on, so that a late answer answers nothing. */
   roundsBefore: number;
@@ -277,6 +299,8 @@ export interface JobLedger {
 export interface ClusterLedger {
   readonly amounts: Amounts;
   capacity: bigint;
+  /** Of `amounts.reserved`, what lay free on spare nodes and so is nobody's. */
+  spare: bigint;
   /** By user, queue and project, over all jobs that ever were. */
   readonly totals: Totals;
   /** Time of the last event, and never less than that of one before it: a clock set back costs no time and gives none. */
@@ -293,11 +317,12 @@ function noClusterLedger(): ClusterLedger {
   return {
     amounts: noAmounts(),
     capacity: 0n,
+    spare: 0n,
     totals: noTotals(),
     nowMs: 0,
     settledAtMs: 0,
     capacityMilli: 0,
-    freeMilli: { unhealthy: 0, cordoned: 0, idle: 0 },
+    freeMilli: { reserved: 0, unhealthy: 0, cordoned: 0, idle: 0 },
   };
 }
 
@@ -325,6 +350,9 @@ export function emptyState(): State {
     jobsByName: new Map(),
     pending: [],
     moving: new Set(),
+    crossing: new Set(),
+    spares: new Set(),
+    sparing: new Set(),
     usage: new Map(),
     past: new Map(),
     ports: new Map(),
@@ -337,10 +365,12 @@ export function emptyState(): State {
     scheduleDirty: true,
     wakeAtMs: null,
     movesFromMs: 0,
+    defragDueMs: null,
     popular: noPopularShapes(),
     runTimes: new Map(),
     startErrors: noStartErrors(),
-    awaitsSave: new Set(),
+    awaitsSave: awaitsNobody,
+    saved: new Set(),
     topologyAt: revision(0),
     changedNodes: new ChangeList(changedNodesMax),
     changedWaiting: new ChangeList(changedWaitingMax),

@@ -7,6 +7,9 @@ import type { Turn } from '../../turn.ts';
 import type { Hold } from '../capacity/capacity.ts';
 import type { ClusterRoom } from '../clusterRoom.ts';
 import type { PlacementDecision } from '../decidePlacement.ts';
+import { crosses } from '../../jobs/crossing.ts';
+import { layMeshAt } from '../mesh/layMesh.ts';
+import { mustStayInside } from '../requestOf.ts';
 import { keepPlace } from './keepPlace.ts';
 
 /**
@@ -53,9 +56,12 @@ export class KeptPlaces {
       if (job?.move?.kind !== 'asked' || job.phase.kind !== 'pending') continue;
       const { placement, model } = job.move;
       this.#giveBack(uid);
-      // Held meanwhile, or its queue may hold less now.
-      const mayStart = judgeReadiness(state, job, context.nowMs) === null && findBrokenLimit(state, job, model) === null;
-      if (mayStart) place(job, { ok: true, placement, model });
+      // Held meanwhile, or its queue may hold less now, or others took the links between zones.
+      const mayStart =
+        judgeReadiness(state, job, context.nowMs) === null &&
+        findBrokenLimit(state, job, model) === null &&
+        !(mustStayInside(this.#cluster, job.spec) && crosses(state, placement));
+      if (mayStart) place(job, { ok: true, model, ...layMeshAt(this.#cluster, job, { placement, model }, { kind: 'order' }) });
       else this.#lose(job);
     }
   }

@@ -85,6 +85,7 @@ export class Backfill {
   #decideIn(view: number, job: Candidate, memory: Pick<Look, 'findFailed' | 'noteFailed'>): PlacementDecision {
     return decidePlacement(this.#turn.state, this.#cluster, job, {
       nowMs: this.#moment.nowMs,
+      avoidFailedMs: this.#turn.context.policy.avoidFailedMs,
       usage: this.quota,
       show: () => {
         this.promises.show(view);

@@ -14,11 +14,10 @@ export class QueueLine {
   /** All users who wait here. */
   readonly #named: ReadonlySet<UserName>;
   #nextRank = 0;
-  /** Of the rank that is looked at: by user, the kin with the oldest job last. */
-  #users = new Map<UserName, KinAt[]>();
-  /** Whose turn it is, as long as nothing was taken or given since; undefined: to be found. */
-  #turn: UserName | null | undefined;
-  #taken: { readonly user: UserName; readonly at: KinAt } | null = null;
+  /** Of the rank that is looked at; whose turn it is comes last. */
+  #users: Turn[] = [];
+  /** The last one. */
+  #taken: { readonly turn: Turn; readonly at: KinAt } | null = null;
 
   constructor(
     input: () => FairOrderInput,
@@ -34,83 +33,70 @@ export class QueueLine {
 
   /** null: all were taken. */
   peek(): JobView | null {
-    const overdue = this.#overdue.at(-1);
-    if (overdue !== undefined) return overdue;
-    const user = this.#user();
-    const at = user === null ? undefined : this.#users.get(user)?.at(-1);
-    return at === undefined ? null : jobAt(at);
+    return this.#overdue.at(-1) ?? this.#users.at(-1)?.oldest ?? null;
   }
 
   take(): JobView | null {
     this.#taken = null;
     const overdue = this.#overdue.pop();
     if (overdue !== undefined) return overdue;
-    const user = this.#user();
-    const kins = user === null ? undefined : this.#users.get(user);
-    const at = kins?.pop();
-    if (user === null || kins === undefined || at === undefined) return null;
+    const turn = this.#users.pop();
+    const at = turn?.kins.pop();
+    if (turn === undefined || at === undefined) return null;
     const job = jobAt(at);
-    this.#turn = undefined;
-    this.#taken = { user, at };
+    this.#taken = { turn, at };
     at.next += 1;
-    if (at.next < at.kin.jobs.length) insert(kins, at);
-    this.#tidy(user);
+    if (at.next < at.kin.jobs.length) insertSorted(turn.kins, at, oldestLast);
+    this.#giveTurn(turn);
     return job;
   }
 
   /** Those behind the one that was taken last, in its kin, are not looked at. */
   refusedKin(): void {
     if (this.#taken === null) return;
-    const { user, at } = this.#taken;
-    const kins = this.#users.get(user) ?? [];
-    const position = kins.lastIndexOf(at);
+    const { turn, at } = this.#taken;
+    const position = turn.kins.lastIndexOf(at);
     if (position === -1) return;
-    kins.splice(position, 1);
-    this.#turn = undefined;
-    this.#tidy(user);
+    this.#change(turn, () => {
+      turn.kins.splice(position, 1);
+    });
   }
 
   gave(user: UserName, model: string, gpuMilli: number): void {
     // Somebody else's job of this queue, put first by an operator, changes nobody's turn here.
     if (!this.#named.has(user)) return;
     this.#shares?.gave(user, model, gpuMilli);
-    this.#turn = undefined;
+    const turn = this.#users.find((one) => one.user === user);
+    if (turn !== undefined) this.#change(turn, () => undefined);
   }
 
-  #user(): UserName | null {
-    this.#turn ??= this.#findUser();
-    return this.#turn;
+  #change(turn: Turn, change: () => void): void {
+    const at = positionIn(this.#users, turn, leastLast);
+    this.#users.splice(at, 1);
+    change();
+    this.#giveTurn(turn);
   }
 
-  /** The least share; of equal ones, who has waited longest. */
-  #findUser(): UserName | null {
-    let best: UserName | null = null;
-    let oldest: JobView | null = null;
-    let least = 0;
-    for (const [user, kins] of this.#users) {
-      const at = kins.at(-1);
-      if (at === undefined) continue;
-      const share = this.#shares?.shareOf(user) ?? 0;
-      if (oldest !== null && share > least) continue;
-      const job = jobAt(at);
-      if (oldest === null || share < least || (job !== null && compareAges(job, oldest) < 0)) [best, oldest, least] = [user, job, share];
-    }
-    return best;
-  }
-
-  #tidy(user: UserName): void {
-    if (this.#users.get(user)?.length === 0) this.#users.delete(user);
-    if (this.#users.size === 0) this.#fill();
+  /** To its place among the others, which depends on its share and on its oldest job of now. */
+  #giveTurn(turn: Turn): void {
+    const last = turn.kins.at(-1);
+    turn.oldest = last === undefined ? null : jobAt(last);
+    turn.share = this.#shares?.shareOf(turn.user) ?? 0;
+    if (turn.oldest !== null) insertSorted(this.#users, turn, leastLast);
+    else if (this.#users.length === 0) this.#fill();
   }
 
   /** The next rank in which somebody is to be looked at. */
   #fill(): void {
-    for (let rank = this.#ranks[this.#nextRank]; rank !== undefined && this.#users.size === 0; rank = this.#ranks[this.#nextRank]) {
+    for (let rank = this.#ranks[this.#nextRank]; rank !== undefined && this.#users.length === 0; rank = this.#ranks[this.#nextRank]) {
       this.#nextRank += 1;
       for (const [user, { kins }] of rank.users) {
         const open = this.#open(kins);
-        if (open.length > 0) this.#users.set(user, open);
+        const last = open.at(-1);
+        const oldest = last === undefined ? null : jobAt(last);
+        if (oldest !== null) this.#users.push({ user, share: this.#shares?.shareOf(user) ?? 0, oldest, kins: open });
       }
+      this.#users.sort(leastLast);
     }
   }
 
@@ -125,9 +111,20 @@ export class QueueLine {
       else if (kin.jobs.length > 1) shortened.push({ kin, next: 1 });
     }
     open.reverse();
-    for (const at of shortened) insert(open, at);
+    for (const at of shortened) insertSorted(open, at, oldestLast);
     return open;
   }
+}
+
+/** One user's in a rank. */
+interface Turn {
+  readonly user: UserName;
+  /** As of when it was put into its place. */
+  share: number;
+  /** null: no more. */
+  oldest: JobView | null;
+  /** The one with the oldest job last. */
+  readonly kins: KinAt[];
 }
 
 interface KinAt {
@@ -140,18 +137,30 @@ const isInTurn = ({ phase, nomination, next }: JobView): boolean => phase.kind =
 
 const jobAt = ({ kin, next }: KinAt): JobView | null => kin.jobs[next] ?? null;
 
-/** The oldest last. */
-function insert(kins: KinAt[], at: KinAt): void {
-  const job = jobAt(at);
-  if (job === null) return;
+function oldestLast(left: KinAt, right: KinAt): number {
+  const [one, other] = [jobAt(left), jobAt(right)];
+  return one === null || other === null ? 0 : compareAges(other, one);
+}
+
+/** The least share; of equal ones, who has waited longest. */
+function leastLast(left: Turn, right: Turn): number {
+  if (left.share !== right.share) return right.share - left.share;
+  return left.oldest === null || right.oldest === null ? 0 : compareAges(right.oldest, left.oldest);
+}
+
+function insertSorted<T>(list: T[], one: T, compare: (left: T, right: T) => number): void {
+  list.splice(positionIn(list, one, compare), 0, one);
+}
+
+/** Where it stands, or would: mostly near the end, as it was taken from there. */
+function positionIn<T>(list: readonly T[], one: T, compare: (left: T, right: T) => number): number {
   let low = 0;
-  let high = kins.length;
+  let high = list.length;
   while (low < high) {
     const middle = (low + high) >>> 1;
-    const other = kins[middle];
-    const otherJob = other === undefined ? null : jobAt(other);
-    if (otherJob !== null && compareAges(otherJob, job) > 0) low = middle + 1;
+    const other = list[middle];
+    if (other !== undefined && compare(other, one) < 0) low = middle + 1;
     else high = middle;
   }
-  kins.splice(low, 0, at);
+  return low;
 }

@@ -4,7 +4,7 @@
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
-import type { StartEstimate, TrainingJob, WorkerPlacement } from "./training_job_pb.js";
+import type { MeshPlan, StartEstimate, TrainingJob, WorkerPlacement } from "./training_job_pb.js";
 import type { Queue } from "./queue_pb.js";
 import type { Gpu, Node } from "./node_pb.js";
 import type { Event } from "./event_pb.js";
@@ -12,6 +12,8 @@ import type { InferenceService } from "./inference_service_pb.js";
 import type { PriceBook } from "./price_book_pb.js";
 import type { ObjectReference } from "./meta_pb.js";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import type { Verdict } from "./verdict_pb.js";
+import type { DefragRequestSchema, DefragResponseSchema } from "./defrag_pb.js";
 
 /**
  * Describes the file shoal/v1/control.proto.
@@ -218,6 +220,13 @@ export declare type GetRequest = Message<"shoal.v1.GetRequest"> & {
    * @generated from field: shoal.v1.ObjectReference object = 1;
    */
   object?: ObjectReference | undefined;
+
+  /**
+   * Of a job that waits: also its verdict (TrainingJobStatus.verdict).
+   *
+   * @generated from field: bool verdict = 2;
+   */
+  verdict: boolean;
 };
 
 /**
@@ -1029,6 +1038,20 @@ export declare type PlanResult = Message<"shoal.v1.PlanResult"> & {
    * @generated from field: shoal.v1.StartEstimate start = 7;
    */
   start?: StartEstimate | undefined;
+
+  /**
+   * How its mesh would lie there. Absent: it has none, or would wait.
+   *
+   * @generated from field: shoal.v1.MeshPlan mesh = 10;
+   */
+  mesh?: MeshPlan | undefined;
+
+  /**
+   * Why it would wait; absent when it would not.
+   *
+   * @generated from field: shoal.v1.Verdict verdict = 15;
+   */
+  verdict?: Verdict | undefined;
 };
 
 /**
@@ -1287,16 +1310,16 @@ export declare type ForecastResponse = Message<"shoal.v1.ForecastResponse"> & {
   /**
    * As things are.
    *
-   * @generated from field: shoal.v1.Outlook before = 4;
+   * @generated from field: shoal.v1.ForecastOutlook before = 4;
    */
-  before?: Outlook | undefined;
+  before?: ForecastOutlook | undefined;
 
   /**
    * With the changes; absent without any.
    *
-   * @generated from field: shoal.v1.Outlook after = 5;
+   * @generated from field: shoal.v1.ForecastOutlook after = 5;
    */
-  after?: Outlook | undefined;
+  after?: ForecastOutlook | undefined;
 
   /**
    * How good estimates of starts have been.
@@ -1315,9 +1338,9 @@ export declare const ForecastResponseSchema: GenMessage<ForecastResponse>;
 /**
  * What is expected of a cluster.
  *
- * @generated from message shoal.v1.Outlook
+ * @generated from message shoal.v1.ForecastOutlook
  */
-export declare type Outlook = Message<"shoal.v1.Outlook"> & {
+export declare type ForecastOutlook = Message<"shoal.v1.ForecastOutlook"> & {
   /**
    * Those that run or wait, in the order in which they start.
    *
@@ -1348,10 +1371,10 @@ export declare type Outlook = Message<"shoal.v1.Outlook"> & {
 };
 
 /**
- * Describes the message shoal.v1.Outlook.
- * Use `create(OutlookSchema)` to create a new message.
+ * Describes the message shoal.v1.ForecastOutlook.
+ * Use `create(ForecastOutlookSchema)` to create a new message.
  */
-export declare const OutlookSchema: GenMessage<Outlook>;
+export declare const ForecastOutlookSchema: GenMessage<ForecastOutlook>;
 
 /**
  * @generated from message shoal.v1.JobOutlook
@@ -1891,6 +1914,16 @@ export declare const ControlService: GenService<{
     methodKind: "unary";
     input: typeof ForecastRequestSchema;
     output: typeof ForecastResponseSchema;
+  },
+  /**
+   * Moves preemptible jobs so that free GPUs lie together, or says who would move.
+   *
+   * @generated from rpc shoal.v1.ControlService.Defrag
+   */
+  defrag: {
+    methodKind: "unary";
+    input: typeof DefragRequestSchema;
+    output: typeof DefragResponseSchema;
   },
   /**
    * What GPU time was spent on, up to now.
