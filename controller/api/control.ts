@@ -6,6 +6,7 @@ import type { ControlService } from '#gen/shoal/v1/control_pb.js';
 import type { Handlers } from '#rpc/call.ts';
 import { RpcError } from '#rpc/rpcError.ts';
 import { assert } from '#vocabulary/assert.ts';
+import type { UserName } from '#vocabulary/ids.ts';
 import { jobName, nodeName, queueName, reservationName } from '#vocabulary/ids.ts';
 import { limits } from '../limits.ts';
 import type { Changes } from '../loop/changes.ts';
@@ -108,12 +109,8 @@ function changingHandlers(parts: ControlParts): Omit<Handlers<typeof ControlServ
       results: await asRpc(() => applyDocuments(loop, access.callerOf(context).user, documents)),
     }),
     delete: async ({ object, now }, context) => {
-      const { user } = access.callerOf(context);
-      const name = object?.name ?? '';
-      if (object?.kind === 'TrainingJob') return { uid: (await change({ kind: 'deleteJob', name: jobName(name), user, now })).uid };
-      if (object?.kind === 'Queue') return { uid: (await change({ kind: 'deleteQueue', name: queueName(name) })).uid };
-      if (object?.kind === 'Reservation')
-        return { uid: (await change({ kind: 'deleteReservation', name: reservationName(name), user })).uid };
+      const request = deletionOf(object?.kind ?? '', object?.name ?? '', { user: access.callerOf(context).user, now });
+      if (request !== null) return { uid: (await change(request)).uid };
       throw new RpcError(
         'INVALID_ARGUMENT',
         `object.kind: "${object?.kind ?? ''}" cannot be deleted; TrainingJob, Queue and Reservation can`,
@@ -173,6 +170,20 @@ function changingHandlers(parts: ControlParts): Omit<Handlers<typeof ControlServ
 function planIn(reply: Reply): DefragPlan {
   assert(reply.kind === 'defragged', 'the answer to a defrag is its plan');
   return reply.plan;
+}
+
+/** null: such an object cannot be deleted. */
+function deletionOf(kind: string, name: string, { user, now }: { readonly user: UserName; readonly now: boolean }): Request | null {
+  switch (kind) {
+    case 'TrainingJob':
+      return { kind: 'deleteJob', name: jobName(name), user, now };
+    case 'Queue':
+      return { kind: 'deleteQueue', name: queueName(name) };
+    case 'Reservation':
+      return { kind: 'deleteReservation', name: reservationName(name), user };
+    default:
+      return null;
+  }
 }
 
 /** As in a manifest. */

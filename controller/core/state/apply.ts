@@ -6,7 +6,7 @@ import { askToTidy } from '../jobs/moves.ts';
 import { applyNodeEvent } from '../nodes/applyNode.ts';
 import { applyQueueEvent } from '../queues/applyQueue.ts';
 import { applyReservationEvent } from '../reservations/applyReservation.ts';
-import type { AccessEvent, StampedEvent } from '../events.ts';
+import type { AccessEvent, ClusterEvent, StampedEvent } from '../events.ts';
 import type { State } from './state.ts';
 import { tell } from './tell.ts';
 
@@ -30,13 +30,9 @@ export function apply(state: State, event: StampedEvent, recentEventsMax: number
 function applyKind(state: State, event: StampedEvent): void {
   switch (event.kind) {
     case 'ClusterCreated':
-      state.clusterId = event.clusterId;
-      return;
     case 'LeaderElected':
-      state.epoch = epoch(event.epoch);
-      return;
     case 'MovesAsked':
-      askToTidy(state, event);
+      applyClusterEvent(state, event);
       return;
     case 'TokenIssued':
     case 'TokenUsed':
@@ -94,6 +90,22 @@ function applyKind(state: State, event: StampedEvent): void {
     case 'SpareReleased':
     case 'GpuHealthChanged':
       applyNodeEvent(state, event);
+      return;
+    default:
+      assertNever(event);
+  }
+}
+
+function applyClusterEvent(state: State, event: ClusterEvent & { readonly atMs: number }): void {
+  switch (event.kind) {
+    case 'ClusterCreated':
+      state.clusterId = event.clusterId;
+      return;
+    case 'LeaderElected':
+      state.epoch = epoch(event.epoch);
+      return;
+    case 'MovesAsked':
+      askToTidy(state, event);
       return;
     default:
       assertNever(event);

@@ -1,3 +1,4 @@
+import type { ReservationRecord } from '../reservations/record.ts';
 import { occupy } from '../jobs/applyAttempt.ts';
 import { countArray } from '../jobs/arrays.ts';
 import { countAwaited, waitsForOthers } from '../jobs/dependencies.ts';
@@ -26,7 +27,6 @@ import type {
   PastAmount,
   QueueRecord,
   RecentEvent,
-  ReservationRecord,
   State,
 } from './state.ts';
 import { currentAttempt, emptyState } from './state.ts';

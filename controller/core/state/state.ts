@@ -6,7 +6,7 @@ import { epoch, revision } from '#vocabulary/ids.ts';
 import type { JobSpec, Placement, StopReason } from '#vocabulary/job.ts';
 import type { MeshRecord } from '#vocabulary/meshRecord.ts';
 import type { QueueSpec } from '#vocabulary/queue.ts';
-import type { Occurrence, ReservationPurpose, ReservationSpec } from '#vocabulary/reservation.ts';
+import type { ReservationPurpose } from '#vocabulary/reservation.ts';
 import type { NodeInventory } from '#vocabulary/topology.ts';
 import type { ArrayTask, ExitCodes, JobWanted, Labels, LeaveReason, SpareFor } from '../events.ts';
 import type { RecordedProgress, StopCause, TokenFacts, WorkerRecordState } from '../events.ts';
@@ -14,6 +14,7 @@ import type { Amounts, FreeCategory, Totals } from '../ledger/amounts.ts';
 import { noAmounts, noTotals } from '../ledger/amounts.ts';
 import { ChangeList } from './changeList.ts';
 import type { Promised } from '../nodes/promises.ts';
+import type { ReservationRecord } from '../reservations/record.ts';
 import type { Hold } from '../nodes/holds.ts';
 
 /**
@@ -105,35 +106,6 @@ export interface QueueRecord {
   labels: Labels;
   readonly createdAtMs: number;
   changedAt: Revision;
-}
-
-/** See reservations/. */
-export interface ReservationRecord {
-  readonly name: ReservationName;
-  spec: ReservationSpec;
-  labels: Labels;
-  by: UserName;
-  readonly createdAtMs: number;
-  changedAt: Revision;
-  /** From when on its calendar counts. */
-  fromMs: number;
-  /** Under way, or the next one; null: it is over. */
-  occurrence: Occurrence | null;
-  /** Its nodes are marked (`NodeState.reserved`). */
-  isOpen: boolean;
-  /** Nodes that the scheduler chose, in name order; null: the spec says which. */
-  chosen: readonly NodeName[] | null;
-  readonly ledger: ReservationLedger;
-}
-
-/** What it reserved and nobody used. */
-export interface ReservationLedger {
-  /** Milli-GPU-milliseconds. */
-  amount: bigint;
-  /** Thousandths of free GPUs that it reserves now. Index. */
-  milli: number;
-  /** Up to when its time is in the amount. */
-  settledAtMs: number;
 }
 
 /** Decayed usage; see queues/pastUsage.ts. */
