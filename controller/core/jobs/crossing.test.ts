@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { parseSnapshot } from '#controller/loop/logLine.ts';
 import { printSnapshot, restoreSnapshot } from '#core/state/snapshot.ts';
 import { applyJob, FakeCluster } from '#test/simulation/fakeCluster.ts';
 import type { JobSpec } from '#vocabulary/job.ts';

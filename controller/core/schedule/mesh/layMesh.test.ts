@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { parseSnapshot } from '#controller/loop/logLine.ts';
 import { desiredFor } from '#core/desired.ts';
 import { printSnapshot, restoreSnapshot } from '#core/state/snapshot.ts';
 import { applyJob, FakeCluster } from '#test/simulation/fakeCluster.ts';
