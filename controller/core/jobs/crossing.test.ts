@@ -1,5 +1,6 @@
 import { parseSnapshot } from '#controller/loop/logLine.ts';
 import { expect, test } from 'vitest';
+import { parseSnapshot } from '#controller/loop/logLine.ts';
 import { printSnapshot, restoreSnapshot } from '#core/state/snapshot.ts';
 import { parseSnapshot } from '#controller/loop/logLine.ts';
 import { applyJob, FakeCluster } from '#test/simulation/fakeCluster.ts';

@@ -1,5 +1,6 @@
 import { parseSnapshot } from '#controller/loop/logLine.ts';
 import { describe, expect, test } from 'vitest';
+import { parseSnapshot } from '#controller/loop/logLine.ts';
 import { desiredFor } from '#core/desired.ts';
 import { printSnapshot, restoreSnapshot } from '#core/state/snapshot.ts';
 import { parseSnapshot } from '#controller/loop/logLine.ts';
