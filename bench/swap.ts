@@ -104,7 +104,7 @@ function measureDefrag(): void {
   console.log('\ndefrag --dry-run, the worst case: half of the nodes have one GPU free beside a job of 7, which fits nowhere else');
   for (const nodes of [1_250, 12_500]) {
     const state = buildState(nodes, { whole: 0, single: nodes / 2 });
-    openRoom(state, policy);
+    openRoom(state, { nowMs: state.atMs, policy });
     let moves = 0;
     const samples = sample(10, () =>
       timed(() => {

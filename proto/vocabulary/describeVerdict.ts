@@ -93,6 +93,7 @@ const groupWords = {
   kept: 'kept for',
   unhealthy: 'with sick GPUs',
   spare: 'spare',
+  reserved: 'reserved by',
   cordoned: 'cordoned',
   lost: 'lost',
   exclusive: 'in domains that another job has for itself',
@@ -105,7 +106,7 @@ const groupWords = {
 } as const;
 
 /** Where names help somebody who goes and looks. */
-const named: ReadonlySet<NodeGroup['why']> = new Set(['unhealthy', 'spare', 'cordoned', 'lost', 'kept']);
+const named: ReadonlySet<NodeGroup['why']> = new Set(['unhealthy', 'spare', 'reserved', 'cordoned', 'lost', 'kept']);
 
 /** What is free there is told in another place, or nothing. */
 const isPlain: ReadonlySet<NodeGroup['why']> = new Set(['fits', 'tooFewFree', 'full', 'kept']);

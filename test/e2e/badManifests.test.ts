@@ -148,7 +148,7 @@ describe('a wrong manifest is refused with the field, the value and what is allo
   test('a kind that is not served yet', async () => {
     const service = fileURLToPath(new URL('../fixtures/manifests/assistant-service.yaml', import.meta.url));
     await expectRefused(await runCli(ground(), ['apply', '-f', service]), [
-      `Error: ${service}:3:1: kind: InferenceService is not served yet by this version; served: TrainingJob, Queue`,
+      `Error: ${service}:3:1: kind: InferenceService is not served yet by this version; served: TrainingJob, Queue, Reservation`,
     ]);
   });
 

@@ -40,7 +40,8 @@ function ask(cluster: FakeCluster, movesMax: number | null = null): DefragPlan {
   return reply.plan;
 }
 
-const holesNow = (cluster: FakeCluster) => measureHoles(openRoom(cluster.view, policy).room.capacity, policy.levels);
+const holesNow = (cluster: FakeCluster) =>
+  measureHoles(openRoom(cluster.view, { nowMs: cluster.nowMs, policy }).room.capacity, policy.levels);
 const freeNodes = ({ free }: { readonly free: DefragPlan['before']['free'] }) => free.find(({ level }) => level === 'node')?.domains;
 const printed = ({ moves }: DefragPlan) => moves.map(({ name, from, placement }) => `${name}: ${from[0]?.node} -> ${placement[0]?.node}`);
 const rest = (cluster: FakeCluster): void => {

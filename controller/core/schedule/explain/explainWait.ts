@@ -43,7 +43,7 @@ export function explainWait(state: StateView, lastPass: LastPass, job: JobView, 
   const turn = { state, context: { nowMs: lastPass.atMs, policy }, emit: () => undefined };
   const around: Around = {
     turn,
-    cluster: openRoom(state, policy),
+    cluster: openRoom(state, turn.context),
     lines: openLines(state, levelsOf(policy).inLine),
     waits: lastPass.waits,
   };
@@ -108,12 +108,19 @@ function acceptedModels({ turn, cluster }: Around, job: JobView): readonly (stri
 
 function judgeFor({ turn, cluster }: Around, { backfill }: Stand, job: JobView, model: string | null): readonly JudgedNode[] {
   const request = requestOf(cluster, job, model, turn.context.nowMs);
-  return judgeNodes({ state: turn.state, capacity: cluster.room.capacity, request, spec: job.spec, promised: backfill.promises.all });
+  return judgeNodes({
+    state: turn.state,
+    capacity: cluster.room.capacity,
+    request,
+    spec: job.spec,
+    promised: backfill.promises.all,
+    closed: cluster.closed.closedTo(job, turn.context.nowMs, 'start'),
+  });
 }
 
 function roomOf({ turn, cluster }: Around, job: JobView, model: string | null, judged: readonly JudgedNode[]): ModelRoom {
   const request = requestOf(cluster, job, model, turn.context.nowMs);
-  const takesWork = judged.filter(({ why }) => why !== 'lost' && why !== 'cordoned' && why !== 'spare');
+  const takesWork = judged.filter(({ why }) => why !== 'lost' && why !== 'cordoned' && why !== 'spare' && why !== 'reserved');
   return {
     model,
     freeGpus: takesWork.reduce((sum, { freeGpus }) => sum + freeGpus, 0),

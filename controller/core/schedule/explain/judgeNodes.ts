@@ -10,6 +10,7 @@ import type { WorkerShape } from '../capacity/shape.ts';
 import { slotsOn } from '../capacity/shape.ts';
 import { withEmptyDomains } from '../gang/exclusive.ts';
 import type { GangRequest } from '../gang/gangRequest.ts';
+import type { Closed } from '../closedNodes.ts';
 import type { Promised } from '../reserve/promises.ts';
 
 /** One node as a worker of the gang sees it. */
@@ -35,6 +36,8 @@ export interface Judging {
   readonly request: GangRequest;
   readonly spec: Pick<JobSpec, 'nodeSelector' | 'avoidNodes'>;
   readonly promised: readonly Promised[];
+  /** What reservations keep from the job; null: nothing. */
+  readonly closed: Closed | null;
 }
 
 /** In the order of their numbers. What a node is comes before how it fares, so that a cordoned node of another model is one of another model. */
@@ -99,6 +102,11 @@ function judgeKind({ judging, shape, view }: Asked, gpusOfModel: number): Judgem
   return gpusOfModel < shape.gpus ? ['tooSmall', ''] : null;
 }
 
+function reservationsOn(closed: Closed | null, node: number, { name }: NodeView): string {
+  if (closed === null || closed.mask[node] === 1) return '';
+  return closed.by.flatMap((one) => (one.nodes.includes(name) ? [one.name] : [])).join(', ');
+}
+
 function judgeCondition(asked: Asked, ofModel: readonly GpuFacts[]): Judgement {
   const { judging, shape, node, view, isAsked, kept } = asked;
   const { capacity } = judging;
@@ -106,6 +114,8 @@ function judgeCondition(asked: Asked, ofModel: readonly GpuFacts[]): Judgement {
     return ['lost', view.availability.kind === 'lost' ? view.availability.message : 'ends what it held when it was lost'];
   if (view.spare !== null) return ['spare', nameSpare(judging.state, view.spare)];
   if (view.cordon !== null) return ['cordoned', view.cordon.reason === '' ? `by ${view.cordon.by}` : view.cordon.reason];
+  const reservedBy = reservationsOn(judging.closed, node, view);
+  if (reservedBy !== '') return ['reserved', reservedBy];
   const hasRoom = slotsOn(capacity, node, shape) > 0;
   if (hasRoom && isAsked) return ['fits', ''];
   if (withoutPromises(capacity, node, () => slotsOn(capacity, node, shape)) > 0 && !hasRoom) return ['kept', kept()];

@@ -10,7 +10,7 @@ import type { Turn } from '../../turn.ts';
 import { domainsInside } from '../capacity/topology.ts';
 import type { ClusterRoom } from '../clusterRoom.ts';
 import type { Preemption } from '../preempt.ts';
-import { requestOf } from '../requestOf.ts';
+import { requestWithin } from '../requestOf.ts';
 import { placesToKeep } from '../swap.ts';
 import { isReady } from './borrow.ts';
 import { chooseSpare, domainsToSpare } from './chooseSpare.ts';
@@ -166,7 +166,7 @@ export class Spares {
     if (attempt === undefined || job.spec.spares === 0) return;
     const { capacity } = this.#cluster.room;
     const spare: SpareFor = { kind: 'job', uid: job.uid };
-    const request = requestOf(this.#cluster, { spec: job.spec }, attempt.model, Number.POSITIVE_INFINITY);
+    const request = requestWithin(this.#cluster, { spec: job.spec }, attempt.model, { nowMs: Number.POSITIVE_INFINITY, closed: null });
     const model = attempt.model === null ? null : deviceModel(attempt.model, job.spec.gpuProfile);
     const own = new Set(attempt.placement.map((place) => this.#numberOf(place.node)));
     const fits = (node: number): boolean => {
