@@ -8,6 +8,8 @@ import { RpcError } from '#rpc/rpcError.ts';
 import { assert } from '#vocabulary/assert.ts';
 import type { UserName } from '#vocabulary/ids.ts';
 import { jobName, nodeName, queueName, reservationName } from '#vocabulary/ids.ts';
+import type { ForecastDesk } from '../forecasts/forecastDesk.ts';
+import type { StartEstimates } from '../forecasts/startEstimates.ts';
 import { limits } from '../limits.ts';
 import type { Changes } from '../loop/changes.ts';
 import type { Loop } from '../loop/loop.ts';
@@ -15,9 +17,10 @@ import type { Sessions } from '../loop/sessions.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Access } from './access.ts';
 import { makeToken } from './access.ts';
-import { applyDocuments, planDocuments } from './apply.ts';
-import { defragToWire } from './defragToWire.ts';
+import { applyDocuments } from './apply.ts';
 import { accepted, asRpc } from './failure.ts';
+import { forecast, planDocuments, qualityToWire } from './forecast.ts';
+import { defragToWire } from './defragToWire.ts';
 import { addVerdict } from './addVerdict.ts';
 import { ledgerToWire } from './ledgerToWire.ts';
 import type { LogDesk } from './logs.ts';
@@ -33,6 +36,8 @@ export interface ControlParts {
   readonly access: Access;
   readonly clock: Clock;
   readonly policy: Policy;
+  readonly desk: ForecastDesk;
+  readonly starts: StartEstimates;
   readonly version: string;
   readonly caHash: string;
   readonly agentAddress: () => string;
@@ -43,12 +48,12 @@ export function controlHandlers(parts: ControlParts): Handlers<typeof ControlSer
   return { ...readingHandlers(parts), ...changingHandlers(parts) };
 }
 
-type Reading = 'get' | 'list' | 'watch' | 'logs' | 'plan' | 'ledger' | 'info';
+type Reading = 'get' | 'list' | 'watch' | 'logs' | 'plan' | 'forecast' | 'ledger' | 'info';
 
 function readingHandlers(parts: ControlParts): Pick<Handlers<typeof ControlService>, Reading> {
-  const { loop, sessions, changes, clock, access } = parts;
+  const { loop, sessions, starts, changes, clock, access } = parts;
   const look = <T>(read: (sight: Sight) => T): Promise<T> =>
-    asRpc(() => loop.read((state, lastPass) => read({ state, lastPass, sessions, nowMs: clock.nowMs(), policy: parts.policy })));
+    asRpc(() => loop.read((state, lastPass) => read({ state, lastPass, sessions, starts, nowMs: clock.nowMs(), policy: parts.policy })));
   return {
     get: async ({ object, verdict }) => {
       const kind = parseKind(object?.kind ?? '');
@@ -74,20 +79,22 @@ function readingHandlers(parts: ControlParts): Pick<Handlers<typeof ControlServi
       const state = await asRpc(() => loop.read((now) => now));
       yield* parts.logs.read(state, request, context.signal);
     },
-    plan: async ({ documents }, context) => {
-      const { user } = access.callerOf(context);
-      const results = await asRpc(() => planDocuments(loop, user, documents, { nowMs: clock.nowMs(), policy: parts.policy }));
-      return { results, revision: BigInt(loop.revision) };
-    },
+    plan: async (request, context) => asRpc(() => planDocuments(parts, access.callerOf(context).user, request)),
+    forecast: async (request, context) => asRpc(() => forecast(parts, access.callerOf(context).user, request)),
     ledger: ({ by }) => look(({ state, nowMs }) => ledgerToWire(state, by, nowMs)),
     info: async (_request, context) => {
       const { user, role } = access.callerOf(context);
-      const { clusterId, epoch } = await look(({ state }) => ({ clusterId: state.clusterId, epoch: BigInt(state.epoch) }));
+      const { clusterId, epoch, estimates } = await look(({ state }) => ({
+        clusterId: state.clusterId,
+        epoch: BigInt(state.epoch),
+        estimates: qualityToWire(state.startErrors),
+      }));
       return {
         user,
         role,
         clusterId,
         epoch,
+        estimates,
         revision: BigInt(loop.revision),
         serverVersion: parts.version,
         caHash: parts.caHash,

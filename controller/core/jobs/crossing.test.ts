@@ -1,3 +1,4 @@
+import { parseSnapshot } from '#controller/loop/logLine.ts';
 import { expect, test } from 'vitest';
 import { printSnapshot, restoreSnapshot } from '#core/state/snapshot.ts';
 import { applyJob, FakeCluster } from '#test/simulation/fakeCluster.ts';

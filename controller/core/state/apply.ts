@@ -27,6 +27,13 @@ export function apply(state: State, event: StampedEvent, recentEventsMax: number
   if (state.recent.length > recentEventsMax * 2) state.recent.splice(0, state.recent.length - recentEventsMax);
 }
 
+function noteTold(state: State, { starts, atMs }: Extract<StampedEvent, { kind: 'StartsTold' }>): void {
+  for (const { uid, forecastMs, p50Ms, p90Ms } of starts) {
+    const job = state.jobs.get(uid);
+    if (job !== undefined) Object.assign(job, { told: { atMs, forecastMs, p50Ms, p90Ms }, changedAt: state.revision });
+  }
+}
+
 function applyKind(state: State, event: StampedEvent): void {
   switch (event.kind) {
     case 'ClusterCreated':
@@ -65,6 +72,9 @@ function applyKind(state: State, event: StampedEvent): void {
     case 'TargetDropped':
     case 'JobRemoved':
       applyJobEvent(state, event);
+      return;
+    case 'StartsTold':
+      noteTold(state, event);
       return;
     case 'AttemptPlaced':
     case 'AttemptStarted':

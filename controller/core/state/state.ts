@@ -12,6 +12,9 @@ import type { ArrayTask, ExitCodes, JobWanted, Labels, LeaveReason, SpareFor } f
 import type { RecordedProgress, StopCause, TokenFacts, WorkerRecordState } from '../events.ts';
 import type { Amounts, FreeCategory, Totals } from '../ledger/amounts.ts';
 import { noAmounts, noTotals } from '../ledger/amounts.ts';
+import type { Sketch } from '../learn/sketch.ts';
+import type { StartErrors, ToldStart } from '../learn/startErrors.ts';
+import { noStartErrors } from '../learn/startErrors.ts';
 import { ChangeList } from './changeList.ts';
 import type { Promised } from '../nodes/promises.ts';
 import type { ReservationRecord } from '../reservations/record.ts';
@@ -69,6 +72,10 @@ export interface State {
   defragDueMs: number | null;
   /** What jobs ask of late (schedule/popularShapes.ts): it decides between places that hold a worker. No index. */
   popular: PopularRecord;
+  /** How long jobs run, as was seen (learn/runTimes.ts). No index. */
+  readonly runTimes: Map<string, Sketch>;
+  /** How wrong forecasts of starts were (learn/startErrors.ts). No index. */
+  readonly startErrors: StartErrors;
   /** Whose saving makes a pass due: somebody may have its place then (queues/standing.ts). Derived. */
   awaitsSave: AwaitsSave;
   /** Jobs under way that have a checkpoint, of whatever attempt. Index. */
@@ -89,9 +96,9 @@ export interface AwaitsSave {
 const awaitsNobody: AwaitsSave = { dueAtMs: () => null };
 
 /** Gangs touch thousands of nodes at once; beyond this many changes a reader looks at all nodes. */
-const changedNodesMax = 16_384;
+export const changedNodesMax = 16_384;
 /** One apply may bring ten thousand jobs; beyond this many changes a reader looks at all that wait. */
-const changedWaitingMax = 16_384;
+export const changedWaitingMax = 16_384;
 
 /** By when jobs under way leave their GPUs at the latest, of those for which something promises it (jobs/endings.ts). Index. */
 export interface Endings {
@@ -166,6 +173,8 @@ export interface JobRecord {
   move: Move | null;
   /** The place that empties for it, whoever leaves when (schedule/reserve); null: none. Only while it waits. */
   target: Target | null;
+  /** What was said first of when it starts, since it waits; null: nothing. */
+  told: ToldStart | null;
   /** In order; the last one is under way when the phase is `active`. */
   attempts: AttemptRecord[];
   progress: (RecordedProgress & { atMs: number; attempt: number }) | null;
@@ -364,6 +373,8 @@ export function emptyState(): State {
     movesFromMs: 0,
     defragDueMs: null,
     popular: noPopularShapes(),
+    runTimes: new Map(),
+    startErrors: noStartErrors(),
     awaitsSave: awaitsNobody,
     saved: new Set(),
     topologyAt: revision(0),

@@ -31,6 +31,7 @@ export function tell(state: StateView, event: StampedEvent): Told | null {
       return tellReservation(state, event);
     case 'TokenIssued':
     case 'TokenRemoved':
+    case 'StartsTold':
       return null;
     case 'TokenUsed':
       return tellJoined(event.node);

@@ -1,3 +1,4 @@
+import { parseSnapshot } from '#controller/loop/logLine.ts';
 import { describe, expect, test } from 'vitest';
 import { desiredFor } from '#core/desired.ts';
 import { printSnapshot, restoreSnapshot } from '#core/state/snapshot.ts';
