@@ -64,6 +64,10 @@ export function requestOf(manifest: Extract<CompiledManifest, { ok: true }>, use
     const { name, labels, spec } = manifest;
     return { kind: 'applyQueue', name, labels, spec };
   }
+  if (manifest.kind === 'Reservation') {
+    const { name, labels, spec } = manifest;
+    return { kind: 'applyReservation', name, user, labels, spec };
+  }
   const { name, labels, annotations, spec } = manifest;
   return { kind: 'applyJob', name, uid, user, labels, annotations, spec };
 }

@@ -6,7 +6,8 @@ import type { ControlService } from '#gen/shoal/v1/control_pb.js';
 import type { Handlers } from '#rpc/call.ts';
 import { RpcError } from '#rpc/rpcError.ts';
 import { assert } from '#vocabulary/assert.ts';
-import { jobName, nodeName, queueName } from '#vocabulary/ids.ts';
+import type { UserName } from '#vocabulary/ids.ts';
+import { jobName, nodeName, queueName, reservationName } from '#vocabulary/ids.ts';
 import type { ForecastDesk } from '../forecasts/forecastDesk.ts';
 import type { StartEstimates } from '../forecasts/startEstimates.ts';
 import { limits } from '../limits.ts';
@@ -52,7 +53,7 @@ type Reading = 'get' | 'list' | 'watch' | 'logs' | 'plan' | 'forecast' | 'ledger
 function readingHandlers(parts: ControlParts): Pick<Handlers<typeof ControlService>, Reading> {
   const { loop, sessions, starts, changes, clock, access } = parts;
   const look = <T>(read: (sight: Sight) => T): Promise<T> =>
-    asRpc(() => loop.read((state, lastPass) => read({ state, lastPass, sessions, starts, nowMs: clock.nowMs() })));
+    asRpc(() => loop.read((state, lastPass) => read({ state, lastPass, sessions, starts, nowMs: clock.nowMs(), policy: parts.policy })));
   return {
     get: async ({ object, verdict }) => {
       const kind = parseKind(object?.kind ?? '');
@@ -115,11 +116,12 @@ function changingHandlers(parts: ControlParts): Omit<Handlers<typeof ControlServ
       results: await asRpc(() => applyDocuments(loop, access.callerOf(context).user, documents)),
     }),
     delete: async ({ object, now }, context) => {
-      const { user } = access.callerOf(context);
-      const name = object?.name ?? '';
-      if (object?.kind === 'TrainingJob') return { uid: (await change({ kind: 'deleteJob', name: jobName(name), user, now })).uid };
-      if (object?.kind === 'Queue') return { uid: (await change({ kind: 'deleteQueue', name: queueName(name) })).uid };
-      throw new RpcError('INVALID_ARGUMENT', `object.kind: "${object?.kind ?? ''}" cannot be deleted; TrainingJob and Queue can`);
+      const request = deletionOf(object?.kind ?? '', object?.name ?? '', { user: access.callerOf(context).user, now });
+      if (request !== null) return { uid: (await change(request)).uid };
+      throw new RpcError(
+        'INVALID_ARGUMENT',
+        `object.kind: "${object?.kind ?? ''}" cannot be deleted; TrainingJob, Queue and Reservation can`,
+      );
     },
     suspend: async ({ job }, context) => ({
       changed: (await change({ kind: 'suspendJob', name: jobName(job), user: access.callerOf(context).user })).changed,
@@ -177,9 +179,23 @@ function planIn(reply: Reply): DefragPlan {
   return reply.plan;
 }
 
+/** null: such an object cannot be deleted. */
+function deletionOf(kind: string, name: string, { user, now }: { readonly user: UserName; readonly now: boolean }): Request | null {
+  switch (kind) {
+    case 'TrainingJob':
+      return { kind: 'deleteJob', name: jobName(name), user, now };
+    case 'Queue':
+      return { kind: 'deleteQueue', name: queueName(name) };
+    case 'Reservation':
+      return { kind: 'deleteReservation', name: reservationName(name), user };
+    default:
+      return null;
+  }
+}
+
 /** As in a manifest. */
 const priorityMax = 100;
 
 function pluralOf(kind: string): string {
-  return { TrainingJob: 'jobs', Node: 'nodes', Queue: 'queues', Gpu: 'gpus', Event: 'events' }[kind] ?? kind;
+  return { TrainingJob: 'jobs', Node: 'nodes', Queue: 'queues', Reservation: 'reservations', Gpu: 'gpus', Event: 'events' }[kind] ?? kind;
 }

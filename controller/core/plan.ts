@@ -15,7 +15,7 @@ import { step } from './step.ts';
 import { explainWait } from './schedule/explain/explainWait.ts';
 
 /** A manifest that somebody may want to apply. */
-export type Wanted = Extract<Request, { kind: 'applyJob' | 'applyQueue' }>;
+export type Wanted = Extract<Request, { kind: 'applyJob' | 'applyQueue' | 'applyReservation' }>;
 
 /** What applying one would come to. */
 export interface Plan {

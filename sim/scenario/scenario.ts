@@ -1,9 +1,11 @@
 /** A scenario, checked, with every default filled in. All times are milliseconds from its start. */
 import type { Policy } from '#core/context.ts';
-import type { JobName, NodeName, QueueName, UserName } from '#vocabulary/ids.ts';
+import type { JobName, NodeName, QueueName, ReservationName, UserName } from '#vocabulary/ids.ts';
 import type { JobSpec } from '#vocabulary/job.ts';
 import type { QueueSpec } from '#vocabulary/queue.ts';
+import type { ReservationSpec } from '#vocabulary/reservation.ts';
 import type { Levels } from '#vocabulary/topology.ts';
+import type { Trouble } from './trouble.ts';
 
 export interface Scenario {
   readonly name: string;
@@ -20,6 +22,10 @@ export interface Scenario {
   readonly timeline: readonly Entry[];
   /** null: until nothing is left to do. */
   readonly untilMs: number | null;
+  /** null: nobody is late, and nobody is killed. */
+  readonly trouble: Trouble | null;
+  /** core: what a check of the state finds. every: all that can be seen (sim/promises), at a price. */
+  readonly watch: 'core' | 'every';
 }
 
 export interface NodePlan {
@@ -87,6 +93,12 @@ export interface Entry {
 export type Deed =
   | ({ readonly kind: 'applyJob'; readonly program: ProgramPlan; readonly place: ReadonlyMap<NodeName, number> | null } & JobPlan)
   | ({ readonly kind: 'applyQueue' } & QueuePlan)
+  | {
+      readonly kind: 'applyReservation';
+      readonly name: ReservationName;
+      readonly labels: Readonly<Record<string, string>>;
+      readonly spec: ReservationSpec;
+    }
   | { readonly kind: 'fault'; readonly fault: Fault }
   | { readonly kind: 'cordon' | 'uncordon' | 'drain'; readonly node: NodeName }
   | { readonly kind: 'delete' | 'suspend' | 'resume'; readonly job: JobName }

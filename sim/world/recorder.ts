@@ -56,6 +56,14 @@ export class Recorder {
     this.onStep?.(state, result, nowMs);
   }
 
+  /** Another controller goes on from what is durable: the records are its own. */
+  rebind(state: StateView): void {
+    for (const uid of this.jobs.keys()) {
+      const job = state.jobs.get(uid);
+      if (job !== undefined) this.jobs.set(uid, job);
+    }
+  }
+
   /** The core tells more than this; what only the simulator knows is told beside it. */
   warn(at: number, object: string, reason: string, message: string): void {
     this.events.push({ at, object, type: 'Warning', reason, message });
@@ -125,7 +133,8 @@ export class Recorder {
     let first = state.recent.length;
     while (first > 0 && (state.recent[first - 1]?.revision ?? 0) > this.#seenRevision) first -= 1;
     for (const { atMs, objectKind, objectName, type, reason, message } of state.recent.slice(first)) {
-      const object = { TrainingJob: 'job/', Node: 'node/', Queue: 'queue/', Cluster: '' }[objectKind] + objectName;
+      const object =
+        { TrainingJob: 'job/', Node: 'node/', Queue: 'queue/', Reservation: 'reservation/', Cluster: '' }[objectKind] + objectName;
       this.events.push({ at: atMs, object, type, reason, message });
     }
     this.#seenRevision = state.revision;

@@ -17,7 +17,7 @@ import type { Hold } from './capacity/capacity.ts';
 import { placeAt } from './capacity/devices.ts';
 import type { ClusterRoom } from './clusterRoom.ts';
 import { modelsFor } from './decidePlacement.ts';
-import type { Wish } from './requestOf.ts';
+import type { Wisher } from './requestOf.ts';
 import { requestOf, wishesKey } from './requestOf.ts';
 import { sparesFor } from './spares/borrow.ts';
 import { placesToKeep } from './swap.ts';
@@ -127,7 +127,8 @@ export class Preemption {
     const { nomination } = job;
     if (nomination === null) return null;
     const leaving = nomination.victims.filter((uid) => isLeaving(this.#turn.state.jobs.get(uid)));
-    if (leaving.length === 0 || !this.#comesTrue(job, leaving, nomination.model)) {
+    const isClosed = this.#cluster.closed.closes(job, nomination.placement, 'claim');
+    if (isClosed || leaving.length === 0 || !this.#comesTrue(job, leaving, nomination.model)) {
       this.#turn.emit({ kind: 'NominationDropped', uid: job.uid, message: 'the place that it was promised is not to be had any more' });
       this.release(nomination.victims);
       return null;
@@ -252,6 +253,8 @@ export class Preemption {
       if (this.#backfill.promises.touches(each.holds)) return [];
       // Who leaves anyway costs nothing and need not be asked.
       if (isLeaving(victim)) return [{ ...each, cost: 0 }];
+      // Who is a guest on what is reserved for it goes before all others, whatever the ranks are.
+      if (this.#cluster.closed.isGuestOf(victim, job)) return [{ ...each, priority: guestPriority }];
       const untilMs = this.#sparedUntilMs(nominee, { victim, claim });
       if (untilMs === null) return [];
       if (untilMs <= this.#turn.context.nowMs) return [inTurn(nominee, claim, each)];
@@ -263,7 +266,9 @@ export class Preemption {
       give: (uid) => {
         if (this.#gone.has(uid)) return true;
         const claim = claims.get(uid);
-        const isAllowed = claim !== undefined && (isLeaving(this.#turn.state.jobs.get(uid)) || mayDisplace(nominee, claim, this.#book));
+        const victim = this.#turn.state.jobs.get(uid);
+        const isFree = isLeaving(victim) || (victim !== undefined && this.#cluster.closed.isGuestOf(victim, job));
+        const isAllowed = claim !== undefined && (isFree || mayDisplace(nominee, claim, this.#book));
         if (!isAllowed) return false;
         this.#book.give(claim);
         given.set(uid, claim);
@@ -297,6 +302,7 @@ export class Preemption {
 
   /** Rules most jobs out without a search: nobody ranks below it, and no queue above it has a guarantee. */
   #mayDisplaceAnybody(job: Nominee, nominee: Claim): boolean {
+    if (this.#cluster.closed.mayHaveGuests(job)) return true;
     const lowest = lowestDisplaceable(this.#turn.state);
     if (lowest === null || lowest > nominee.priority) return lowest !== null && !this.#isPlain(job.spec.queue);
     if (lowest < nominee.priority || !this.#isPlain(job.spec.queue)) return true;
@@ -371,11 +377,14 @@ export class Preemption {
 }
 
 /** Also one that does not exist yet (`shoal apply --dry-run=server`). */
-export type Nominee = Pick<JobView, 'uid' | 'user' | 'spec' | 'attempts'> & Wish;
+export type Nominee = Pick<JobView, 'uid'> & Wisher;
+
+/** Below that of all jobs. */
+const guestPriority = -1;
 
 /** Others could make room: on nodes, or under a limit. */
 export const isShortage = (wait: WaitReason): boolean =>
-  wait.kind === 'InsufficientGpus' || wait.kind === 'LevelTooSmall' || wait.kind === 'QueueLimit';
+  wait.kind === 'InsufficientGpus' || wait.kind === 'LevelTooSmall' || wait.kind === 'QueueLimit' || wait.kind === 'Reservation';
 
 /** A user's own limit is nobody else's to make room under. */
 const isQuotaToFree = (broken: WaitReason | null): boolean => broken === null || broken.kind === 'QueueLimit';

@@ -5,7 +5,8 @@ import { applyJobEvent } from '../jobs/applyJob.ts';
 import { askToTidy } from '../jobs/moves.ts';
 import { applyNodeEvent } from '../nodes/applyNode.ts';
 import { applyQueueEvent } from '../queues/applyQueue.ts';
-import type { AccessEvent, StampedEvent } from '../events.ts';
+import { applyReservationEvent } from '../reservations/applyReservation.ts';
+import type { AccessEvent, ClusterEvent, StampedEvent } from '../events.ts';
 import type { State } from './state.ts';
 import { tell } from './tell.ts';
 
@@ -36,13 +37,9 @@ function noteTold(state: State, { starts, atMs }: Extract<StampedEvent, { kind: 
 function applyKind(state: State, event: StampedEvent): void {
   switch (event.kind) {
     case 'ClusterCreated':
-      state.clusterId = event.clusterId;
-      return;
     case 'LeaderElected':
-      state.epoch = epoch(event.epoch);
-      return;
     case 'MovesAsked':
-      askToTidy(state, event);
+      applyClusterEvent(state, event);
       return;
     case 'TokenIssued':
     case 'TokenUsed':
@@ -52,6 +49,13 @@ function applyKind(state: State, event: StampedEvent): void {
     case 'QueueApplied':
     case 'QueueRemoved':
       applyQueueEvent(state, event);
+      return;
+    case 'ReservationApplied':
+    case 'ReservationOpened':
+    case 'ReservationClosed':
+    case 'ReservationNodesChosen':
+    case 'ReservationRemoved':
+      applyReservationEvent(state, event);
       return;
     case 'JobCreated':
     case 'JobChanged':
@@ -96,6 +100,22 @@ function applyKind(state: State, event: StampedEvent): void {
     case 'SpareReleased':
     case 'GpuHealthChanged':
       applyNodeEvent(state, event);
+      return;
+    default:
+      assertNever(event);
+  }
+}
+
+function applyClusterEvent(state: State, event: ClusterEvent & { readonly atMs: number }): void {
+  switch (event.kind) {
+    case 'ClusterCreated':
+      state.clusterId = event.clusterId;
+      return;
+    case 'LeaderElected':
+      state.epoch = epoch(event.epoch);
+      return;
+    case 'MovesAsked':
+      askToTidy(state, event);
       return;
     default:
       assertNever(event);

@@ -11,6 +11,7 @@ import { changedNodesMax, changedWaitingMax } from './state.ts';
 export function forkState(state: StateView): State {
   return {
     ...state,
+    reservations: mapValues(state.reservations, (reservation) => ({ ...reservation, ledger: { ...reservation.ledger } })),
     queues: mapValues(state.queues, (queue) => ({ ...queue })),
     nodes: mapValues(state.nodes, forkNode),
     jobs: mapValues(state.jobs, forkJob),

@@ -1,3 +1,4 @@
+import type { ReservationRecord } from '../reservations/record.ts';
 import { occupy } from '../jobs/applyAttempt.ts';
 import { countArray } from '../jobs/arrays.ts';
 import { countAwaited, waitsForOthers } from '../jobs/dependencies.ts';
@@ -48,21 +49,28 @@ export interface StateSnapshot {
   readonly version: 1 | 2 | typeof snapshotVersion;
   readonly head: Pick<State, 'revision' | 'epoch' | 'clusterId' | 'atMs'>;
   readonly queues: readonly QueueRecord[];
+  /** Came after version 0.1, with the mark of the nodes. */
+  readonly reservations?: readonly ReservationSnapshot[];
   /** Snapshots of versions before fair shares have none. */
   readonly past?: readonly [string, PastAmount][];
   /** Came after version 0.1. */
   readonly popular?: Omit<PopularRecord, 'weights'> & { readonly weights: readonly [string, number][] };
+  readonly nodes: readonly NodeSnapshot[];
   /** Came after version 0.3: what was learned. */
   readonly runTimes?: readonly [string, Sketch][];
   readonly startErrors?: Omit<StartErrors, 'ratios'> & { readonly ratios: readonly [string, Sketch][] };
-  /** `spare` came after version 0.1. */
-  readonly nodes: readonly (Omit<NodeState, 'jobs' | 'holds' | 'promises' | 'spare'> &
-    Partial<Pick<NodeState, 'spare'>> & { readonly settledAtMs?: number })[];
   readonly jobs: readonly JobSnapshot[];
   readonly tokens: readonly TokenSnapshot[];
   readonly recent: readonly RecentEvent[];
   readonly ledger: LedgerSnapshot;
 }
+
+/** `spare` and `reserved` came after version 0.1. */
+type NodeSnapshot = Omit<NodeState, 'jobs' | 'holds' | 'promises' | 'spare' | 'reserved'> &
+  Partial<Pick<NodeState, 'spare' | 'reserved'>> & { readonly settledAtMs?: number };
+type ReservationSnapshot = Omit<ReservationRecord, 'ledger'> & {
+  readonly ledger: { readonly amount: string; readonly settledAtMs: number };
+};
 
 interface LedgerSnapshot {
   readonly amounts: AmountsSnapshot;
@@ -105,6 +113,10 @@ export function printSnapshot(state: StateView): string {
     version: snapshotVersion,
     head: { revision, epoch, clusterId, atMs },
     queues: [...state.queues.values()],
+    reservations: [...state.reservations.values()].map(({ ledger: { amount, settledAtMs }, ...rest }) => ({
+      ...rest,
+      ledger: { amount, settledAtMs },
+    })),
     past: [...state.past],
     popular: { ...state.popular, weights: [...state.popular.weights] },
     runTimes: [...state.runTimes],
@@ -143,6 +155,8 @@ export function restoreSnapshot(snapshot: StateSnapshot): State {
   const state = emptyState();
   Object.assign(state, snapshot.head);
   for (const queue of snapshot.queues) state.queues.set(queue.name, { ...queue, spec: completeQueueSpec(queue.spec) });
+  for (const { ledger, ...rest } of snapshot.reservations ?? [])
+    state.reservations.set(rest.name, { ...rest, ledger: { ...ledger, amount: BigInt(ledger.amount), milli: 0 } });
   for (const [key, past] of snapshot.past ?? []) state.past.set(key, past);
   if (snapshot.popular !== undefined) state.popular = { ...snapshot.popular, weights: new Map(snapshot.popular.weights) };
   for (const [key, sketch] of snapshot.runTimes ?? []) state.runTimes.set(key, sketch);
@@ -150,9 +164,9 @@ export function restoreSnapshot(snapshot: StateSnapshot): State {
   Object.assign(state.startErrors, startErrors);
   for (const [key, sketch] of ratios) state.startErrors.ratios.set(key, sketch);
   for (const { settledAtMs: _old, ...node } of snapshot.nodes) {
-    const { spare = null } = node;
+    const { spare = null, reserved = null } = node;
     if (spare !== null) state.spares.add(node.name);
-    state.nodes.set(node.name, { ...node, spare, jobs: new Set(), holds: node.health.map(() => noHolds), promises: noPromises });
+    state.nodes.set(node.name, { ...node, spare, reserved, jobs: new Set(), holds: node.health.map(() => noHolds), promises: noPromises });
   }
   for (const token of snapshot.tokens) state.tokens.set(token.id, token);
   state.recent.push(...snapshot.recent);

@@ -1,11 +1,12 @@
 import type { PopularRecord } from '../schedule/popularShapes.ts';
 import { noPopularShapes } from '../schedule/popularShapes.ts';
 import type { SuspendStage } from '#vocabulary/assignment.ts';
-import type { Epoch, Generation, JobName, JobUid, NodeName, QueueName, Revision, UserName } from '#vocabulary/ids.ts';
+import type { Epoch, Generation, JobName, JobUid, NodeName, QueueName, ReservationName, Revision, UserName } from '#vocabulary/ids.ts';
 import { epoch, revision } from '#vocabulary/ids.ts';
 import type { JobSpec, Placement, StopReason } from '#vocabulary/job.ts';
 import type { MeshRecord } from '#vocabulary/meshRecord.ts';
 import type { QueueSpec } from '#vocabulary/queue.ts';
+import type { ReservationPurpose } from '#vocabulary/reservation.ts';
 import type { NodeInventory } from '#vocabulary/topology.ts';
 import type { ArrayTask, ExitCodes, JobWanted, Labels, LeaveReason, SpareFor } from '../events.ts';
 import type { RecordedProgress, StopCause, TokenFacts, WorkerRecordState } from '../events.ts';
@@ -16,6 +17,7 @@ import type { StartErrors, ToldStart } from '../learn/startErrors.ts';
 import { noStartErrors } from '../learn/startErrors.ts';
 import { ChangeList } from './changeList.ts';
 import type { Promised } from '../nodes/promises.ts';
+import type { ReservationRecord } from '../reservations/record.ts';
 import type { Hold } from '../nodes/holds.ts';
 
 /**
@@ -30,6 +32,7 @@ export interface State {
   /** Time of the last event. */
   atMs: number;
   readonly queues: Map<QueueName, QueueRecord>;
+  readonly reservations: Map<ReservationName, ReservationRecord>;
   readonly nodes: Map<NodeName, NodeState>;
   readonly jobs: Map<JobUid, JobRecord>;
   readonly tokens: Map<string, TokenFacts & { usedBy: NodeName | null }>;
@@ -127,6 +130,8 @@ export interface NodeState {
   changedAt: Revision;
   availability: Availability;
   cordon: { by: UserName; reason: string; atMs: number; drain: boolean } | null;
+  /** The reservation that is under way here; null: none. */
+  reserved: { readonly name: ReservationName; readonly purpose: ReservationPurpose; readonly atMs: number } | null;
   /** Whose spare it is (schedule/spares/); null: it is none. */
   spare: SpareFor | null;
   generation: Generation;
@@ -330,7 +335,7 @@ function noClusterLedger(): ClusterLedger {
 export interface RecentEvent {
   readonly revision: Revision;
   readonly atMs: number;
-  readonly objectKind: 'TrainingJob' | 'Node' | 'Queue' | 'Cluster';
+  readonly objectKind: 'TrainingJob' | 'Node' | 'Queue' | 'Reservation' | 'Cluster';
   readonly objectName: string;
   readonly type: 'Normal' | 'Warning';
   readonly reason: string;
@@ -344,6 +349,7 @@ export function emptyState(): State {
     clusterId: '',
     atMs: 0,
     queues: new Map(),
+    reservations: new Map(),
     nodes: new Map(),
     jobs: new Map(),
     tokens: new Map(),
@@ -382,6 +388,14 @@ export function markChanged(state: State, node: NodeState): void {
   if (node.changedAt === state.revision) return;
   node.changedAt = state.revision;
   state.changedNodes.note(node.name);
+}
+
+/** The same for all nodes of an attempt. */
+export function markPlaces(state: State, placement: Placement): void {
+  for (const { node: name } of placement) {
+    const node = state.nodes.get(name);
+    if (node !== undefined) markChanged(state, node);
+  }
 }
 
 /** The attempt under way; undefined when the job holds nothing. */

@@ -1,3 +1,4 @@
+import type { ReservationRecord } from '../reservations/record.ts';
 import type { AttemptRecord, JobRecord, NodeState, QueueRecord, State } from './state.ts';
 
 /** The same thing, not to be changed. */
@@ -20,3 +21,4 @@ export type JobView = View<JobRecord>;
 export type AttemptView = View<AttemptRecord>;
 export type NodeView = View<NodeState>;
 export type QueueView = View<QueueRecord>;
+export type ReservationView = View<ReservationRecord>;

@@ -43,7 +43,8 @@ export class KeptPlaces {
 
   /** false: its place is not to be had. */
   keep(job: JobView): boolean {
-    const holds = job.move?.kind === 'asked' ? keepPlace(this.#cluster, job, job.move) : null;
+    const isOpen = job.move?.kind === 'asked' && !this.#cluster.closed.closes(job, job.move.placement, 'claim');
+    const holds = isOpen ? keepPlace(this.#cluster, job, job.move) : null;
     if (holds !== null) this.#holds.set(job.uid, holds);
     return holds !== null;
   }

@@ -105,6 +105,17 @@ describe('the order of the axes', () => {
     expect([cluster.job('a').attempts.length, orderOf(cluster)]).toEqual([2, 'expert data']);
   });
 
+  test('of a job that ran before orders were chosen is the one that it had', () => {
+    const cluster = clusterOf(2, 2, 4);
+    apply(cluster, 'a', sizes, heavyData);
+    const job = cluster.state.jobs.get(cluster.job('a').uid);
+    if (job !== undefined) job.attempts = job.attempts.map((one) => ({ ...one, mesh: null }));
+    cluster.step([{ kind: 'suspendJob', name: jobName('a'), user: userName('u') }]);
+    cluster.until('it is suspended', () => cluster.job('a').phase.kind === 'suspended');
+    cluster.step([{ kind: 'resumeJob', name: jobName('a'), user: userName('u') }]);
+    expect([cluster.job('a').attempts.length, orderOf(cluster)]).toEqual([2, 'data expert']);
+  });
+
   test('is what agents are told, rank by rank, and what a snapshot and the log keep', () => {
     const cluster = clusterOf(2, 2);
     apply(cluster, 'a', sizes, heavyData);

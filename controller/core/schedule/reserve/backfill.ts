@@ -3,6 +3,7 @@ import type { Placement } from '#vocabulary/job.ts';
 import type { WaitReason } from '#vocabulary/reasons.ts';
 import { gpuMilliPerGpu } from '#vocabulary/units.ts';
 import { endIfPlacedAt } from '../../jobs/endings.ts';
+import { findBrokenLimit } from '../../queues/usage.ts';
 import type { JobView } from '../../state/view.ts';
 import type { Turn } from '../../turn.ts';
 import type { Hold } from '../capacity/capacity.ts';
@@ -119,12 +120,12 @@ export class Backfill {
 
   /** The job found no room: it is promised what can be promised. The reason to wait, with that. */
   promise(job: JobView, wait: WaitReason): WaitReason {
-    if (wait.kind !== 'InsufficientGpus' && wait.kind !== 'LevelTooSmall') {
+    if (wait.kind !== 'InsufficientGpus' && wait.kind !== 'LevelTooSmall' && wait.kind !== 'Reservation') {
       this.dropTarget(job, 'it waits for something else now');
       return wait;
     }
     const promised = this.#keepTarget(job) ?? this.#reserve(job) ?? this.#aim(job);
-    if (promised !== null) return promised;
+    if (promised !== null) return wait.kind === 'Reservation' && promised.kind === 'Reserved' ? { ...wait, atMs: promised.atMs } : promised;
     const kept = this.promises.gpusKept(this.#viewOf(job));
     return wait.kind === 'InsufficientGpus' && kept > 0 ? { ...wait, kept } : wait;
   }
@@ -178,7 +179,13 @@ export class Backfill {
     const made = this.#reserved.get(queue) ?? 0;
     if (made >= reservationsPerQueue || this.#reservations >= reservationsMax) return null;
     this.promises.end();
-    const around = { state: this.#turn.state, cluster: this.#cluster, promised: this.promises.all, moment: this.#moment };
+    const around = {
+      state: this.#turn.state,
+      usage: this.quota,
+      cluster: this.#cluster,
+      promised: this.promises.all,
+      moment: this.#moment,
+    };
     const found = findReservation(around, job);
     if (found === null) return null;
     this.#reserved.set(queue, made + 1);
@@ -191,8 +198,12 @@ export class Backfill {
   #keepTarget(job: JobView): WaitReason | null {
     const { target } = job;
     if (target === null) return null;
-    if (!this.#isWhole(target.placement, target.model)) {
+    if (!this.#isWhole(target.placement, target.model) || this.#cluster.closed.closes(job, target.placement, 'claim')) {
       this.dropTarget(job, 'a part of its place takes no work any more');
+      return null;
+    }
+    if (findBrokenLimit({ queues: this.#turn.state.queues, usage: this.quota }, job, target.model) !== null) {
+      this.dropTarget(job, 'a limit keeps it from its place');
       return null;
     }
     this.keep(job, target.placement, target.model);
@@ -214,7 +225,11 @@ export class Backfill {
       return null;
     }
     this.#targets += 1;
-    const place = chooseTarget({ state: this.#turn.state, cluster: this.#cluster, promises: this.promises }, job, this.#moment.nowMs);
+    const place = chooseTarget(
+      { state: this.#turn.state, usage: this.quota, cluster: this.#cluster, promises: this.promises },
+      job,
+      this.#moment.nowMs,
+    );
     if (place === null) return null;
     const placement = place.spots.map(({ node, gpus }) => ({ node: this.#cluster.room.capacity.nameOf(node), gpus }));
     this.#turn.emit({ kind: 'TargetChosen', uid: job.uid, placement, model: place.model });

@@ -1,6 +1,7 @@
 import { deviceModel } from '#vocabulary/gpuProfile.ts';
 import type { JobUid } from '#vocabulary/ids.ts';
 import { endIfPlacedAt } from '../../jobs/endings.ts';
+import { findBrokenLimit } from '../../queues/usage.ts';
 import type { StateView } from '../../state/view.ts';
 import type { ClusterRoom } from '../clusterRoom.ts';
 import { shapeOf } from '../clusterRoom.ts';
@@ -16,6 +17,8 @@ import { takeFree } from './promises.ts';
 
 export interface Around {
   readonly state: StateView;
+  /** As the state's, with the quota that others were promised. */
+  readonly usage: Pick<StateView['usage'], 'get'>;
   /** Shows the cluster as it is, without promises. */
   readonly cluster: ClusterRoom;
   /** Made before. */
@@ -35,7 +38,7 @@ const laterTimesMax = 32;
  * The earliest time at which a gang has a place for sure, and that place: by then enough jobs are gone that promised to be
  * (`maxRuntime`, `deadline`, or being asked to leave), and as long as the gang may be there nobody else was promised its
  * GPUs. Null: with all of them gone it still does not fit, so nobody knows when. Of several models, the one that is there
- * first.
+ * first; one that a limit keeps it from is not looked at, since no time is known at which it may have it.
  *
  * This is the reservation of EASY backfill (Lifka, JSSPP'95) in time and in place; made for every waiting job it is
  * conservative backfill (Mu'alem and Feitelson, IEEE TPDS 2001). A trial on the capacity that is rolled back.
@@ -44,6 +47,7 @@ export function findReservation(around: Around, job: Waiting): Reservation | nul
   const leaving = new LeavingList(around.state, around.cluster.room.capacity, around.moment);
   let best: Reservation | null = null;
   for (const model of modelsFor(around.cluster.room, job, [])) {
+    if (findBrokenLimit({ queues: around.state.queues, usage: around.usage }, job, model) !== null) continue;
     const found = new Search(around, { job, model, leaving }).find(best?.startMs ?? Infinity);
     if (found !== null) best = found;
   }
@@ -55,6 +59,8 @@ class Search {
   readonly #job: Waiting;
   readonly #model: string | null;
   readonly #leaving: LeavingList;
+  /** How many of the first to leave are given in the capacity. */
+  #given = 0;
 
   constructor(
     around: Around,
@@ -71,9 +77,22 @@ class Search {
     const { capacity } = this.#around.cluster.room;
     const mark = capacity.mark();
     const gone = this.#fewestGone();
-    const found = gone === null ? null : this.#findBeside(gone, beforeMs);
+    let found = gone === null ? null : this.#findBeside(this.#timeOf(gone), beforeMs);
+    // While nodes are closed to it, it may fit at a time when fewer have left.
+    const openings = this.#around.cluster.closed.opensAt(this.#job, this.#around.moment.nowMs);
+    for (const atMs of openings) found = this.#findAfter(mark, atMs, found?.startMs ?? beforeMs) ?? found;
     capacity.rollback(mark);
     return found;
+  }
+
+  /** From the time when reserved nodes are open again on. */
+  #findAfter(mark: number, atMs: number, beforeMs: number): Reservation | null {
+    if (atMs >= beforeMs) return null;
+    const { capacity } = this.#around.cluster.room;
+    capacity.rollback(mark);
+    capacity.mark();
+    this.#given = 0;
+    return this.#findBeside(atMs, beforeMs);
   }
 
   /** How many of the first to leave must be gone so that it fits were it not for promises; these are given in the capacity then. Null: all are too few. */
@@ -94,6 +113,7 @@ class Search {
       else failed = middle;
     }
     this.#give(failed, enough);
+    this.#given = enough;
     return enough;
   }
 
@@ -138,10 +158,10 @@ class Search {
     return requestOf(this.#around.cluster, this.#job, this.#model, atMs);
   }
 
-  /** From the time when `gone` are gone on, the first at which no promise is in the way. */
-  #findBeside(gone: number, beforeMs: number): Reservation | null {
-    let given = gone;
-    let atMs: number | null = this.#timeOf(gone);
+  /** From this time on, the first at which no promise is in the way. */
+  #findBeside(fromMs: number, beforeMs: number): Reservation | null {
+    let given = this.#given;
+    let atMs: number | null = fromMs;
     for (let tries = 0; tries <= laterTimesMax && atMs !== null && atMs < beforeMs; tries += 1) {
       for (let next = this.#leaving.at(given); next !== undefined && next.atMs <= atMs; next = this.#leaving.at(given)) {
         this.#give(given, given + 1);

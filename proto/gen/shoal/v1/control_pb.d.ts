@@ -10,6 +10,7 @@ import type { Gpu, Node } from "./node_pb.js";
 import type { Event } from "./event_pb.js";
 import type { InferenceService } from "./inference_service_pb.js";
 import type { PriceBook } from "./price_book_pb.js";
+import type { Reservation } from "./reservation_pb.js";
 import type { ObjectReference } from "./meta_pb.js";
 import type { Displaced, EstimateQuality, ForecastRequestSchema, ForecastResponseSchema } from "./forecast_pb.js";
 import type { Verdict } from "./verdict_pb.js";
@@ -71,6 +72,12 @@ export declare type Resource = Message<"shoal.v1.Resource"> & {
      */
     value: PriceBook;
     case: "priceBook";
+  } | {
+    /**
+     * @generated from field: shoal.v1.Reservation reservation = 8;
+     */
+    value: Reservation;
+    case: "reservation";
   } | { case: undefined; value?: undefined };
 };
 
@@ -261,7 +268,7 @@ export declare const GetResponseSchema: GenMessage<GetResponse>;
  */
 export declare type ListRequest = Message<"shoal.v1.ListRequest"> & {
   /**
-   * TrainingJob, Queue, Node, Gpu, Event.
+   * TrainingJob, Queue, Node, Gpu, Event, Reservation.
    *
    * @generated from field: string kind = 1;
    */
@@ -1019,8 +1026,6 @@ export declare type PlanResult = Message<"shoal.v1.PlanResult"> & {
   promised: WorkerPlacement[];
 
   /**
-   * Who would be asked to leave for it.
-   *
    * @generated from field: repeated shoal.v1.Displaced displaced = 6;
    */
   displaced: Displaced[];
@@ -1195,8 +1200,6 @@ export declare type InfoResponse = Message<"shoal.v1.InfoResponse"> & {
   agentAddress: string;
 
   /**
-   * How good estimates of starts have been.
-   *
    * @generated from field: shoal.v1.EstimateQuality estimates = 10;
    */
   estimates?: EstimateQuality | undefined;

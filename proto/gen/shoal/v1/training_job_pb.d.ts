@@ -669,6 +669,13 @@ export declare type TrainingJobStatus = Message<"shoal.v1.TrainingJobStatus"> & 
   next?: Mark | undefined;
 
   /**
+   * Why it waits, where that was asked for (GetRequest.verdict). Absent: it does not wait, or no pass has looked at it yet.
+   *
+   * @generated from field: shoal.v1.Verdict verdict = 15;
+   */
+  verdict?: Verdict | undefined;
+
+  /**
    * When it is expected to start, while it waits; absent: nothing is known yet, or it does not start as things are.
    *
    * @generated from field: shoal.v1.StartEstimate start_estimate = 16;
@@ -688,13 +695,6 @@ export declare type TrainingJobStatus = Message<"shoal.v1.TrainingJobStatus"> & 
    * @generated from field: repeated string spares = 20;
    */
   spares: string[];
-
-  /**
-   * Why it waits, where that was asked for (GetRequest.verdict). Absent: it does not wait, or no pass has looked at it yet.
-   *
-   * @generated from field: shoal.v1.Verdict verdict = 15;
-   */
-  verdict?: Verdict | undefined;
 };
 
 /**
