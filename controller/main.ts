@@ -108,10 +108,7 @@ function createServers({ config, loop, store, pki, policy, log, stop }: Parts): 
   loop.onCommit((state, events) => changes.add(state, events));
   const logs = new LogDesk(sessions);
   const access = new Access(loop, systemClock);
-  const { forecastsMax: asksMax, forecastIdleMs: idleMs } = limits;
-  const telemetry = log.child({ room: 'forecasts' });
-  const desk = new ForecastDesk({ loop, store, clock: systemClock, policy, telemetry, asksMax, idleMs }, stop);
-  const starts = new StartEstimates({ desk, loop, clock: systemClock, telemetry, everyMs: policy.estimatesEveryMs }, stop);
+  const { desk, starts } = openForecasts({ loop, store, policy, log, stop });
   const onFault: OnFault = ({ method, error }) => log.error({ err: error, method }, 'a handler failed');
   let bound = { control: '', agents: '' };
   const agentAddress = (): string => bound.agents;
@@ -175,6 +172,17 @@ function createServers({ config, loop, store, pki, policy, log, stop }: Parts): 
       agents.forceShutdown();
     },
   };
+}
+
+/** Both cost nothing until somebody asks, or waits. */
+function openForecasts({ loop, store, policy, log, stop }: Omit<Parts, 'config' | 'pki'>): {
+  readonly desk: ForecastDesk;
+  readonly starts: StartEstimates;
+} {
+  const telemetry = log.child({ room: 'forecasts' });
+  const { forecastsMax: asksMax, forecastIdleMs: idleMs } = limits;
+  const desk = new ForecastDesk({ loop, store, clock: systemClock, policy, telemetry, asksMax, idleMs }, stop);
+  return { desk, starts: new StartEstimates({ desk, loop, clock: systemClock, telemetry, everyMs: policy.estimatesEveryMs }, stop) };
 }
 
 /** What a first start makes: the queue `default`, and a token for who started it. */

@@ -1,5 +1,5 @@
 import { timestampMs } from '@bufbuild/protobuf/wkt';
-import type { ForecastResponse, JobOutlook, ForecastOutlook } from '#gen/shoal/v1/control_pb.js';
+import type { ForecastResponse, JobOutlook, ForecastOutlook } from '#gen/shoal/v1/forecast_pb.js';
 import { oneLine } from '../escapes.ts';
 import { formatAge, formatGpus, formatTime } from './format.ts';
 import { formatColumns } from './table.ts';

@@ -1,5 +1,6 @@
 import { timestampMs } from '@bufbuild/protobuf/wkt';
-import type { Displaced, PlanResult } from '#gen/shoal/v1/control_pb.js';
+import type { PlanResult } from '#gen/shoal/v1/control_pb.js';
+import type { Displaced } from '#gen/shoal/v1/forecast_pb.js';
 import type { StartEstimate, WorkerPlacement } from '#gen/shoal/v1/training_job_pb.js';
 import { oneLine } from '../escapes.ts';
 import { meshSections } from './mesh.ts';

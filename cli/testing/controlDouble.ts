@@ -8,7 +8,6 @@ import { ControlService, ResourceSchema, type Resource } from '#gen/shoal/v1/con
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import type {
   ApplyResultSchema,
-  ForecastResponseSchema,
   InfoResponseSchema,
   LedgerResponseSchema,
   LogsResponseSchema,
@@ -18,6 +17,7 @@ import type {
   WatchResponseSchema,
 } from '#gen/shoal/v1/control_pb.js';
 import type { DefragResponseSchema } from '#gen/shoal/v1/defrag_pb.js';
+import type { ForecastResponseSchema } from '#gen/shoal/v1/forecast_pb.js';
 import type { Handlers } from '#rpc/call.ts';
 import { serverCredentials } from '#rpc/credentials.ts';
 import { RpcError } from '#rpc/rpcError.ts';

@@ -48,7 +48,7 @@ export function checkJobs(manifests: readonly CompiledManifest[]): void {
     );
 }
 
-export function compileDocument(document: Document): CompiledManifest {
+export function compileDocument(document: Pick<Document, 'json'>): CompiledManifest {
   let json: unknown;
   try {
     json = JSON.parse(document.json);

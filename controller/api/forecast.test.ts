@@ -4,8 +4,10 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { failureOf } from '#controller/testing/failureOf.ts';
 import type { RunningApi } from '#controller/testing/runApi.ts';
 import { runApi } from '#controller/testing/runApi.ts';
-import type { ForecastResponse, PlanResponse } from '#gen/shoal/v1/control_pb.js';
-import { ForecastRequestSchema, ForecastResponseSchema, PlanRequestSchema, PlanResponseSchema } from '#gen/shoal/v1/control_pb.js';
+import type { PlanResponse } from '#gen/shoal/v1/control_pb.js';
+import type { ForecastResponse } from '#gen/shoal/v1/forecast_pb.js';
+import { PlanRequestSchema, PlanResponseSchema } from '#gen/shoal/v1/control_pb.js';
+import { ForecastRequestSchema, ForecastResponseSchema } from '#gen/shoal/v1/forecast_pb.js';
 import { FakeAgent } from '#test/simulation/fakeAgent.ts';
 import { applyJob, applyQueue } from '#test/simulation/fakeCluster.ts';
 import { queueName } from '#vocabulary/ids.ts';
@@ -40,12 +42,12 @@ const failure = (work: Promise<unknown>): Promise<string> => work.then(() => 'no
 describe('plan', () => {
   test('documents see those before them; who must wait is told when it starts; nothing changes', async () => {
     const { revision } = api.loop;
-    const { results, revision: seen, at } = await plan([manifest('a', 1), manifest('b', 1), manifest('c', 2)]);
+    const { results, revision: seen } = await plan([manifest('a', 1), manifest('b', 1), manifest('c', 2)]);
     const told = results.map(({ apply, placement, waitReason, start }) => [
       apply?.outcome,
       placement.map(({ node }) => node).join(),
       waitReason,
-      start?.p50 === undefined || at === undefined ? null : timestampMs(start.p50) - timestampMs(at),
+      start?.p50 === undefined || start.at === undefined ? null : timestampMs(start.p50) - timestampMs(start.at),
     ]);
     expect(told).toEqual([
       ['created', 'n1', '', null],
@@ -135,7 +137,7 @@ describe('forecast', () => {
     expect(told(first, 'after')).toEqual(['a runs..10', 'b 10..20', 'c 20..30']);
     const less = await forecast({ changes: [{ change: { case: 'quota', value: { queue: 'red', field: 'limit', amount: 4 } } }] });
     expect(told(less, 'after')).toEqual(['a runs..10', 'c 10..20', 'b -..- queue red may hold 4 H100 GPUs, holds 0; 8 more wanted']);
-    const document = { case: 'document', value: manifest('d', 1, { priority: 80 }) } as const;
+    const document = { case: 'document', value: manifest('d', 1, { priority: 80 }).json } as const;
     expect(told(await forecast({ changes: [{ change: document }] }), 'after')).toEqual(['a runs..10', 'd 10..20', 'c 20..30', 'b 30..40']);
   });
 
@@ -147,7 +149,7 @@ describe('forecast', () => {
     expect(await failure(forecast({ changes: [{}] }))).toBe('INVALID_ARGUMENT: changes[0]: it says nothing');
     const size = { change: { case: 'quota', value: { queue: 'red', field: 'size', amount: 1 } } } as const;
     expect(await failure(forecast({ changes: [size] }))).toBe('INVALID_ARGUMENT: changes[0]: "size" is none of limit, guaranteed, weight');
-    const document = { change: { case: 'document', value: manifest('d', 0) } } as const;
+    const document = { change: { case: 'document', value: manifest('d', 0).json } } as const;
     expect(await failure(forecast({ changes: [document] }))).toMatch(/^INVALID_ARGUMENT: changes\[0\]: /);
     expect(await failure(forecast({ changes: Array.from({ length: 1_001 }, () => lose('n1')) }))).toBe(
       'INVALID_ARGUMENT: changes: 1001 are given; at most 1000 a call',

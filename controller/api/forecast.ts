@@ -8,19 +8,16 @@ import type { PlacementDecision } from '#core/schedule/decidePlacement.ts';
 import { quantile } from '#core/learn/sketch.ts';
 import { suggest } from '#core/suggest.ts';
 import type { StateView } from '#core/state/view.ts';
+import type { PlanRequest, PlanResponseSchema, PlanResultSchema } from '#gen/shoal/v1/control_pb.js';
 import type {
   ChangeSchema,
   DisplacedSchema,
-  Document,
   EstimateQualitySchema,
+  ForecastOutlookSchema,
   ForecastRequest,
   ForecastResponseSchema,
   JobOutlookSchema,
-  ForecastOutlookSchema,
-  PlanRequest,
-  PlanResponseSchema,
-  PlanResultSchema,
-} from '#gen/shoal/v1/control_pb.js';
+} from '#gen/shoal/v1/forecast_pb.js';
 import type { MessageShape } from '@bufbuild/protobuf';
 import { RpcError } from '#rpc/rpcError.ts';
 import type { UserName } from '#vocabulary/ids.ts';
@@ -49,14 +46,14 @@ export async function planDocuments(
   checkJobs(manifests);
   const good = manifests.flatMap((manifest) => (manifest.ok ? [manifest] : []));
   const wanted = good.map((manifest, at) => wantedOf(manifest, user, at));
-  const { answer, revision, nowMs } = await desk.ask({ kind: 'plan', wanted, when });
+  const { answer, revision } = await desk.ask({ kind: 'plan', wanted, when });
   if (answer.kind !== 'plans') throw new RpcError('INTERNAL', 'a plan was answered with something else');
   const plans = new Map(good.map((manifest, at) => [manifest, answer.plans[at]]));
   const nodes = await loop.read((state) => state.nodes);
   const results = manifests.map((manifest) =>
     manifest.ok ? planToWire(manifest, plans.get(manifest), nodes) : { apply: refusalOf(manifest) },
   );
-  return { results, revision: BigInt(revision), at: timestampFromMs(nowMs) };
+  return { results, revision: BigInt(revision) };
 }
 
 /** Of equal age they go in the order of the documents, as ties break on the uid. */
@@ -144,8 +141,8 @@ function changeOf({ change }: MessageShape<typeof ChangeSchema>, user: UserName,
   }
 }
 
-function compileOrThrow(document: Document, at: number): Compiled {
-  const manifest = compileDocument(document);
+function compileOrThrow(json: string, at: number): Compiled {
+  const manifest = compileDocument({ json });
   checkJobs([manifest]);
   if (manifest.ok) return manifest;
   const problems = manifest.problems.map(({ field, message }) => (field === '' ? message : `${field}: ${message}`));

@@ -1,6 +1,7 @@
 import { toJson } from '@bufbuild/protobuf';
 import type { PlanResponse, PlanResult } from '#gen/shoal/v1/control_pb.js';
-import { ForecastResponseSchema, PlanResponseSchema } from '#gen/shoal/v1/control_pb.js';
+import { PlanResponseSchema } from '#gen/shoal/v1/control_pb.js';
+import { ForecastResponseSchema } from '#gen/shoal/v1/forecast_pb.js';
 import { CliError } from '../../cliError.ts';
 import { compileTarget, type TargetOptions } from '../../config/target.ts';
 import { exitCodes } from '../../exitCodes.ts';

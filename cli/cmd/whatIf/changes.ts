@@ -1,5 +1,5 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
-import type { ChangeSchema } from '#gen/shoal/v1/control_pb.js';
+import type { ChangeSchema } from '#gen/shoal/v1/forecast_pb.js';
 import { CliError } from '../../cliError.ts';
 import { exitCodes } from '../../exitCodes.ts';
 import { textFlag, textsFlag, type Flags } from '../../flags.ts';

@@ -1,5 +1,5 @@
 import { toJson } from '@bufbuild/protobuf';
-import { ForecastResponseSchema } from '#gen/shoal/v1/control_pb.js';
+import { ForecastResponseSchema } from '#gen/shoal/v1/forecast_pb.js';
 import { RpcError } from '#rpc/rpcError.ts';
 import { CliError } from '../../cliError.ts';
 import { compileTarget, type TargetOptions } from '../../config/target.ts';
@@ -39,7 +39,7 @@ export async function runWhatIf({ target, changes, output, all, ...from }: WhatI
   if (problems.length > 0) return exitCodes.error;
   const asked: readonly AskedChange[] = [
     ...changes,
-    ...manifests.map(({ json, where }): AskedChange => ({ words: where(''), change: { change: { case: 'document', value: { json } } } })),
+    ...manifests.map(({ json, where }): AskedChange => ({ words: where(''), change: { change: { case: 'document', value: json } } })),
   ];
   return withServer(
     target,

@@ -113,7 +113,7 @@ describe('changes', () => {
         { change: { case: 'quota', value: { queue: 'red', field: 'limit', gpuModel: '', amount: 64 } } },
         { change: { case: 'quota', value: { queue: 'red', field: 'guaranteed', gpuModel: 'H100' } } },
         { change: { case: 'next', value: 'big' } },
-        { change: { case: 'document', value: {} } },
+        { change: { case: 'document', value: '{"kind":"Queue","metadata":{"name":"q"}}' } },
       ],
     });
   });

@@ -6,11 +6,11 @@ import { step } from '../step.ts';
 import { forkState } from './fork.ts';
 import { printSnapshot } from './snapshot.ts';
 
-/** Everything of a state but for its lists of changes, which a fork begins anew. */
-const whole = (state: object): unknown => ({ ...state, changedNodes: null, changedWaiting: null });
+/** Everything of a state but for its lists of changes, which a fork begins anew, and what the last pass left to look at. */
+const whole = (state: object): unknown => ({ ...state, changedNodes: null, changedWaiting: null, awaitsSave: null });
 
 test('a fork is as the state was, indices and all, and what happens in it does not happen in the state', () => {
-  for (let seed = 1; seed <= cases(25); seed += 1) {
+  for (let seed = 1; seed <= cases(8); seed += 1) {
     const { cluster, random } = beginStory(seed);
     for (let second = 0; second < 40; second += 1) liveSecond(cluster, random, second);
     const { state } = cluster;
