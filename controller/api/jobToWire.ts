@@ -14,6 +14,7 @@ import type {
   TrainingJobStatusSchema,
   WorkerPlacementSchema,
 } from '#gen/shoal/v1/training_job_pb.js';
+import { specOfSize } from '#vocabulary/elastic.ts';
 import type { WorkerPlace } from '#vocabulary/job.ts';
 import { meshCoordinates, processesOf } from '#vocabulary/job.ts';
 import { describeWait } from '#vocabulary/reasons.ts';
@@ -115,8 +116,9 @@ function attemptToWire(attempt: AttemptView): MessageInitShape<typeof AttemptSch
 function ranksOf(job: JobView): MessageInitShape<typeof RankSchema>[] {
   const attempt = currentAttempt(job) ?? job.attempts.at(-1);
   if (attempt === undefined) return [];
-  const processes = processesOf(job.spec);
-  const gpusPerRank = job.spec.gpusPerWorker / processes;
+  const spec = specOfSize(job.spec, attempt.placement.length);
+  const processes = processesOf(spec);
+  const gpusPerRank = spec.gpusPerWorker / processes;
   const steps = job.progress !== null && job.progress.attempt === attempt.number ? job.progress.steps : {};
   return attempt.placement.flatMap((place, worker) =>
     Array.from({ length: processes }, (_, local) => {
@@ -130,7 +132,7 @@ function ranksOf(job: JobView): MessageInitShape<typeof RankSchema>[] {
         node: place.node,
         gpus: processes === 1 ? [...place.gpus] : place.gpus.slice(local, local + 1),
         state: `${state.slice(0, 1).toUpperCase()}${state.slice(1)}`,
-        mesh: Object.fromEntries(meshCoordinates(job.spec.mesh, rank * gpusPerRank)),
+        mesh: Object.fromEntries(meshCoordinates(spec.mesh, rank * gpusPerRank)),
         step: BigInt(steps[rank] ?? 0),
         ...(exitCode === null ? {} : { exitCode }),
       };

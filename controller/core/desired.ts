@@ -2,6 +2,7 @@ import type { AssignedWorker, Assignment, Desire, Launch } from '#vocabulary/ass
 import type { NodeName } from '#vocabulary/ids.ts';
 import { generation } from '#vocabulary/ids.ts';
 import type { WorkerPlace } from '#vocabulary/job.ts';
+import { specOfSize } from '#vocabulary/elastic.ts';
 import { processesOf, workerKey } from '#vocabulary/job.ts';
 import { currentAttempt } from './state/state.ts';
 import type { AttemptView, JobView, StateView } from './state/view.ts';
@@ -14,7 +15,7 @@ export function desiredFor(state: StateView, name: NodeName): Assignment {
     const job = state.jobs.get(uid);
     const attempt = job === undefined ? undefined : currentAttempt(job);
     if (job === undefined || attempt === undefined) continue;
-    const desire = desireOf(attempt);
+    const desire = desireOf(job, attempt);
     for (const [worker, place] of attempt.placement.entries()) {
       if (place.node !== name || attempt.workers[worker]?.state === 'lost') continue;
       workers.push({
@@ -29,15 +30,18 @@ export function desiredFor(state: StateView, name: NodeName): Assignment {
   return { epoch: state.epoch, generation: node?.generation ?? generation(0), workers: keyed.map((entry) => entry.worker) };
 }
 
-function desireOf(attempt: AttemptView): Desire {
-  const { stage } = attempt;
-  if (stage.kind === 'suspending') return { kind: 'suspend', round: stage.round, stage: stage.stage, graceMs: stage.graceMs };
+function desireOf({ move }: JobView, { stage }: AttemptView): Desire {
+  if (stage.kind === 'suspending') {
+    const { round, graceMs, reason } = stage;
+    const workers = reason === 'Resized' && move?.kind === 'asked' ? move.placement.length : null;
+    return { kind: 'suspend', round, stage: stage.stage, graceMs, why: { reason, workers } };
+  }
   if (stage.kind === 'stopping') return { kind: 'stop', graceMs: stage.graceMs, reason: stage.cause.reason };
   return { kind: 'run' };
 }
 
 function launchOf(job: JobView, attempt: AttemptView, { worker, place }: { readonly worker: number; readonly place: WorkerPlace }): Launch {
-  const { spec } = job;
+  const spec = specOfSize(job.spec, attempt.placement.length);
   const processes = processesOf(spec);
   const { command, env, workingDirectory, cpuMilli, memoryBytes } = spec.template;
   return {

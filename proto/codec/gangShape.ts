@@ -5,7 +5,7 @@ import { gpuMilliPerGpu, parseQuantityMilli } from '#vocabulary/units.ts';
 import { excerpt, type Problems } from './fieldProblem.ts';
 
 /** Most ranks, and most GPUs, of one job. */
-const worldSizeMax = 131_072;
+export const worldSizeMax = 131_072;
 /** Most workers of one job; also the largest that `rules.proto` lets one write. */
 const workersMax = 16_384;
 

@@ -8,7 +8,7 @@ import { applyJob, applyQueue, FakeCluster } from '#test/simulation/fakeCluster.
 import { assertNever } from '#vocabulary/assert.ts';
 import type { AssignedWorker } from '#vocabulary/assignment.ts';
 import { jobName, nodeName, queueName, userName } from '#vocabulary/ids.ts';
-import { dependencyConditions, type DependencySpec, type JobSpec } from '#vocabulary/job.ts';
+import { dependencyConditions, meshAxes, type DependencySpec, type JobSpec } from '#vocabulary/job.ts';
 import { describeWait } from '#vocabulary/reasons.ts';
 import type { Words } from './words.ts';
 
@@ -224,11 +224,25 @@ function applyOf(words: Words, bornAtMs: number): Input {
       array: words.has('array') ? { count: words.number('array', 1), parallelism: words.has('at') ? words.number('at', 1) : null } : null,
       minRuntimeMs: words.number('minRuntime', 0) * 1000,
       ...placesOf(words),
+      ...sizesOf(words),
       restarts: { max: words.number('restarts', 0), withinMs: words.has('within') ? words.number('within', 0) * 1000 : null },
       maxRuntimeMs: words.has('maxRuntime') ? words.number('maxRuntime', 0) * 1000 : null,
     },
     words.text('user', 'alice'),
   );
+}
+
+/** `elastic=2-8`, `mesh=pipeline:2,data:2`. */
+function sizesOf(words: Words): Pick<JobSpec, 'elastic' | 'mesh'> {
+  const [minWorkers, maxWorkers] = words.text('elastic', '').split('-').map(Number);
+  const axes = words
+    .text('mesh', '')
+    .split(',')
+    .map((axis) => axis.split(':'));
+  return {
+    elastic: minWorkers === undefined || maxWorkers === undefined ? null : { minWorkers, maxWorkers },
+    mesh: meshAxes.flatMap((axis) => axes.flatMap(([name, size]) => (name === axis ? [{ axis, size: Number(size) }] : []))),
+  };
 }
 
 /** `level=rack`, `prefer=rack patience=20` (seconds), `segments=rack:2`, `spread=rack:2`, `exclusive=rack`. */

@@ -13,6 +13,7 @@ import { noteEnding } from './endings.ts';
 import { liftSpec } from './liftSpec.ts';
 import { askToMove, endMove } from './moves.ts';
 import { insertPending, removePending } from './pending.ts';
+import { noteResizable } from './resizable.ts';
 
 /** Folds what happens to a job as a whole. */
 export function applyJobEvent(state: State, event: JobEvent & { readonly atMs: number }): void {
@@ -58,6 +59,9 @@ export function applyJobEvent(state: State, event: JobEvent & { readonly atMs: n
     case 'JobParked':
       movePhase(state, job, { kind: event.phase, sinceMs: event.atMs });
       return;
+    case 'GrowthChosen':
+      askToMove(state, { gang: null, atMs: event.atMs, model: event.model }, event);
+      return;
     case 'JobNominated':
     case 'NominationDropped':
     case 'TargetChosen':
@@ -65,7 +69,7 @@ export function applyJobEvent(state: State, event: JobEvent & { readonly atMs: n
       changePromises(state, job, () => {
         promise(state, job, event);
       });
-      if (event.kind === 'JobNominated') askToMove(state, event);
+      if (event.kind === 'JobNominated') for (const move of event.moves ?? []) askToMove(state, { ...event, gang: event.uid }, move);
       if (event.kind === 'NominationDropped' || event.kind === 'TargetDropped') state.scheduleDirty = true;
       return;
     case 'JobRemoved':
@@ -74,6 +78,7 @@ export function applyJobEvent(state: State, event: JobEvent & { readonly atMs: n
       if (waitsForOthers(job)) countAwaited(state, job, -1);
       if (state.awaited.has(job.name)) state.scheduleDirty = true;
       state.jobs.delete(job.uid);
+      state.resizable.delete(job.uid);
       if (state.jobsByName.get(job.name) === job.uid) state.jobsByName.delete(job.name);
       return;
     default:
@@ -90,6 +95,7 @@ function changeJob(state: State, job: JobRecord, event: Extract<JobEvent, { kind
   changePromises(state, job, () => {
     job.target = null;
   });
+  noteResizable(state, job);
   noteEnding(state, job);
   if (waitsForOthers(job)) countAwaited(state, job, 1);
 }
@@ -190,6 +196,7 @@ export function movePhase(state: State, job: JobRecord, phase: JobRecord['phase'
   countDisplaceable(state, job, -1);
   job.phase = phase;
   countDisplaceable(state, job, 1);
+  noteResizable(state, job);
   if (phase.kind !== 'pending') dropPromises(state, job);
   if (phase.kind === 'pending') insertPending(state, job);
 }

@@ -47,6 +47,8 @@ export function latestEndMs(job: JobView): number | null {
   const promised = endIfPlacedAt({ spec: job.spec, attempts: job.attempts.slice(0, -1) }, attempt.placedAtMs);
   const { stage } = attempt;
   if (stage.kind !== 'suspending' && stage.kind !== 'stopping') return promised;
+  // It is back at once, on what it keeps.
+  if (stage.kind === 'suspending' && stage.reason === 'Resized') return promised;
   return Math.min(stage.sinceMs + stage.graceMs, promised ?? Infinity);
 }
 

@@ -1,18 +1,25 @@
-import type { JobEvent } from '../events.ts';
+import type { JobUid } from '#vocabulary/ids.ts';
+import type { MovedTo } from '../events.ts';
 import { changePromises } from '../ledger/promises.ts';
+import { touchNodes } from '../nodes/touchNodes.ts';
 import type { JobRecord, State } from '../state/state.ts';
+import { currentAttempt } from '../state/state.ts';
 
-/** Folds what a nomination says of those who move: a place is kept for each. */
-export function askToMove(state: State, event: Extract<JobEvent, { kind: 'JobNominated' }> & { readonly atMs: number }): void {
-  const { uid: gang, model, atMs } = event;
-  for (const { uid, placement, costMs } of event.moves ?? []) {
-    const job = state.jobs.get(uid);
-    if (job === undefined) continue;
-    changePromises(state, job, () => {
-      job.move = { kind: 'asked', gang, placement, model, costMs, atMs };
-    });
-    state.moving.add(uid);
-  }
+/** Folds that a job is asked to start again elsewhere, or with another number of workers; who has been asked already may be told of fewer. */
+export function askToMove(
+  state: State,
+  { gang, model, atMs }: { readonly gang: JobUid | null; readonly model: string | null; readonly atMs: number },
+  { uid, placement, costMs }: MovedTo,
+): void {
+  const job = state.jobs.get(uid);
+  if (job === undefined) return;
+  changePromises(state, job, () => {
+    job.move = { kind: 'asked', gang, placement, model, costMs, atMs };
+  });
+  state.moving.add(uid);
+  // Its program is told with how many workers it starts again.
+  const attempt = currentAttempt(job);
+  if (attempt?.stage.kind === 'suspending') touchNodes(state, attempt);
 }
 
 /** No place is kept for it any more: it stands on it, lost it, or wants none. To be called inside `changePromises`. */

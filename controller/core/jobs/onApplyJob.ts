@@ -84,6 +84,7 @@ const fixedFields: readonly (readonly [field: keyof JobSpec, path: string])[] = 
   ['gpuProfile', 'gpuProfile'],
   ['processesPerWorker', 'processesPerWorker'],
   ['mesh', 'mesh'],
+  ['elastic', 'elastic'],
   ['segments', 'placement.segments'],
   ['spread', 'placement.spread'],
   ['exclusive', 'placement.exclusive'],

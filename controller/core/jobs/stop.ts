@@ -30,15 +30,27 @@ export function askToLeave(turn: Turn, job: JobView, reason: LeaveReason, why = 
   turn.emit({ kind: 'SuspendStaged', uid: job.uid, attempt: attempt.number, round, stage: { kind: 'ask' }, graceMs, reason, ...said });
 }
 
+/** The scheduler's own asks. */
+const revocable: ReadonlySet<LeaveReason> = new Set(['Preempted', 'Moved', 'Resized']);
+
 /** Takes the ask back while nobody was told to stop; a program that answers to signals only has been told. */
 export function cancelLeaving(turn: Turn, job: JobView): void {
   const attempt = currentAttempt(job);
   if (attempt?.stage.kind !== 'suspending' || attempt.stage.stage.kind === 'decided') return;
-  if (attempt.stage.reason !== 'Preempted' && attempt.stage.reason !== 'Moved') return;
+  if (!revocable.has(attempt.stage.reason)) return;
   const isAware = job.progress?.attempt === attempt.number && attempt.workers.every((worker) => worker.progressAtMs !== null);
   const isWhole = attempt.workers.every((worker) => worker.state === 'running');
   if (isAware && isWhole) turn.emit({ kind: 'SuspendCancelled', uid: job.uid, attempt: attempt.number });
 }
+
+/** Takes the ask back, unless it shrinks and somebody else waits for a part of its place. */
+export function letStay(turn: Turn, victim: JobView): void {
+  const isShared = victim.move?.kind === 'asked' && turn.state.pending.some((uid) => isVictimOf(turn, uid, victim.uid));
+  if (!isShared) cancelLeaving(turn, victim);
+}
+
+const isVictimOf = (turn: Turn, nominee: JobUid, uid: JobUid): boolean =>
+  turn.state.jobs.get(nominee)?.nomination?.victims.includes(uid) === true;
 
 /** A nominee that wants its place no more: who was asked for it and has not been told to stop runs on. */
 export function dropNomination(turn: Turn, job: JobView): void {
@@ -47,7 +59,7 @@ export function dropNomination(turn: Turn, job: JobView): void {
   turn.emit({ kind: 'NominationDropped', uid: job.uid, message: 'it no longer waits' });
   for (const uid of nomination.victims) {
     const victim = turn.state.jobs.get(uid);
-    if (victim !== undefined) cancelLeaving(turn, victim);
+    if (victim !== undefined) letStay(turn, victim);
   }
 }
 

@@ -8,6 +8,7 @@ import { devicesAt, placeAt } from './capacity/devices.ts';
 import type { Room } from './capacity/room.ts';
 import type { ClusterRoom } from './clusterRoom.ts';
 import { shapeOf } from './clusterRoom.ts';
+import { keptAtSize } from './elastic/keptGroups.ts';
 import { withEmptyDomains } from './gang/exclusive.ts';
 import { findPlacement, unitsOf } from './gang/findPlacement.ts';
 import type { GangRequest, Spot } from './gang/gangRequest.ts';
@@ -54,7 +55,7 @@ export function decidePlacement(state: StateView, cluster: ClusterRoom, job: Can
       continue;
     }
     const request = requestOf(cluster, job, model, nowMs);
-    const spots = findSpots(cluster.room, request, soundSpots(cluster.room, spec, model, keep));
+    const spots = findSpots(cluster.room, request, keptAtSize(soundSpots(cluster.room, spec, model, keep), spec));
     if (spots !== null) return { ok: true, model, placement: spots.map((spot) => placeAt(cluster.room.capacity, spot)) };
     wait = describeShortage(spec, cluster, request);
   }

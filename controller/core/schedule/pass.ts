@@ -4,12 +4,15 @@ import type { JobView } from '../state/view.ts';
 import type { Turn } from '../turn.ts';
 import { modelsPresent } from '../jobs/emptyRoom.ts';
 import { judgeReadiness, wakeAtMs } from '../jobs/readiness.ts';
+import { atLeast } from '../jobs/size.ts';
 import { dropNomination } from '../jobs/stop.ts';
 import { Consolidation } from './consolidate/consolidation.ts';
 import { KeptPlaces } from './consolidate/keptPlaces.ts';
 import { emitPlaced } from './emitPlaced.ts';
 import type { ClusterRoom } from './clusterRoom.ts';
 import { openRoom } from './clusterRoom.ts';
+import { Growth } from './elastic/growth.ts';
+import { decideAtSize } from './elastic/startSize.ts';
 import { isShortage, Preemption } from './preempt.ts';
 import type { PlacementDecision } from './decidePlacement.ts';
 import { widensAtMs } from './requestOf.ts';
@@ -44,13 +47,20 @@ export function runPass(turn: Turn): PassResult {
   // What found no room for a nominee may find it in what was kept for those who run on.
   if (kept.forget()) backfill.promises.forgetFailed();
   lookAtOthers(pass);
+  pass.growth.run();
   backfill.promises.end();
   kept.end();
-  for (const atMs of [preemption.wakeAtMs, consolidation.wakeAtMs, backfill.wakeAtMs]) noteWake(pass, atMs);
+  for (const atMs of [preemption.wakeAtMs, consolidation.wakeAtMs, backfill.wakeAtMs, pass.growth.wakeAtMs]) noteWake(pass, atMs);
   pass.cluster.settle();
   const isAtLimit = pass.placed >= turn.context.policy.placementsPerStepMax && pass.waits.size > 0;
-  const more = isAtLimit || preemption.more || consolidation.more || backfill.more;
-  return { waits: pass.waits, more, wakeAtMs: pass.wakeAtMs, awaitsSave: preemption.awaitsSave, movesFromMs: consolidation.nextSearchMs };
+  const more = isAtLimit || preemption.more || consolidation.more || backfill.more || pass.growth.more;
+  return {
+    waits: pass.waits,
+    more,
+    wakeAtMs: pass.wakeAtMs,
+    awaitsSave: preemption.awaitsSave.union(pass.growth.awaitsSave),
+    movesFromMs: consolidation.nextSearchMs,
+  };
 }
 
 /** What a pass would decide about one more waiting job, after those ahead of it. `dry` emits nothing; nothing changes. */
@@ -81,6 +91,7 @@ interface Pass {
   readonly preemption: Preemption;
   readonly kept: KeptPlaces;
   readonly consolidation: Consolidation;
+  readonly growth: Growth;
   readonly waits: Map<JobUid, WaitReason>;
   placed: number;
   /** When time alone lets a waiting job become a candidate. */
@@ -93,7 +104,8 @@ function beginPass(turn: Turn): Pass {
   const preemption = new Preemption(turn, cluster, backfill);
   const kept = new KeptPlaces(turn, cluster);
   const consolidation = new Consolidation(turn, cluster, { preemption, kept, promises: backfill.promises });
-  return { turn, cluster, backfill, preemption, kept, consolidation, waits: new Map(), placed: 0, wakeAtMs: null };
+  const growth = new Growth(turn, cluster, backfill);
+  return { turn, cluster, backfill, preemption, kept, consolidation, growth, waits: new Map(), placed: 0, wakeAtMs: null };
 }
 
 function lookAtOthers(pass: Pass): void {
@@ -127,13 +139,14 @@ function lookAtNominee(pass: Pass, job: JobView): void {
     return;
   }
   const victims = job.nomination?.victims ?? [];
-  const decision = pass.backfill.decideAlone(job);
+  const least = atLeast(job);
+  const decision = pass.backfill.decideAlone(least);
   if (decision.ok) {
     place(pass, job, decision);
     pass.preemption.release(victims);
     return;
   }
-  const wait = pass.preemption.hold(job);
+  const wait = pass.preemption.hold(least);
   if (wait !== null) pass.waits.set(job.uid, wait);
 }
 
@@ -161,11 +174,12 @@ function decide(pass: Pass, job: JobView): PlacementDecision {
     backfill.dropTarget(job, 'it is not to start now');
     return { ok: false, wait: notReady };
   }
-  const decision = backfill.decide(job);
+  const decision = decideAtSize(job, (sized) => backfill.decide(sized));
   if (decision.ok) return decision;
   noteWake(pass, widensAtMs(job, pass.turn.context.nowMs));
-  const nominated = isShortage(decision.wait) ? (preemption.nominate(job) ?? pass.consolidation.nominate(job)) : null;
-  if (nominated === null) return { ok: false, wait: backfill.promise(job, decision.wait) };
+  const least = atLeast(job);
+  const nominated = isShortage(decision.wait) ? (preemption.nominate(least) ?? pass.consolidation.nominate(least)) : null;
+  if (nominated === null) return { ok: false, wait: backfill.promise(least, decision.wait) };
   backfill.dropTarget(job, 'it is promised another place');
   return { ok: false, wait: nominated };
 }

@@ -3,7 +3,8 @@ import type { Placement } from '#vocabulary/job.ts';
 import type { WaitReason } from '#vocabulary/reasons.ts';
 import { gpuMilliPerGpu } from '#vocabulary/units.ts';
 import { lowestDisplaceable } from '../jobs/displaceable.ts';
-import { askToLeave, cancelLeaving } from '../jobs/stop.ts';
+import type { MovedTo } from '../events.ts';
+import { askToLeave, letStay } from '../jobs/stop.ts';
 import type { Claim } from '../queues/entitlement.ts';
 import { EntitlementBook, mayDisplace } from '../queues/entitlement.ts';
 import { attainedNow, wholeSecond } from '../queues/attained.ts';
@@ -17,16 +18,22 @@ import type { Hold } from './capacity/capacity.ts';
 import { placeAt } from './capacity/devices.ts';
 import type { ClusterRoom } from './clusterRoom.ts';
 import { modelsFor } from './decidePlacement.ts';
+import type { Surplus } from './elastic/surplus.ts';
+import { keptBy } from './elastic/surplus.ts';
+import { SurplusPool } from './elastic/surplusPool.ts';
 import type { Wish } from './requestOf.ts';
 import { requestOf, wishesKey } from './requestOf.ts';
 import type { Backfill } from './reserve/backfill.ts';
 import { SecondLook } from './secondLook.ts';
 import { fits } from './gang/findPlacement.ts';
 import type { Running } from './victims/running.ts';
-import { claimOf, isLeaving, readRunning } from './victims/running.ts';
-import type { Entitlement, Evictable, VictimPlan } from './victims/chooseVictims.ts';
-import { chooseVictims } from './victims/chooseVictims.ts';
-import { countsFor, coverDeficits, findDeficits } from './victims/quota.ts';
+import { Claimed, giveLeft } from './victims/claimed.ts';
+import { claimOf, isLeaving, leavesForGood, readRunning } from './victims/running.ts';
+import type { VictimPlan } from './victims/chooseVictims.ts';
+import { inTurn } from './victims/inTurn.ts';
+import { countsFor, findDeficits } from './victims/quota.ts';
+import type { Candidate } from './victims/searchVictims.ts';
+import { searchVictims } from './victims/searchVictims.ts';
 import { Slices } from './victims/slices.ts';
 
 /**
@@ -46,14 +53,12 @@ export class Preemption {
   readonly #cluster: ClusterRoom;
   readonly #book: EntitlementBook;
   readonly #backfill: Backfill;
-  /** Leaving already, for another nominee. */
-  readonly #claimed = new Set<JobUid>();
-  /** Of victims who have not left yet, in the book as gone: else several nominees would each take what the queue can spare once. */
-  readonly #gone = new Map<JobUid, Omit<Claim, 'standing'>>();
+  readonly #claimed: Claimed;
   /** Free parts of the places of nominees whose turn has not come. */
   readonly #kept = new Map<JobUid, readonly Hold[]>();
   #searches = 0;
   readonly #secondLook = new SecondLook();
+  readonly #surplus: SurplusPool;
   /** Searches of this pass that found nobody: for the like of them the answer is the same. */
   readonly #inVain = new Set<string>();
   #wakeAtMs: number | null = null;
@@ -67,6 +72,8 @@ export class Preemption {
     this.standings = new Standings(turn);
     this.#cluster = cluster;
     this.#book = new EntitlementBook(turn.state);
+    this.#claimed = new Claimed(turn.state, this.#book);
+    this.#surplus = new SurplusPool(turn, cluster.room.capacity, this.standings);
   }
 
   /** When time alone lets somebody be asked who was not, or somebody be overdue; null: it does not. */
@@ -75,7 +82,7 @@ export class Preemption {
     const soon = [this.standings.nextOverdueAtMs(), this.#slices?.wakeAtMs ?? null].flatMap((atMs) =>
       atMs === null ? [] : [wholeSecond(atMs)],
     );
-    const soonest = Math.min(this.#wakeAtMs ?? Infinity, ...soon);
+    const soonest = Math.min(this.#wakeAtMs ?? Infinity, this.#surplus.wakeAtMs ?? Infinity, ...soon);
     return soonest === Infinity ? null : soonest;
   }
 
@@ -107,7 +114,7 @@ export class Preemption {
     nominees.sort((left, right) => (left.nomination?.atMs ?? 0) - (right.nomination?.atMs ?? 0) || (left.uid < right.uid ? -1 : 1));
     for (const job of nominees) {
       if (job.nomination === null) continue;
-      for (const uid of job.nomination.victims) this.#claim(uid);
+      for (const uid of job.nomination.victims) this.#claimed.add(uid);
       this.#kept.set(job.uid, this.#backfill.holdFree(job, job.nomination.placement, job.nomination.model));
     }
     return nominees;
@@ -137,43 +144,27 @@ export class Preemption {
   release(victims: readonly JobUid[]): void {
     for (const uid of victims) {
       const victim = this.#turn.state.jobs.get(uid);
-      if (victim !== undefined) cancelLeaving(this.#turn, victim);
-      this.#claimed.delete(uid);
-      const claim = this.#gone.get(uid);
-      if (claim === undefined || isLeaving(victim)) continue;
-      this.#book.take(claim);
-      this.#gone.delete(uid);
+      if (victim !== undefined) letStay(this.#turn, victim);
+      this.#claimed.release(uid);
     }
-  }
-
-  /** For one nominee, and nobody else's. */
-  #claim(uid: JobUid): void {
-    this.#claimed.add(uid);
-    const victim = this.#turn.state.jobs.get(uid);
-    const attempt = victim === undefined ? undefined : currentAttempt(victim);
-    if (victim === undefined || attempt === undefined || !isLeaving(victim) || this.#gone.has(uid)) return;
-    // Who moves is back at once, with all that it held.
-    if (victim.move?.kind === 'asked') return;
-    const claim = claimOf(victim, attempt.model);
-    this.#book.give(claim);
-    this.#gone.set(uid, claim);
   }
 
   /** Finds victims for a job that does not fit, and asks them; null: nobody may be asked, or it would not help. */
   nominate(job: Nominee): WaitReason | null {
     const nominee = this.#nomineeOf(job, null);
     const mayAsk = this.#mayDisplaceAnybody(job, nominee);
-    const wait = mayAsk ? this.#findVictims(job, nominee) : null;
+    const wait = mayAsk || this.#surplus.mayHelp(nominee.gpuMilli, this.#freeMilli()) ? this.#findVictims(job, nominee, mayAsk) : null;
     if (wait !== null) this.#secondLook.nominated();
     else {
-      this.#secondLook.refused({ mayAsk, mayReclaim: !this.#isPlain(job.spec.queue) });
+      this.#surplus.refused();
+      this.#secondLook.refused({ mayAsk, mayReclaim: this.#surplus.isDenied || !this.#isPlain(job.spec.queue) });
       // Time changes something only where somebody of its priority may be asked.
       if (this.#turn.state.displaceable.has(nominee.priority)) this.#allSlices().missed(nominee);
     }
     return wait;
   }
 
-  #findVictims(job: Nominee, { standing, ...nominee }: Claim): WaitReason | null {
+  #findVictims(job: Nominee, { standing, ...nominee }: Claim, mayAsk: boolean): WaitReason | null {
     const { policy, nowMs } = this.#turn.context;
     if (this.#searches >= policy.victimSearchesPerPassMax) return null;
     const { count, own } = this.#allSlices().chances({ standing, ...nominee });
@@ -189,12 +180,21 @@ export class Preemption {
       }
       this.#searches += 1;
       this.#backfill.showForLater();
-      const plan = this.#search(job, model);
+      const plan = this.#search(job, model, mayAsk);
       // Nobody is to be asked: it starts when those have left who leave anyway, in its turn.
-      if (plan === null || plan.victims.every((uid) => isLeaving(this.#turn.state.jobs.get(uid)))) continue;
+      if (plan === null || plan.leaving.every((each) => each.group === undefined && leavesForGood(this.#turn.state.jobs.get(each.job))))
+        continue;
       const placement = (plan.spots[0] ?? []).map((spot) => placeAt(this.#cluster.room.capacity, spot));
-      this.#turn.emit({ kind: 'JobNominated', uid: job.uid, victims: plan.victims, placement, model });
-      this.#ask(job, standing, plan.victims);
+      const moves = this.#surplus.shrinks(plan.leaving);
+      this.#turn.emit({
+        kind: 'JobNominated',
+        uid: job.uid,
+        victims: plan.victims,
+        placement,
+        model,
+        ...(moves.length === 0 ? {} : { moves }),
+      });
+      this.#ask(job, standing, plan.victims, moves);
       this.#reserve(job, { placement, model }, plan.victims);
       return this.#waits(job, plan.victims);
     }
@@ -202,11 +202,19 @@ export class Preemption {
     return null;
   }
 
-  #ask(job: Nominee, standing: Standing, victims: readonly JobUid[]): void {
+  #ask(job: Nominee, standing: Standing, victims: readonly JobUid[], shrinks: readonly MovedTo[]): void {
     for (const uid of victims) {
       const victim = this.#turn.state.jobs.get(uid);
-      if (victim !== undefined) askToLeave(this.#turn, victim, 'Preempted', this.#tellTurn(job, standing, victim));
-      this.#claim(uid);
+      const shrinking = shrinks.some((move) => move.uid === uid);
+      if (victim !== undefined && shrinking) askToLeave(this.#turn, victim, 'Resized');
+      else if (victim !== undefined) {
+        // It was about to grow: it does not come back.
+        if (victim.move?.kind === 'asked')
+          this.#turn.emit({ kind: 'NominationDropped', uid, message: `job ${this.#nameOf(job.uid)} takes its place` });
+        askToLeave(this.#turn, victim, 'Preempted', this.#tellTurn(job, standing, victim));
+      }
+      this.#claimed.add(uid);
+      if (shrinking) this.#surplus.changed(uid);
     }
   }
 
@@ -230,50 +238,53 @@ export class Preemption {
 
   /** Keeps what is free of the place of somebody who was nominated by others (consolidate/). */
   promise(job: Nominee, plan: { readonly victims: readonly JobUid[]; readonly placement: Placement; readonly model: string }): WaitReason {
-    for (const uid of plan.victims) this.#claimed.add(uid);
+    for (const uid of plan.victims) this.#claimed.addMoving(uid);
     this.#reserve(job, plan, plan.victims);
     return this.#waits(job, plan.victims);
   }
 
-  #search(job: Nominee, model: string): VictimPlan | null {
+  #search(job: Nominee, model: string, mayAsk: boolean): VictimPlan | null {
     const nominee = this.#nomineeOf(job, model);
-    const mark = this.#book.mark();
-    const given = new Map<JobUid, Claim>();
     const deficits = findDeficits(this.#turn.state.queues, this.#book, nominee);
-    const evictable = this.#allRunning().flatMap(({ victim, claim, evictable: each }) => {
-      if (this.#claimed.has(victim.uid) || claim.model !== model || !countsFor(this.#book, claim, deficits)) return [];
+    const isOfUse = (claim: Claim): boolean => countsFor(this.#book, claim, deficits);
+    const request = requestOf(this.#cluster, job, model, this.#turn.context.nowMs);
+    return searchVictims({
+      room: this.#cluster.room,
+      request,
+      nominee,
+      book: this.#book,
+      deficits,
+      gangs: mayAsk ? this.#gangs(nominee, model).filter(({ claim }) => isOfUse(claim)) : [],
+      surplus: this.#surplusFor(nominee, model).filter(({ claim }) => isOfUse(claim)),
+    });
+  }
+
+  /** Whole gangs that may be asked now, and those that leave anyway. */
+  #gangs(nominee: Claim, model: string): readonly Candidate[] {
+    return this.#allRunning().flatMap(({ victim, claim, evictable: each }): readonly Candidate[] => {
+      if (this.#claimed.has(victim.uid) || claim.model !== model) return [];
       // Somebody ahead in the order was promised its place.
       if (this.#backfill.promises.touches(each.holds)) return [];
       // Who leaves anyway costs nothing and need not be asked.
-      if (isLeaving(victim)) return [{ ...each, cost: 0 }];
+      if (leavesForGood(victim)) return [{ evictable: { ...each, cost: 0 }, claim }];
       const untilMs = this.#sparedUntilMs(nominee, { victim, claim });
       if (untilMs === null) return [];
-      if (untilMs <= this.#turn.context.nowMs) return [inTurn(nominee, claim, each)];
+      if (untilMs <= this.#turn.context.nowMs) return [{ evictable: inTurn(nominee, claim, each), claim }];
       this.#wakeAtMs = Math.min(untilMs, this.#wakeAtMs ?? untilMs);
       return [];
     });
-    const claims = new Map(this.#allRunning().map(({ victim, claim }) => [victim.uid, claim]));
-    const entitlement: Entitlement = {
-      give: (uid) => {
-        if (this.#gone.has(uid)) return true;
-        const claim = claims.get(uid);
-        const isAllowed = claim !== undefined && (isLeaving(this.#turn.state.jobs.get(uid)) || mayDisplace(nominee, claim, this.#book));
-        if (!isAllowed) return false;
-        this.#book.give(claim);
-        given.set(uid, claim);
-        return true;
-      },
-      takeBack: (uid) => {
-        const claim = given.get(uid);
-        if (claim !== undefined) this.#book.take(claim);
-        given.delete(uid);
-      },
-    };
-    const request = requestOf(this.#cluster, job, model, this.#turn.context.nowMs);
-    const plan = chooseVictims(this.#cluster.room, request, evictable, entitlement);
-    const victims = plan === null ? null : coverDeficits(plan.victims, { deficits, evictable, claims, entitlement });
-    this.#book.rollback(mark);
-    return plan === null || victims === null ? null : { ...plan, victims };
+  }
+
+  /** What elastic jobs may be asked to give back now. Who leaves for somebody else is one of them only if it is to come back smaller. */
+  #surplusFor(nominee: Claim, model: string | null): readonly Surplus[] {
+    const { state } = this.#turn;
+    const { promises } = this.#backfill;
+    return this.#surplus.for(nominee, model, this.#book).flatMap((surplus) => {
+      const { uid } = surplus.job;
+      if (this.#claimed.has(uid) && state.jobs.get(uid)?.move?.kind !== 'asked') return [];
+      const groups = surplus.groups.filter(({ holds }) => !promises.touches(holds));
+      return groups.length === 0 ? [] : [{ ...surplus, groups }];
+    });
   }
 
   /** null: it may not be asked at all. */
@@ -327,10 +338,7 @@ export class Preemption {
     const { capacity } = this.#cluster.room;
     this.#backfill.showForLater();
     const mark = capacity.mark();
-    const gone = new Set<JobUid>(leaving);
-    for (let node = 0; node < capacity.nodes; node += 1) {
-      for (const hold of capacity.holdsOf(node)) if (hold.owner !== null && gone.has(hold.owner)) capacity.give(hold);
-    }
+    giveLeft(capacity, this.#turn.state, leaving);
     const isPossible = fits(this.#cluster.room, requestOf(this.#cluster, job, model, this.#turn.context.nowMs));
     capacity.rollback(mark);
     return isPossible;
@@ -342,22 +350,28 @@ export class Preemption {
     this.#backfill.keep(job, placement, model);
     this.#backfill.quota.keep(
       nominee,
-      leaving.flatMap((uid) => this.#givenBackBy(uid)),
+      leaving.flatMap((uid) => this.#claimed.givenBackBy(uid)),
     );
     this.#book.take(nominee);
   }
 
-  /** Who moves is back at once, with all that it held. */
-  #givenBackBy(uid: JobUid): readonly Omit<Claim, 'standing'>[] {
-    const victim = this.#turn.state.jobs.get(uid);
-    const attempt = victim === undefined ? undefined : currentAttempt(victim);
-    return victim === undefined || attempt === undefined || victim.move?.kind === 'asked' ? [] : [claimOf(victim, attempt.model)];
-  }
-
   #waits(job: Nominee, victims: readonly JobUid[]): WaitReason {
     const { workers, gpusPerWorker } = job.spec;
-    const names = victims.map((uid) => this.#turn.state.jobs.get(uid)?.name ?? uid).sort();
-    return { kind: 'WaitingForVictims', wanted: { workers, gpusPerWorker }, victims: names };
+    const names = victims.map((uid) => this.#nameOf(uid)).sort();
+    const shrinking = victims
+      .filter((uid) => keptBy(this.#turn.state.jobs.get(uid)) !== null)
+      .map((uid) => this.#nameOf(uid))
+      .sort();
+    return {
+      kind: 'WaitingForVictims',
+      wanted: { workers, gpusPerWorker },
+      victims: names,
+      ...(shrinking.length === 0 ? {} : { shrinking }),
+    };
+  }
+
+  #nameOf(uid: JobUid): string {
+    return this.#turn.state.jobs.get(uid)?.name ?? uid;
   }
 }
 
@@ -370,12 +384,6 @@ export const isShortage = (wait: WaitReason): boolean =>
 
 /** A user's own limit is nobody else's to make room under. */
 const isQuotaToFree = (broken: WaitReason | null): boolean => broken === null || broken.kind === 'QueueLimit';
-
-/** Among those of the nominee's own priority, who has had most leaves first, whatever it costs (decision 0013). */
-function inTurn(nominee: Claim, { queue, priority, standing }: Claim, evictable: Evictable): Evictable {
-  const isInTurn = queue === nominee.queue && priority === nominee.priority;
-  return isInTurn ? { ...evictable, priority: priority + 1 / (standing.level + 2) } : evictable;
-}
 
 function hasGuarantee(turn: Turn, queue: JobView['spec']['queue']): boolean {
   return Object.values(turn.state.queues.get(queue)?.spec.guaranteed ?? {}).some((gpus) => gpus > 0);

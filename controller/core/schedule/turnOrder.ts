@@ -1,5 +1,6 @@
 import type { QueueName, UserName } from '#vocabulary/ids.ts';
 import { milliPerGpu } from '#vocabulary/job.ts';
+import { sizeOf } from '../jobs/size.ts';
 import type { FairOrderInput } from '../queues/fairOrder.ts';
 import { FairOrder } from '../queues/fairOrder.ts';
 import { capacityMilliOf } from '../queues/share.ts';
@@ -67,7 +68,7 @@ export class TurnOrder {
   }
 }
 
-const milliOf = ({ spec }: JobView): number => spec.workers * spec.gpusPerWorker * milliPerGpu(spec);
+const milliOf = (job: JobView): number => sizeOf(job) * job.spec.gpusPerWorker * milliPerGpu(job.spec);
 
 function modelsOf({ spec }: JobView, present: readonly string[]): readonly string[] {
   if (spec.gpusPerWorker === 0) return [];

@@ -5,6 +5,7 @@ import { countDisplaceable } from '../jobs/displaceable.ts';
 import { noteEnding } from '../jobs/endings.ts';
 import { liftSpec } from '../jobs/liftSpec.ts';
 import { insertPending } from '../jobs/pending.ts';
+import { noteResizable } from '../jobs/resizable.ts';
 import { completeQueueSpec } from '../queues/applyQueue.ts';
 import { attainedBy } from '../queues/attained.ts';
 import type { Amounts, LedgerCategory, TotalKind } from '../ledger/amounts.ts';
@@ -48,7 +49,10 @@ export interface StateSnapshot {
   readonly past?: readonly [string, PastAmount][];
   /** Came after version 0.1. */
   readonly popular?: Omit<PopularRecord, 'weights'> & { readonly weights: readonly [string, number][] };
-  readonly nodes: readonly (Omit<NodeState, 'jobs' | 'holds' | 'promises'> & { readonly settledAtMs?: number })[];
+  readonly nodes: readonly (Omit<NodeState, 'jobs' | 'holds' | 'promises' | LaterNodeFields> &
+    Partial<Pick<NodeState, LaterNodeFields>> & {
+      readonly settledAtMs?: number;
+    })[];
   readonly jobs: readonly JobSnapshot[];
   readonly tokens: readonly TokenSnapshot[];
   readonly recent: readonly RecentEvent[];
@@ -65,6 +69,8 @@ interface LedgerSnapshot {
 
 type AmountsSnapshot = Readonly<Partial<Record<LedgerCategory, string>>>;
 /** These came after version 0.1. */
+type LaterNodeFields = 'roomAtMs';
+/** And these. */
 type LaterFields = 'array' | 'held' | 'next' | 'nomination' | 'move' | 'target' | 'attained';
 type JobSnapshot = Omit<JobRecord, 'attempts' | 'ledger' | LaterFields> &
   Partial<Pick<JobRecord, LaterFields>> & {
@@ -132,7 +138,13 @@ export function restoreSnapshot(snapshot: StateSnapshot): State {
   for (const [key, past] of snapshot.past ?? []) state.past.set(key, past);
   if (snapshot.popular !== undefined) state.popular = { ...snapshot.popular, weights: new Map(snapshot.popular.weights) };
   for (const { settledAtMs: _old, ...node } of snapshot.nodes)
-    state.nodes.set(node.name, { ...node, jobs: new Set(), holds: node.health.map(() => noHolds), promises: noPromises });
+    state.nodes.set(node.name, {
+      ...node,
+      roomAtMs: node.roomAtMs ?? 0,
+      jobs: new Set(),
+      holds: node.health.map(() => noHolds),
+      promises: noPromises,
+    });
   for (const token of snapshot.tokens) state.tokens.set(token.id, token);
   state.recent.push(...snapshot.recent);
   restoreLedger(state, snapshot.ledger);
@@ -150,6 +162,7 @@ export function restoreSnapshot(snapshot: StateSnapshot): State {
     if (job.move?.kind === 'asked') state.moving.add(job.uid);
     if (waitsForOthers(job)) countAwaited(state, job, 1);
     countDisplaceable(state, job, 1);
+    noteResizable(state, job);
     const attempt = currentAttempt(job);
     if (attempt !== undefined) countArray(state, job, 1);
     if (attempt !== undefined) restoreHold(state, job, attempt);

@@ -3,6 +3,7 @@ import type { Placement } from '#vocabulary/job.ts';
 import type { WaitReason } from '#vocabulary/reasons.ts';
 import { gpuMilliPerGpu } from '#vocabulary/units.ts';
 import { askToLeave } from '../../jobs/stop.ts';
+import { sizeOf } from '../../jobs/size.ts';
 import { QueueTree } from '../../queues/queueTree.ts';
 import { findBrokenLimit } from '../../queues/usage.ts';
 import type { JobView } from '../../state/view.ts';
@@ -167,7 +168,7 @@ export class Consolidation {
         this.#wake(fromMs);
         return [];
       }
-      const costMs = Math.round(evictable.cost / (job.spec.workers * job.spec.gpusPerWorker * gpuMilliPerGpu));
+      const costMs = Math.round(evictable.cost / milliOf(job));
       // All priorities alike: nobody loses anything that ranks.
       return [{ mover: { job, holds: evictable.holds, costMs }, evictable: { ...evictable, priority: 0 } }];
     });
@@ -175,7 +176,7 @@ export class Consolidation {
 
   /** A first look at a job of one worker, which has to find another place in today's room: most that cannot move are known by it. */
   #fitsElsewhere(job: JobView): boolean {
-    if (job.spec.workers > 1) return true;
+    if (sizeOf(job) > 1) return true;
     const known = this.#movable.get(job.uid);
     if (known !== undefined) return known;
     const { nowMs } = this.#turn.context;

@@ -1,4 +1,6 @@
+import { specOfSize } from '#vocabulary/elastic.ts';
 import type { JobUid } from '#vocabulary/ids.ts';
+import type { Placement } from '#vocabulary/job.ts';
 import { cancelLeaving } from '../../jobs/stop.ts';
 import { judgeReadiness } from '../../jobs/readiness.ts';
 import { findBrokenLimit } from '../../queues/usage.ts';
@@ -18,7 +20,7 @@ import { keepPlace } from './keepPlace.ts';
 export class KeptPlaces {
   readonly #turn: Turn;
   readonly #cluster: ClusterRoom;
-  readonly #holds = new Map<JobUid, readonly Hold[]>();
+  readonly #kept = new Map<JobUid, Kept>();
   readonly #homeless: JobView[] = [];
 
   constructor(turn: Turn, cluster: ClusterRoom) {
@@ -35,26 +37,42 @@ export class KeptPlaces {
     const { state } = this.#turn;
     const jobs = [...state.moving].flatMap((uid) => state.jobs.get(uid) ?? []);
     jobs.sort((left, right) => (left.move?.atMs ?? 0) - (right.move?.atMs ?? 0) || (left.uid < right.uid ? -1 : 1));
-    for (const job of jobs) if (!this.keep(job)) this.#lose(job);
+    for (const job of jobs) {
+      // Who is to grow keeps nothing from others until it has left (elastic/growth.ts).
+      if (isGrowth(job) && job.phase.kind === 'active') continue;
+      if (!this.keep(job)) this.#lose(job);
+    }
   }
 
   /** false: its place is not to be had. */
   keep(job: JobView): boolean {
-    const holds = job.move?.kind === 'asked' ? keepPlace(this.#cluster, job, job.move) : null;
-    if (holds !== null) this.#holds.set(job.uid, holds);
-    return holds !== null;
+    if (job.move?.kind !== 'asked') return false;
+    const { model } = job.move;
+    for (const placement of placesFor(job, job.move)) {
+      const holds = this.#mayHave(job, placement, model) ? keepPlace(this.#cluster, job, { placement, model }) : null;
+      if (holds === null) continue;
+      this.#kept.set(job.uid, { placement, model, holds });
+      return true;
+    }
+    return false;
+  }
+
+  /** Who has left to grow is to have no more than the quota allows now; of the others that is asked when they start. */
+  #mayHave(job: JobView, placement: Placement, model: string | null): boolean {
+    if (!isGrowth(job)) return true;
+    return findBrokenLimit(this.#turn.state, { ...job, spec: specOfSize(job.spec, placement.length) }, model) === null;
   }
 
   /** Those who have left start again. */
   settle(place: (job: JobView, decision: Extract<PlacementDecision, { ok: true }>) => void): void {
     const { state, context } = this.#turn;
-    for (const uid of [...this.#holds.keys()]) {
+    for (const [uid, { placement, model }] of [...this.#kept]) {
       const job = state.jobs.get(uid);
       if (job?.move?.kind !== 'asked' || job.phase.kind !== 'pending') continue;
-      const { placement, model } = job.move;
       this.#giveBack(uid);
       // Held meanwhile, or its queue may hold less now.
-      const mayStart = judgeReadiness(state, job, context.nowMs) === null && findBrokenLimit(state, job, model) === null;
+      const sized = { ...job, spec: specOfSize(job.spec, placement.length) };
+      const mayStart = judgeReadiness(state, job, context.nowMs) === null && findBrokenLimit(state, sized, model) === null;
       if (mayStart) place(job, { ok: true, placement, model });
       else this.#lose(job);
     }
@@ -62,14 +80,14 @@ export class KeptPlaces {
 
   /** Gives back the places of those who run on. Whether there were any: then there is more room than before. */
   forget(): boolean {
-    const over = [...this.#holds.keys()].filter((uid) => this.#turn.state.jobs.get(uid)?.move?.kind !== 'asked');
+    const over = [...this.#kept.keys()].filter((uid) => this.#turn.state.jobs.get(uid)?.move?.kind !== 'asked');
     for (const uid of over) this.#giveBack(uid);
     return over.length > 0;
   }
 
   /** Gives everything back: it is theirs by the log, not by the capacity. */
   end(): void {
-    for (const uid of [...this.#holds.keys()]) this.#giveBack(uid);
+    for (const uid of [...this.#kept.keys()]) this.#giveBack(uid);
   }
 
   #lose(job: JobView): void {
@@ -81,7 +99,22 @@ export class KeptPlaces {
   }
 
   #giveBack(uid: JobUid): void {
-    for (const hold of this.#holds.get(uid) ?? []) this.#cluster.room.capacity.give(hold);
-    this.#holds.delete(uid);
+    for (const hold of this.#kept.get(uid)?.holds ?? []) this.#cluster.room.capacity.give(hold);
+    this.#kept.delete(uid);
   }
+}
+
+interface Kept {
+  readonly placement: Placement;
+  readonly model: string | null;
+  /** What of it the job does not hold itself. */
+  readonly holds: readonly Hold[];
+}
+
+const isGrowth = ({ move }: JobView): boolean => move?.kind === 'asked' && move.gang === null;
+
+/** Who grows has what it had, where others took meanwhile what it would have had. */
+function placesFor(job: JobView, move: Extract<JobView['move'], { kind: 'asked' }>): readonly Placement[] {
+  const before = job.attempts.at(-1)?.placement;
+  return isGrowth(job) && before !== undefined ? [move.placement, before] : [move.placement];
 }

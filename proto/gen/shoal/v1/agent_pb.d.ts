@@ -629,6 +629,20 @@ export declare type Suspend = Message<"shoal.v1.Suspend"> & {
    * @generated from field: uint32 grace_ms = 4;
    */
   graceMs: number;
+
+  /**
+   * Why: Suspended, Drained, Preempted, Moved, Resized, Deleted. Empty: an older controller.
+   *
+   * @generated from field: string reason = 5;
+   */
+  reason: string;
+
+  /**
+   * Resized: with so many workers it starts again. 0: it does not start again at once, or as it was.
+   *
+   * @generated from field: uint32 workers = 6;
+   */
+  workers: number;
 };
 
 /**
