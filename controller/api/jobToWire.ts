@@ -10,6 +10,7 @@ import type {
   MarkSchema,
   ProgressSchema,
   RankSchema,
+  ResizeSchema,
   TrainingJobSchema,
   TrainingJobStatusSchema,
   WorkerPlacementSchema,
@@ -63,9 +64,20 @@ function statusOf(job: JobView, around: JobSurroundings): MessageInitShape<typeo
     ledger: Object.fromEntries(amounts),
     ...(job.phase.kind === 'finished' ? { finishedAt: timestampFromMs(job.phase.atMs) } : {}),
     deleting: job.wanted === 'delete',
+    workers: currentAttempt(job)?.placement.length ?? 0,
+    ...resizeOf(job),
     ...(job.held === null ? {} : { held: markToWire(job.held) }),
     ...(job.next === null ? {} : { next: markToWire(job.next) }),
   };
+}
+
+/** Where it stands after what it leaves for, when that is another size. */
+function resizeOf(job: JobView): { readonly resize?: MessageInitShape<typeof ResizeSchema> } {
+  const attempt = currentAttempt(job);
+  if (attempt?.stage.kind !== 'suspending' || attempt.stage.reason !== 'Resized' || job.move?.kind !== 'asked') return {};
+  const from = attempt.placement.length;
+  const to = job.move.placement.length;
+  return { resize: { workers: to, message: to > from ? 'into GPUs that nobody wants' : 'others wait for what it gives back' } };
 }
 
 function markToWire({ by, atMs }: NonNullable<JobView['held']>): MessageInitShape<typeof MarkSchema> {

@@ -1,8 +1,8 @@
 import type { AssignedWorker, Assignment, Desire, Launch } from '#vocabulary/assignment.ts';
 import type { NodeName } from '#vocabulary/ids.ts';
 import { generation } from '#vocabulary/ids.ts';
-import type { WorkerPlace } from '#vocabulary/job.ts';
-import { specOfSize } from '#vocabulary/elastic.ts';
+import type { JobSpec, WorkerPlace } from '#vocabulary/job.ts';
+import { sizeRange, specOfSize } from '#vocabulary/elastic.ts';
 import { processesOf, workerKey } from '#vocabulary/job.ts';
 import { currentAttempt } from './state/state.ts';
 import type { AttemptView, JobView, StateView } from './state/view.ts';
@@ -62,6 +62,7 @@ function launchOf(job: JobView, attempt: AttemptView, { worker, place }: { reado
     cpuMilli,
     memoryBytes,
     mesh: spec.mesh,
+    ...sizesOf(job.spec),
     checkpoint:
       spec.checkpoint === null
         ? null
@@ -72,4 +73,10 @@ function launchOf(job: JobView, attempt: AttemptView, { worker, place }: { reado
             intervalMs: spec.checkpoint.intervalMs,
           },
   };
+}
+
+function sizesOf(spec: JobSpec): Pick<Launch, 'sizes'> {
+  if (spec.elastic === null) return {};
+  const { min, max } = sizeRange(spec);
+  return { sizes: { min, max } };
 }

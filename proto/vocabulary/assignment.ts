@@ -60,6 +60,8 @@ export interface Launch {
   readonly cpuMilli: number | null;
   readonly memoryBytes: number | null;
   readonly mesh: Mesh;
+  /** The least and the most workers that an attempt of the job has. Absent: it has one size. */
+  readonly sizes?: { readonly min: number; readonly max: number };
   readonly checkpoint: LaunchCheckpoint | null;
 }
 

@@ -15,6 +15,8 @@ const anyJob = fc.record({
   preemptible: fc.boolean(),
   runsFor: fc.option(fc.integer({ min: 5, max: 40 }), { nil: null }),
   rack: fc.boolean(),
+  /** Workers more that it can have, and less; null: neither. */
+  elastic: fc.option(fc.integer({ min: 0, max: 6 }), { nil: null, freq: 2 }),
 });
 
 const anyDeed = fc.oneof(
@@ -26,57 +28,143 @@ const anyDeed = fc.oneof(
 
 function applyAny(name: string, job: typeof anyJob extends fc.Arbitrary<infer J> ? J : never): ReturnType<typeof applyJob> {
   const { queue, user, workers, gpusPerWorker, priority, preemptible, runsFor, rack } = job;
+  const elastic = job.elastic === null ? null : { minWorkers: Math.max(1, workers - 2), maxWorkers: workers + job.elastic };
   const constraints = rack ? [{ level: 'rack', mode: 'required' as const, waitMs: null }] : [];
   const maxRuntimeMs = runsFor === null ? null : runsFor * 1_000;
-  return applyJob(name, { queue: queueName(queue), workers, gpusPerWorker, priority, preemptible, maxRuntimeMs, constraints }, user);
+  const spec = { queue: queueName(queue), workers, gpusPerWorker, priority, preemptible, maxRuntimeMs, constraints, elastic };
+  return applyJob(name, spec, user);
 }
 
 /** Found by the property when no second look was due (schedule/secondLook.ts). */
 const found: (typeof anyDeed extends fc.Arbitrary<infer D> ? D : never)[] = [
   {
     kind: 'apply',
-    jobs: [{ queue: 'red', user: 'ann', priority: 10, workers: 3, gpusPerWorker: 1, preemptible: false, runsFor: 5, rack: false }],
-  },
-  {
-    kind: 'apply',
     jobs: [
-      { queue: 'red', user: 'ann', priority: 10, workers: 4, gpusPerWorker: 1, preemptible: false, runsFor: null, rack: false },
-      { queue: 'green', user: 'ann', priority: 10, workers: 2, gpusPerWorker: 3, preemptible: false, runsFor: null, rack: false },
+      { queue: 'red', user: 'ann', priority: 10, workers: 3, gpusPerWorker: 1, preemptible: false, runsFor: 5, rack: false, elastic: null },
     ],
   },
   {
     kind: 'apply',
     jobs: [
-      { queue: 'red', user: 'ann', priority: 30, workers: 1, gpusPerWorker: 1, preemptible: false, runsFor: null, rack: false },
-      { queue: 'green', user: 'ann', priority: 30, workers: 2, gpusPerWorker: 1, preemptible: true, runsFor: null, rack: false },
-      { queue: 'green', user: 'ann', priority: 10, workers: 1, gpusPerWorker: 1, preemptible: true, runsFor: null, rack: false },
+      {
+        queue: 'red',
+        user: 'ann',
+        priority: 10,
+        workers: 4,
+        gpusPerWorker: 1,
+        preemptible: false,
+        runsFor: null,
+        rack: false,
+        elastic: null,
+      },
+      {
+        queue: 'green',
+        user: 'ann',
+        priority: 10,
+        workers: 2,
+        gpusPerWorker: 3,
+        preemptible: false,
+        runsFor: null,
+        rack: false,
+        elastic: null,
+      },
     ],
   },
   {
     kind: 'apply',
     jobs: [
-      { queue: 'red', user: 'ann', priority: 30, workers: 1, gpusPerWorker: 1, preemptible: false, runsFor: null, rack: false },
-      { queue: 'green', user: 'ann', priority: 30, workers: 4, gpusPerWorker: 1, preemptible: false, runsFor: null, rack: false },
+      {
+        queue: 'red',
+        user: 'ann',
+        priority: 30,
+        workers: 1,
+        gpusPerWorker: 1,
+        preemptible: false,
+        runsFor: null,
+        rack: false,
+        elastic: null,
+      },
+      {
+        queue: 'green',
+        user: 'ann',
+        priority: 30,
+        workers: 2,
+        gpusPerWorker: 1,
+        preemptible: true,
+        runsFor: null,
+        rack: false,
+        elastic: null,
+      },
+      {
+        queue: 'green',
+        user: 'ann',
+        priority: 10,
+        workers: 1,
+        gpusPerWorker: 1,
+        preemptible: true,
+        runsFor: null,
+        rack: false,
+        elastic: null,
+      },
+    ],
+  },
+  {
+    kind: 'apply',
+    jobs: [
+      {
+        queue: 'red',
+        user: 'ann',
+        priority: 30,
+        workers: 1,
+        gpusPerWorker: 1,
+        preemptible: false,
+        runsFor: null,
+        rack: false,
+        elastic: null,
+      },
+      {
+        queue: 'green',
+        user: 'ann',
+        priority: 30,
+        workers: 4,
+        gpusPerWorker: 1,
+        preemptible: false,
+        runsFor: null,
+        rack: false,
+        elastic: null,
+      },
     ],
   },
   { kind: 'cordon', node: 0, drain: false },
   { kind: 'tick', seconds: 1 },
   {
     kind: 'apply',
-    jobs: [{ queue: 'red', user: 'ann', priority: 10, workers: 1, gpusPerWorker: 1, preemptible: false, runsFor: null, rack: false }],
+    jobs: [
+      {
+        queue: 'red',
+        user: 'ann',
+        priority: 10,
+        workers: 1,
+        gpusPerWorker: 1,
+        preemptible: false,
+        runsFor: null,
+        rack: false,
+        elastic: null,
+      },
+    ],
   },
   { kind: 'tick', seconds: 1 },
   { kind: 'cordon', node: 0, drain: false },
   { kind: 'tick', seconds: 1 },
 ];
 
-test('a pass right after a pass decides nothing: with queues, guarantees, limits, victims, moves, reservations and targets', () => {
+test('a pass right after a pass decides nothing: with queues, guarantees, limits, victims, moves, sizes, reservations and targets', () => {
   const seen = new Set<string>();
   fc.assert(
     fc.property(fc.array(anyDeed, { minLength: 6, maxLength: 25 }), (deeds) => {
       const cluster = new FakeCluster(
         { racks: 2, nodesPerRack: 2, gpus: 3 },
-        { targetAfterMs: 10_000, targetGpusMin: 3, restartCostMs: 2_000 },
+        { targetAfterMs: 10_000, targetGpusMin: 3, restartCostMs: 2_000, growAfterIdleMs: 2_000, growRestMs: 4_000 },
       );
       cluster.step([
         applyQueue('red', { guaranteed: { H100: 4 } }),
@@ -118,5 +206,5 @@ test('a pass right after a pass decides nothing: with queues, guarantees, limits
     }),
     { numRuns: cases(60), examples: [[found]] },
   );
-  for (const kind of ['JobNominated', 'NominationDropped', 'TargetChosen']) expect([...seen]).toContain(kind);
+  for (const kind of ['JobNominated', 'NominationDropped', 'TargetChosen', 'GrowthChosen']) expect([...seen]).toContain(kind);
 });

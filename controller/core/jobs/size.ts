@@ -32,9 +32,9 @@ export function askedSize({ spec, attempts }: Pick<JobView, 'spec' | 'attempts'>
   return last !== undefined && wasCut && isAllowedSize(spec, last.placement.length) ? last.placement.length : spec.workers;
 }
 
-/** Whether it can be asked to change its size while it runs. */
+/** Whether it can be asked to change its size while it runs. What a gang has that is alone in its domains is more than its GPUs: it stays as it is. */
 export function isResizable({ spec }: Pick<JobView, 'spec'>): boolean {
-  if (spec.elastic === null || !spec.preemptible) return false;
+  if (spec.elastic === null || !spec.preemptible || spec.exclusive !== null) return false;
   const { min, max } = sizeRange(spec);
   return min < max;
 }

@@ -30,6 +30,21 @@ export function askToLeave(turn: Turn, job: JobView, reason: LeaveReason, why = 
   turn.emit({ kind: 'SuspendStaged', uid: job.uid, attempt: attempt.number, round, stage: { kind: 'ask' }, graceMs, reason, ...said });
 }
 
+/** It is leaving to come back with another number of workers: it is not to come back, for another reason. */
+export function leaveForGood(
+  turn: Turn,
+  job: JobView,
+  reason: LeaveReason,
+  why: { readonly dropped: string; readonly message: string },
+): void {
+  const attempt = currentAttempt(job);
+  if (attempt?.stage.kind !== 'suspending') return;
+  turn.emit({ kind: 'NominationDropped', uid: job.uid, message: why.dropped });
+  const { round, stage, graceMs } = attempt.stage;
+  const said = why.message === '' ? {} : { message: why.message };
+  turn.emit({ kind: 'SuspendStaged', uid: job.uid, attempt: attempt.number, round, stage, graceMs, reason, ...said });
+}
+
 /** The scheduler's own asks. */
 const revocable: ReadonlySet<LeaveReason> = new Set(['Preempted', 'Moved', 'Resized']);
 

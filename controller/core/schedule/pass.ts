@@ -179,7 +179,7 @@ function decide(pass: Pass, job: JobView): PlacementDecision {
   noteWake(pass, widensAtMs(job, pass.turn.context.nowMs));
   const least = atLeast(job);
   const nominated = isShortage(decision.wait) ? (preemption.nominate(least) ?? pass.consolidation.nominate(least)) : null;
-  if (nominated === null) return { ok: false, wait: backfill.promise(least, decision.wait) };
+  if (nominated === null) return { ok: false, wait: backfill.promise(least, decision.wait, () => preemption.surplusOf(least)) };
   backfill.dropTarget(job, 'it is promised another place');
   return { ok: false, wait: nominated };
 }

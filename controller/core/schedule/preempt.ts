@@ -4,7 +4,7 @@ import type { WaitReason } from '#vocabulary/reasons.ts';
 import { gpuMilliPerGpu } from '#vocabulary/units.ts';
 import { lowestDisplaceable } from '../jobs/displaceable.ts';
 import type { MovedTo } from '../events.ts';
-import { askToLeave, letStay } from '../jobs/stop.ts';
+import { askToLeave, leaveForGood, letStay } from '../jobs/stop.ts';
 import type { Claim } from '../queues/entitlement.ts';
 import { EntitlementBook, mayDisplace } from '../queues/entitlement.ts';
 import { attainedNow, wholeSecond } from '../queues/attained.ts';
@@ -24,11 +24,12 @@ import { SurplusPool } from './elastic/surplusPool.ts';
 import type { Wish } from './requestOf.ts';
 import { requestOf, wishesKey } from './requestOf.ts';
 import type { Backfill } from './reserve/backfill.ts';
+import type { Leaving } from './reserve/leaving.ts';
 import { SecondLook } from './secondLook.ts';
 import { fits } from './gang/findPlacement.ts';
 import type { Running } from './victims/running.ts';
 import { Claimed, giveLeft } from './victims/claimed.ts';
-import { claimOf, isLeaving, leavesForGood, readRunning } from './victims/running.ts';
+import { claimOf, isLeaving, isResizing, leavesForGood, readRunning } from './victims/running.ts';
 import type { VictimPlan } from './victims/chooseVictims.ts';
 import { inTurn } from './victims/inTurn.ts';
 import { countsFor, findDeficits } from './victims/quota.ts';
@@ -208,10 +209,10 @@ export class Preemption {
       const shrinking = shrinks.some((move) => move.uid === uid);
       if (victim !== undefined && shrinking) askToLeave(this.#turn, victim, 'Resized');
       else if (victim !== undefined) {
-        // It was about to grow: it does not come back.
-        if (victim.move?.kind === 'asked')
-          this.#turn.emit({ kind: 'NominationDropped', uid, message: `job ${this.#nameOf(job.uid)} takes its place` });
-        askToLeave(this.#turn, victim, 'Preempted', this.#tellTurn(job, standing, victim));
+        const message = this.#tellTurn(job, standing, victim);
+        if (isResizing(victim))
+          leaveForGood(this.#turn, victim, 'Preempted', { dropped: `job ${this.#nameOf(job.uid)} takes its place`, message });
+        else askToLeave(this.#turn, victim, 'Preempted', message);
       }
       this.#claimed.add(uid);
       if (shrinking) this.#surplus.changed(uid);
@@ -273,6 +274,11 @@ export class Preemption {
       this.#wakeAtMs = Math.min(untilMs, this.#wakeAtMs ?? untilMs);
       return [];
     });
+  }
+
+  /** What elastic jobs can be asked to give back to the job, and from when on. */
+  surplusOf(job: Nominee): readonly Leaving[] {
+    return this.#surplus.leaving(this.#nomineeOf(job, null), this.#book, this.#turn.context.policy.stopSlackMs);
   }
 
   /** What elastic jobs may be asked to give back now. Who leaves for somebody else is one of them only if it is to come back smaller. */

@@ -91,7 +91,8 @@ export class Growth {
       if (!this.#pays(grower, grower.most)) continue;
       // Without what others took in this pass, and what was left just now.
       const placement = this.#growersOf(job, attempt).map((old) => this.#search(old))[0] ?? null;
-      if (placement !== null) this.#ask(grower, placement);
+      const isKept = placement !== null && keepPlace(this.#cluster, job, { placement, model: attempt.model }) !== null;
+      if (isKept) this.#ask(grower, placement);
       else if (young.ripensAtMs !== null) this.#wake(young.ripensAtMs);
     }
   }
@@ -192,7 +193,6 @@ export class Growth {
     this.#asked += 1;
     this.#turn.emit({ kind: 'GrowthChosen', uid: job.uid, placement, model: attempt.model, costMs });
     askToLeave(this.#turn, job, 'Resized');
-    keepPlace(this.#cluster, job, { placement, model: attempt.model });
   }
 
   #wake(atMs: number): void {
@@ -210,5 +210,5 @@ interface Grower {
   readonly step: number;
 }
 
-/** Whose workers are spread, or alone in their domains, would have to be placed anew as a whole; and so would those that are no whole GPUs. */
-const mayGrow = ({ spec }: JobView): boolean => spec.spread === null && spec.exclusive === null && spec.gpuProfile === null;
+/** A gang whose workers are spread would have to be placed anew as a whole; and slots are not looked for beside others. */
+const mayGrow = ({ spec }: JobView): boolean => spec.spread === null && spec.gpuProfile === null;

@@ -45,6 +45,7 @@ export function surplusOf(turn: Turn, capacity: Capacity, standings: Standings, 
   if (job === undefined || attempt === undefined || !mayResize(job, attempt)) return null;
   const { min, step } = sizeRange(job.spec);
   const has = remainsOf(job, attempt);
+  if (!mayComeBack(capacity, job, has)) return null;
   const most = (has.length - min) / step;
   if (most <= 0) return null;
   const isAsked = attempt.stage.kind === 'suspending';
@@ -62,6 +63,14 @@ export function surplusOf(turn: Turn, capacity: Capacity, standings: Standings, 
     return { job: uid, group, places: has.slice(first, end), holds: held, cost, priority: beforeAnyGang };
   });
   return { job, groups, most, claim, fromMs };
+}
+
+/** It could start again where it stands: no node of it is cordoned, or one that it shall not use any more. */
+function mayComeBack(capacity: Capacity, { spec }: JobView, places: Placement): boolean {
+  return places.every(({ node: name }) => {
+    const node = capacity.topology.numberOf.get(name);
+    return node !== undefined && capacity.factsOf(node).open && !spec.avoidNodes.includes(name);
+  });
 }
 
 /** Where it will stand without these groups. */

@@ -1,10 +1,12 @@
 import type { JobUid } from '#vocabulary/ids.ts';
+import { defaultGraceMs } from '#vocabulary/job.ts';
 import type { MovedTo } from '../../events.ts';
 import type { Claim, EntitlementBook } from '../../queues/entitlement.ts';
 import { spareMilli } from '../../queues/entitlement.ts';
 import type { Standings } from '../../queues/standing.ts';
 import type { Turn } from '../../turn.ts';
 import type { Capacity } from '../capacity/capacity.ts';
+import type { Leaving } from '../reserve/leaving.ts';
 import { uidsOf } from '../victims/chooseVictims.ts';
 import type { Evictable } from '../victims/evictable.ts';
 import type { Surplus } from './surplus.ts';
@@ -45,6 +47,23 @@ export class SurplusPool {
       if (!mayGive) this.#isDenied = true;
       return mayGive;
     });
+  }
+
+  /** As much as each can give, of any model, with the time at which it is gone at the latest if it is asked as soon as it may be. */
+  leaving(nominee: Claim, book: EntitlementBook, stopSlackMs: number): readonly Leaving[] {
+    if (this.#turn.state.resizable.size === 0) return [];
+    const { nowMs } = this.#turn.context;
+    const mark = book.mark();
+    const leaving = [...this.#all().values()].flatMap(({ job, groups, most, claim, fromMs }): readonly Leaving[] => {
+      let count = 0;
+      for (; count < most && mayTake({ ...nominee, model: claim.model }, claim, book); count += 1) book.give(claim);
+      if (count === 0) return [];
+      const graceMs = job.spec.checkpoint?.graceMs ?? defaultGraceMs;
+      const holds = groups.slice(-count).flatMap((group) => group.holds);
+      return [{ atMs: Math.max(nowMs, fromMs) + graceMs + stopSlackMs, holds }];
+    });
+    book.rollback(mark);
+    return leaving;
   }
 
   /** Where those start again who give back these groups. */

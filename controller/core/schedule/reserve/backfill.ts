@@ -14,7 +14,7 @@ import { decidePlacement } from '../decidePlacement.ts';
 import type { Spot } from '../gang/gangRequest.ts';
 import { chooseTarget } from './chooseTarget.ts';
 import { findReservation } from './findReservation.ts';
-import type { Moment } from './leaving.ts';
+import type { Leaving, Moment } from './leaving.ts';
 import type { Promised } from './promises.ts';
 import { PromisedQuota } from './promisedQuota.ts';
 import { Promises, takeFree } from './promises.ts';
@@ -115,13 +115,13 @@ export class Backfill {
     });
   }
 
-  /** The job found no room: it is promised what can be promised. The reason to wait, with that. */
-  promise(job: JobView, wait: WaitReason): WaitReason {
+  /** The job found no room: it is promised what can be promised. The reason to wait, with that. `surplus`: what it could be given back. */
+  promise(job: JobView, wait: WaitReason, surplus: () => readonly Leaving[]): WaitReason {
     if (wait.kind !== 'InsufficientGpus' && wait.kind !== 'LevelTooSmall') {
       this.dropTarget(job, 'it waits for something else now');
       return wait;
     }
-    const promised = this.#keepTarget(job) ?? this.#reserve(job) ?? this.#aim(job);
+    const promised = this.#keepTarget(job) ?? this.#reserve(job, surplus) ?? this.#aim(job);
     if (promised !== null) return promised;
     const kept = this.promises.gpusKept(this.#viewOf(job));
     return wait.kind === 'InsufficientGpus' && kept > 0 ? { ...wait, kept } : wait;
@@ -170,13 +170,19 @@ export class Backfill {
     };
   }
 
-  #reserve(job: JobView): WaitReason | null {
+  #reserve(job: JobView, surplus: () => readonly Leaving[]): WaitReason | null {
     const { reservationsPerQueue, reservationsMax } = this.#turn.context.policy;
     const { queue } = job.spec;
     const made = this.#reserved.get(queue) ?? 0;
     if (made >= reservationsPerQueue || this.#reservations >= reservationsMax) return null;
     this.promises.end();
-    const around = { state: this.#turn.state, cluster: this.#cluster, promised: this.promises.all, moment: this.#moment };
+    const around = {
+      state: this.#turn.state,
+      cluster: this.#cluster,
+      promised: this.promises.all,
+      moment: this.#moment,
+      surplus: surplus(),
+    };
     const found = findReservation(around, job);
     if (found === null) return null;
     this.#reserved.set(queue, made + 1);

@@ -754,6 +754,18 @@ export declare type Launch = Message<"shoal.v1.Launch"> & {
    * @generated from field: shoal.v1.GpuSlot gpu_slot = 18;
    */
   gpuSlot?: GpuSlot | undefined;
+
+  /**
+   * The least and most workers of an attempt. 0: it has one size.
+   *
+   * @generated from field: uint32 min_workers = 19;
+   */
+  minWorkers: number;
+
+  /**
+   * @generated from field: uint32 max_workers = 20;
+   */
+  maxWorkers: number;
 };
 
 /**

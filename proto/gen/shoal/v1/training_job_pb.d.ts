@@ -663,14 +663,14 @@ export declare type TrainingJobStatus = Message<"shoal.v1.TrainingJobStatus"> & 
   /**
    * Of the attempt under way; 0: there is none.
    *
-   * @generated from field: uint32 workers = 15;
+   * @generated from field: uint32 workers = 18;
    */
   workers: number;
 
   /**
    * Absent: it is not about to change its size.
    *
-   * @generated from field: shoal.v1.Resize resize = 16;
+   * @generated from field: shoal.v1.Resize resize = 19;
    */
   resize?: Resize | undefined;
 };
