@@ -179,7 +179,8 @@ function decide(pass: Pass, job: JobView): PlacementDecision {
   noteWake(pass, widensAtMs(job, pass.turn.context.nowMs));
   const least = atLeast(job);
   const nominated = isShortage(decision.wait) ? (preemption.nominate(least) ?? pass.consolidation.nominate(least)) : null;
-  if (nominated === null) return { ok: false, wait: backfill.promise(least, decision.wait, () => preemption.surplusOf(least)) };
+  if (nominated === null)
+    return { ok: false, wait: backfill.promise(least, decision.wait, () => preemption.surplus.leaving(preemption.nomineeOf(least, null))) };
   backfill.dropTarget(job, 'it is promised another place');
   return { ok: false, wait: nominated };
 }

@@ -20,17 +20,17 @@ import type { ClusterRoom } from './clusterRoom.ts';
 import { modelsFor } from './decidePlacement.ts';
 import type { Surplus } from './elastic/surplus.ts';
 import { keptBy } from './elastic/surplus.ts';
-import { SurplusPool } from './elastic/surplusPool.ts';
+import { entitlementToSurplus, SurplusPool } from './elastic/surplusPool.ts';
 import type { Wish } from './requestOf.ts';
 import { requestOf, wishesKey } from './requestOf.ts';
 import type { Backfill } from './reserve/backfill.ts';
-import type { Leaving } from './reserve/leaving.ts';
 import { SecondLook } from './secondLook.ts';
 import { fits } from './gang/findPlacement.ts';
 import type { Running } from './victims/running.ts';
 import { Claimed, giveLeft } from './victims/claimed.ts';
 import { claimOf, isLeaving, isResizing, leavesForGood, readRunning } from './victims/running.ts';
 import type { VictimPlan } from './victims/chooseVictims.ts';
+import type { Entitlement } from './victims/evictable.ts';
 import { inTurn } from './victims/inTurn.ts';
 import { countsFor, findDeficits } from './victims/quota.ts';
 import type { Candidate } from './victims/searchVictims.ts';
@@ -59,7 +59,7 @@ export class Preemption {
   readonly #kept = new Map<JobUid, readonly Hold[]>();
   #searches = 0;
   readonly #secondLook = new SecondLook();
-  readonly #surplus: SurplusPool;
+  readonly surplus: SurplusPool;
   /** Searches of this pass that found nobody: for the like of them the answer is the same. */
   readonly #inVain = new Set<string>();
   #wakeAtMs: number | null = null;
@@ -74,7 +74,13 @@ export class Preemption {
     this.#cluster = cluster;
     this.#book = new EntitlementBook(turn.state);
     this.#claimed = new Claimed(turn.state, this.#book);
-    this.#surplus = new SurplusPool(turn, cluster.room.capacity, this.standings);
+    this.surplus = new SurplusPool(turn, {
+      capacity: cluster.room.capacity,
+      standings: this.standings,
+      book: this.#book,
+      claimed: this.#claimed,
+      promises: backfill.promises,
+    });
   }
 
   /** When time alone lets somebody be asked who was not, or somebody be overdue; null: it does not. */
@@ -83,7 +89,7 @@ export class Preemption {
     const soon = [this.standings.nextOverdueAtMs(), this.#slices?.wakeAtMs ?? null].flatMap((atMs) =>
       atMs === null ? [] : [wholeSecond(atMs)],
     );
-    const soonest = Math.min(this.#wakeAtMs ?? Infinity, this.#surplus.wakeAtMs ?? Infinity, ...soon);
+    const soonest = Math.min(this.#wakeAtMs ?? Infinity, this.surplus.wakeAtMs ?? Infinity, ...soon);
     return soonest === Infinity ? null : soonest;
   }
 
@@ -152,13 +158,13 @@ export class Preemption {
 
   /** Finds victims for a job that does not fit, and asks them; null: nobody may be asked, or it would not help. */
   nominate(job: Nominee): WaitReason | null {
-    const nominee = this.#nomineeOf(job, null);
+    const nominee = this.nomineeOf(job, null);
     const mayAsk = this.#mayDisplaceAnybody(job, nominee);
-    const wait = mayAsk || this.#surplus.mayHelp(nominee.gpuMilli, this.#freeMilli()) ? this.#findVictims(job, nominee, mayAsk) : null;
+    const wait = mayAsk || this.surplus.mayHelp(nominee.gpuMilli, this.#freeMilli()) ? this.#findVictims(job, nominee, mayAsk) : null;
     if (wait !== null) this.#secondLook.nominated();
     else {
-      this.#surplus.refused();
-      this.#secondLook.refused({ mayAsk, mayReclaim: this.#surplus.isDenied || !this.#isPlain(job.spec.queue) });
+      this.surplus.refused();
+      this.#secondLook.refused({ mayAsk, mayReclaim: this.surplus.isDenied || !this.#isPlain(job.spec.queue) });
       // Time changes something only where somebody of its priority may be asked.
       if (this.#turn.state.displaceable.has(nominee.priority)) this.#allSlices().missed(nominee);
     }
@@ -186,7 +192,7 @@ export class Preemption {
       if (plan === null || plan.leaving.every((each) => each.group === undefined && leavesForGood(this.#turn.state.jobs.get(each.job))))
         continue;
       const placement = (plan.spots[0] ?? []).map((spot) => placeAt(this.#cluster.room.capacity, spot));
-      const moves = this.#surplus.shrinks(plan.leaving);
+      const moves = this.surplus.shrinks(plan.leaving);
       this.#turn.emit({
         kind: 'JobNominated',
         uid: job.uid,
@@ -206,16 +212,14 @@ export class Preemption {
   #ask(job: Nominee, standing: Standing, victims: readonly JobUid[], shrinks: readonly MovedTo[]): void {
     for (const uid of victims) {
       const victim = this.#turn.state.jobs.get(uid);
-      const shrinking = shrinks.some((move) => move.uid === uid);
-      if (victim !== undefined && shrinking) askToLeave(this.#turn, victim, 'Resized');
+      if (shrinks.some((move) => move.uid === uid)) this.surplus.ask(uid);
       else if (victim !== undefined) {
         const message = this.#tellTurn(job, standing, victim);
-        if (isResizing(victim))
-          leaveForGood(this.#turn, victim, 'Preempted', { dropped: `job ${this.#nameOf(job.uid)} takes its place`, message });
+        const dropped = `job ${this.#nameOf(job.uid)} takes its place`;
+        if (isResizing(victim)) leaveForGood(this.#turn, victim, 'Preempted', { dropped, message });
         else askToLeave(this.#turn, victim, 'Preempted', message);
+        this.#claimed.add(uid);
       }
-      this.#claimed.add(uid);
-      if (shrinking) this.#surplus.changed(uid);
     }
   }
 
@@ -225,6 +229,11 @@ export class Preemption {
     const gpuHours = attainedNow(victim, this.#turn.context.nowMs) / gpuMilliPerGpu / 3_600_000;
     const name = this.#turn.state.jobs.get(uid)?.name ?? uid;
     return `had its turn: ${gpuHours.toFixed(1)} GPU-hours; job ${name} of user ${user} ${level === overdueLevel ? 'is overdue' : 'had less'}`;
+  }
+
+  /** Whether it may take of what elastic jobs can do without, and all others leave as they like. */
+  entitlementTo(gang: Nominee, model: string, surplus: readonly Surplus[]): Entitlement {
+    return entitlementToSurplus(this.nomineeOf(gang, model), this.#book, surplus);
   }
 
   /** All that hold GPUs, by uid. */
@@ -245,7 +254,7 @@ export class Preemption {
   }
 
   #search(job: Nominee, model: string, mayAsk: boolean): VictimPlan | null {
-    const nominee = this.#nomineeOf(job, model);
+    const nominee = this.nomineeOf(job, model);
     const deficits = findDeficits(this.#turn.state.queues, this.#book, nominee);
     const isOfUse = (claim: Claim): boolean => countsFor(this.#book, claim, deficits);
     const request = requestOf(this.#cluster, job, model, this.#turn.context.nowMs);
@@ -256,7 +265,7 @@ export class Preemption {
       book: this.#book,
       deficits,
       gangs: mayAsk ? this.#gangs(nominee, model).filter(({ claim }) => isOfUse(claim)) : [],
-      surplus: this.#surplusFor(nominee, model).filter(({ claim }) => isOfUse(claim)),
+      surplus: this.surplus.for(nominee).filter(({ claim }) => isOfUse(claim)),
     });
   }
 
@@ -273,23 +282,6 @@ export class Preemption {
       if (untilMs <= this.#turn.context.nowMs) return [{ evictable: inTurn(nominee, claim, each), claim }];
       this.#wakeAtMs = Math.min(untilMs, this.#wakeAtMs ?? untilMs);
       return [];
-    });
-  }
-
-  /** What elastic jobs can be asked to give back to the job, and from when on. */
-  surplusOf(job: Nominee): readonly Leaving[] {
-    return this.#surplus.leaving(this.#nomineeOf(job, null), this.#book, this.#turn.context.policy.stopSlackMs);
-  }
-
-  /** What elastic jobs may be asked to give back now. Who leaves for somebody else is one of them only if it is to come back smaller. */
-  #surplusFor(nominee: Claim, model: string | null): readonly Surplus[] {
-    const { state } = this.#turn;
-    const { promises } = this.#backfill;
-    return this.#surplus.for(nominee, model, this.#book).flatMap((surplus) => {
-      const { uid } = surplus.job;
-      if (this.#claimed.has(uid) && state.jobs.get(uid)?.move?.kind !== 'asked') return [];
-      const groups = surplus.groups.filter(({ holds }) => !promises.touches(holds));
-      return groups.length === 0 ? [] : [{ ...surplus, groups }];
     });
   }
 
@@ -325,7 +317,8 @@ export class Preemption {
     return room.capacity.models.reduce((sum, model) => sum + room.freeGpus(model), 0) * gpuMilliPerGpu;
   }
 
-  #nomineeOf(job: Nominee, model: string | null): Claim {
+  /** What it wants, as others are asked for it. */
+  nomineeOf(job: Nominee, model: string | null): Claim {
     return { ...claimOf(job, model), standing: this.standings.waiting(job) };
   }
 
@@ -352,7 +345,7 @@ export class Preemption {
 
   /** Place and quota are the nominee's from now on: whoever is behind it must not take what its victims give back. */
   #reserve(job: Nominee, { placement, model }: Pick<Nomination, 'placement' | 'model'>, leaving: readonly JobUid[]): void {
-    const nominee = this.#nomineeOf(job, model);
+    const nominee = this.nomineeOf(job, model);
     this.#backfill.keep(job, placement, model);
     this.#backfill.quota.keep(
       nominee,

@@ -74,8 +74,8 @@ function mayComeBack(capacity: Capacity, { spec }: JobView, places: Placement): 
 }
 
 /** Where it will stand without these groups. */
-export function placesWithout({ groups }: Surplus, gone: ReadonlySet<Evictable>): Placement {
-  return groups.filter((group) => !gone.has(group)).flatMap(({ places }) => places);
+export function placesWithout({ groups }: Surplus, gone: ReadonlySet<number>): Placement {
+  return groups.filter(({ group }) => !gone.has(group)).flatMap(({ places }) => places);
 }
 
 /** Runs, or restarts for another size already. */

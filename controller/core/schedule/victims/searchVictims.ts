@@ -1,9 +1,8 @@
-import type { JobUid } from '#vocabulary/ids.ts';
 import type { Claim, EntitlementBook } from '../../queues/entitlement.ts';
 import { mayDisplace } from '../../queues/entitlement.ts';
 import type { Room } from '../capacity/room.ts';
 import type { Surplus } from '../elastic/surplus.ts';
-import { mayTake } from '../elastic/surplusPool.ts';
+import { entitlementToSurplus } from '../elastic/surplusPool.ts';
 import type { GangRequest } from '../gang/gangRequest.ts';
 import type { VictimPlan } from './chooseVictims.ts';
 import { chooseVictims, uidsOf } from './chooseVictims.ts';
@@ -66,26 +65,19 @@ function planWith(search: VictimSearch, candidates: readonly Candidate[]): Victi
 }
 
 function entitlementOf({ nominee, book, surplus }: VictimSearch, claims: ReadonlyMap<Evictable, Claim>): Entitlement {
-  const left = new Map<JobUid, number>(surplus.map(({ job, most }) => [job.uid, most]));
-  const isAllowed = (each: Evictable, claim: Claim): boolean => {
-    if (each.group !== undefined) return (left.get(each.job) ?? 0) > 0 && mayTake(nominee, claim, book);
-    return each.cost === 0 || mayDisplace(nominee, claim, book);
-  };
-  const count = (each: Evictable, by: number): void => {
-    if (each.group !== undefined) left.set(each.job, (left.get(each.job) ?? 0) + by);
-  };
+  const groups = entitlementToSurplus(nominee, book, surplus);
   return {
     give: (each) => {
+      if (each.group !== undefined) return groups.give(each);
       const claim = claims.get(each);
-      if (claim === undefined || !isAllowed(each, claim)) return false;
+      if (claim === undefined || (each.cost > 0 && !mayDisplace(nominee, claim, book))) return false;
       book.give(claim);
-      count(each, -1);
       return true;
     },
     takeBack: (each) => {
       const claim = claims.get(each);
-      if (claim !== undefined) book.take(claim);
-      count(each, 1);
+      if (each.group !== undefined) groups.takeBack(each);
+      else if (claim !== undefined) book.take(claim);
     },
   };
 }
