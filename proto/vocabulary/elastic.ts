@@ -41,11 +41,11 @@ export function isAllowedSize(spec: Sized, workers: number): boolean {
   return workers >= min && workers <= max && (workers - min) % step === 0;
 }
 
-/** `has 4`, or `has 2, 4, … 16`. */
+/** `4`, or `2, 4, … 16`. */
 export function describeSizes(spec: Sized): string {
   const { min, max, step } = sizeRange(spec);
-  if (min === max) return `has ${min}`;
-  return max === min + step ? `has ${min} or ${max}` : `has ${min}, ${min + step}, … ${max}`;
+  if (min === max) return String(min);
+  return max === min + step ? `${min} or ${max}` : `${min}, ${min + step}, … ${max}`;
 }
 
 /** The spec of a gang of this size: its number of workers, and its mesh with as many data replicas. The same object each time it is asked for. */

@@ -22,7 +22,7 @@ export function onPlaceJob(turn: Turn, request: Extract<Request, { kind: 'placeJ
   if (job === undefined) return refuse(`job ${request.name} is not there`);
   if (job.phase.kind !== 'pending') return refuse(`job ${request.name} does not wait`);
   const workers = request.places.reduce((sum, place) => sum + place.workers, 0);
-  if (!isAllowedSize(job.spec, workers)) return refuse(`${workers} workers are placed; job ${job.name} ${describeSizes(job.spec)}`);
+  if (!isAllowedSize(job.spec, workers)) return refuse(`${workers} workers are placed; job ${job.name} has ${describeSizes(job.spec)}`);
   for (const model of job.spec.gpusPerWorker === 0 ? [null] : modelsOf(turn, job.spec, request.places)) {
     const placement = findPlaces(turn, job.spec, request.places, model);
     if (placement === null) continue;

@@ -264,20 +264,20 @@ export class Preemption {
       nominee,
       book: this.#book,
       deficits,
-      gangs: mayAsk ? this.#gangs(nominee, model).filter(({ claim }) => isOfUse(claim)) : [],
+      gangs: this.#gangs(nominee, model, mayAsk).filter(({ claim }) => isOfUse(claim)),
       surplus: this.surplus.for(nominee).filter(({ claim }) => isOfUse(claim)),
     });
   }
 
-  /** Whole gangs that may be asked now, and those that leave anyway. */
-  #gangs(nominee: Claim, model: string): readonly Candidate[] {
+  /** Those that leave anyway, and whole gangs that may be asked now, if any may. */
+  #gangs(nominee: Claim, model: string, mayAsk: boolean): readonly Candidate[] {
     return this.#allRunning().flatMap(({ victim, claim, evictable: each }): readonly Candidate[] => {
       if (this.#claimed.has(victim.uid) || claim.model !== model) return [];
       // Somebody ahead in the order was promised its place.
       if (this.#backfill.promises.touches(each.holds)) return [];
       // Who leaves anyway costs nothing and need not be asked.
       if (leavesForGood(victim)) return [{ evictable: { ...each, cost: 0 }, claim }];
-      const untilMs = this.#sparedUntilMs(nominee, { victim, claim });
+      const untilMs = mayAsk ? this.#sparedUntilMs(nominee, { victim, claim }) : null;
       if (untilMs === null) return [];
       if (untilMs <= this.#turn.context.nowMs) return [{ evictable: inTurn(nominee, claim, each), claim }];
       this.#wakeAtMs = Math.min(untilMs, this.#wakeAtMs ?? untilMs);

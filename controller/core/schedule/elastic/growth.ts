@@ -83,7 +83,8 @@ export class Growth {
       const { job, attempt } = grower;
       if (this.#searches >= policy.growSearchesPerPassMax) return;
       const stoodMs = Math.max(policy.growRestMs, job.spec.minRuntimeMs);
-      const restsUntilMs = attempt.startedAtMs === null ? nowMs + stoodMs : attempt.placedAtMs + stoodMs;
+      // Who has not started yet is looked at again when it has stood for as long from now.
+      const restsUntilMs = attempt.startedAtMs === null ? nowMs + Math.max(stoodMs, policy.restartCostMs) : attempt.placedAtMs + stoodMs;
       if (restsUntilMs > nowMs) {
         this.#wake(restsUntilMs);
         continue;

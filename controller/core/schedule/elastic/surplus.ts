@@ -2,7 +2,7 @@ import { sizeRange } from '#vocabulary/elastic.ts';
 import type { JobUid } from '#vocabulary/ids.ts';
 import type { Placement } from '#vocabulary/job.ts';
 import { gpuMilliPerGpu } from '#vocabulary/units.ts';
-import type { Claim } from '../../queues/entitlement.ts';
+import type { Claim, EntitlementBook } from '../../queues/entitlement.ts';
 import type { Standings } from '../../queues/standing.ts';
 import { currentAttempt } from '../../state/state.ts';
 import type { AttemptView, JobView } from '../../state/view.ts';
@@ -34,12 +34,15 @@ export interface SurplusGroup extends Evictable {
   readonly places: Placement;
 }
 
-/** Goes before every whole gang, whatever its priority is, and after those who leave anyway. */
-const beforeAnyGang = -0.5;
+/** Goes before every whole gang, whatever its priority is, and after those who leave anyway; that of services last. */
+const beforeAnyGang = { batch: -0.5, serving: -0.25 } as const;
 
 /** Of one running job; null: it has nothing to give. */
-export function surplusOf(turn: Turn, capacity: Capacity, standings: Standings, uid: JobUid): Surplus | null {
-  const { state, context } = turn;
+export function surplusOf(
+  { state, context }: Turn,
+  { capacity, standings, book }: { readonly capacity: Capacity; readonly standings: Standings; readonly book: EntitlementBook },
+  uid: JobUid,
+): Surplus | null {
   const job = state.jobs.get(uid);
   const attempt = job === undefined ? undefined : currentAttempt(job);
   if (job === undefined || attempt === undefined || !mayResize(job, attempt)) return null;
@@ -57,10 +60,11 @@ export function surplusOf(turn: Turn, capacity: Capacity, standings: Standings, 
   // The whole gang restarts, whatever it gives: each group bears its part, so that plans differ by the gangs that they touch.
   const cost = isAsked ? 0 : (leavingCost(job, attempt, context.nowMs, context.policy.restartCostMs) * step) / has.length;
   const holds = holdsAt(capacity, uid, has);
+  const priority = beforeAnyGang[book.tree.isServing(job.spec.queue) ? 'serving' : 'batch'];
   const groups = Array.from({ length: has.length / step }, (_, group): SurplusGroup => {
     const [first, end] = [group * step, (group + 1) * step];
     const held = holds.slice(first, end).flatMap((hold) => hold ?? []);
-    return { job: uid, group, places: has.slice(first, end), holds: held, cost, priority: beforeAnyGang };
+    return { job: uid, group, places: has.slice(first, end), holds: held, cost, priority };
   });
   return { job, groups, most, claim, fromMs };
 }

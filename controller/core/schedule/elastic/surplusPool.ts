@@ -127,7 +127,7 @@ export class SurplusPool {
   }
 
   #read(uid: JobUid): Surplus | null {
-    return surplusOf(this.#turn, this.#parts.capacity, this.#parts.standings, uid);
+    return surplusOf(this.#turn, this.#parts, uid);
   }
 }
 
