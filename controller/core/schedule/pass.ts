@@ -58,7 +58,7 @@ export function runPass(turn: Turn): PassResult {
     waits: pass.waits,
     more,
     wakeAtMs: pass.wakeAtMs,
-    awaitsSave: preemption.awaitsSave.union(pass.growth.awaitsSave),
+    awaitsSave: pass.growth.withAwaited(preemption.awaitsSave),
     movesFromMs: consolidation.nextSearchMs,
   };
 }

@@ -53,9 +53,9 @@ export class Growth {
     return this.#wakeAtMs === null ? null : wholeSecond(this.#wakeAtMs);
   }
 
-  /** Who would grow, had it just saved. */
-  get awaitsSave(): ReadonlySet<JobUid> {
-    return this.#awaitsSave;
+  /** With those who would grow, had they just saved. */
+  withAwaited(others: ReadonlySet<JobUid>): ReadonlySet<JobUid> {
+    return this.#awaitsSave.size === 0 ? others : others.union(this.#awaitsSave);
   }
 
   /** Another pass is due at once: somebody was not looked at. */
