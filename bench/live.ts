@@ -51,6 +51,7 @@ class Live {
   /** When those that are awaited save next. */
   readonly #saves = new TimeHeap();
   readonly #savesAsked = new Set<JobUid>();
+  readonly #running = new Set<JobUid>();
   #nowS = 0;
   #coming = 0;
   stops = 0;
@@ -93,13 +94,21 @@ class Live {
   #step(inputs: readonly Input[]): readonly StampedEvent[] {
     const { events, waits } = step(this.#state, inputs, { nowMs: this.#nowS * 1000, policy });
     if (waits !== null) this.passes += 1;
-    for (const uid of this.#state.awaitsSave) {
-      const job = this.#byUid.get(uid);
-      if (job === undefined || this.#savesAsked.has(uid)) continue;
-      this.#savesAsked.add(uid);
-      this.#saves.push(this.#savedS(job) + saveEveryS, job.row);
-    }
+    if (waits !== null && this.#state.pending.length > 0) this.#askForSaves();
     return events;
+  }
+
+  /** A save that makes a pass due is an event in its own time. */
+  #askForSaves(): void {
+    for (const uid of this.#running) {
+      const [job, record] = [this.#byUid.get(uid), this.#state.jobs.get(uid)];
+      if (job === undefined || record === undefined || this.#savesAsked.has(uid)) continue;
+      const saveS = this.#savedS(job) + saveEveryS;
+      const dueMs = this.#state.awaitsSave.dueAtMs(record, this.#nowS * 1000);
+      if (dueMs === null || dueMs > saveS * 1000) continue;
+      this.#savesAsked.add(uid);
+      this.#saves.push(saveS, job.row);
+    }
   }
 
   /** Whether there is more to decide now. */
@@ -116,6 +125,7 @@ class Live {
     if (job === undefined) return;
     [job.state, job.startedS, job.dueS] = ['running', this.#nowS, this.#nowS + job.remainingS];
     this.#ends.push(job.dueS, job.row);
+    this.#running.add(uid);
     this.#happen({ kind: 'AttemptStarted', uid, attempt: this.#attempt(uid) });
   }
 
@@ -137,6 +147,7 @@ class Live {
   }
 
   #end(uid: JobUid, reason: 'Preempted' | 'Succeeded'): void {
+    this.#running.delete(uid);
     const next = reason === 'Preempted' ? ({ kind: 'pending' } as const) : ({ kind: 'finished', outcome: 'Succeeded' } as const);
     this.#happen({ kind: 'AttemptEnded', uid, attempt: this.#attempt(uid), reasons: [reason], message: '', charged: false, next });
   }
@@ -157,11 +168,14 @@ class Live {
   /** All others save too, but a pass needs not be run for it: the core learns it before the next one. */
   #noteSaves(): void {
     if (this.#state.pending.length === 0) return;
-    for (const [uid, record] of this.#state.jobs) {
-      const [job, attempt] = [this.#byUid.get(uid), currentAttempt(record)];
-      if (job === undefined || attempt === undefined || job.state !== 'running') continue;
+    for (const uid of this.#running) {
+      const [job, record] = [this.#byUid.get(uid), this.#state.jobs.get(uid)];
+      const attempt = record === undefined ? undefined : currentAttempt(record);
+      if (job === undefined || record === undefined || attempt === undefined) continue;
       const savedS = this.#savedS(job);
-      if (savedS > job.startedS) record.checkpoint = { step: savedS, path: '', atMs: savedS * 1000, attempt: attempt.number };
+      if (savedS <= job.startedS) continue;
+      record.checkpoint = { step: savedS, path: '', atMs: savedS * 1000, attempt: attempt.number };
+      this.#state.saved.add(uid);
     }
   }
 

@@ -44,6 +44,7 @@ export const defaultPolicy: Policy = {
   suspendMarginMs: 500,
   coordinatorPorts: { first: 24_000, count: 5_000 },
   restartCostMs: 60_000,
+  avoidFailedMs: 3_600_000,
   timeSlicing: true,
   attainedLevels: { firstMs: 3_600_000, factor: 4, count: 10 },
   declaredRuntimeMaxMs: 24 * 3_600_000,

@@ -71,7 +71,7 @@ export class AllocationMeter {
   }
 
   #isShort(): boolean {
-    for (const wait of this.#waits?.values() ?? []) if (!ownReasons.has(wait.kind)) return true;
+    for (const [, wait] of this.#waits ?? []) if (!ownReasons.has(wait.kind)) return true;
     return false;
   }
 

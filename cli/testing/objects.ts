@@ -3,7 +3,7 @@ import type { MessageInitShape } from '@bufbuild/protobuf';
 import { timestampFromDate } from '@bufbuild/protobuf/wkt';
 import type { ResourceSchema } from '#gen/shoal/v1/control_pb.js';
 import type { NodeStatusSchema } from '#gen/shoal/v1/node_pb.js';
-import type { TrainingJobSpecSchema, TrainingJobStatusSchema } from '#gen/shoal/v1/training_job_pb.js';
+import type { TrainingJobSpec, TrainingJobStatusSchema } from '#gen/shoal/v1/training_job_pb.js';
 
 type ResourceInit = MessageInitShape<typeof ResourceSchema>;
 
@@ -13,7 +13,7 @@ export const at = (time: string): ReturnType<typeof timestampFromDate> => timest
 export function jobWith(
   name: string,
   status: MessageInitShape<typeof TrainingJobStatusSchema>,
-  spec: MessageInitShape<typeof TrainingJobSpecSchema> = {},
+  spec: Pick<Partial<TrainingJobSpec>, 'workers' | 'mesh'> & { readonly elastic?: { minWorkers: number; maxWorkers: number } } = {},
 ): ResourceInit {
   return {
     object: {

@@ -1,14 +1,13 @@
 import type { MessageShape } from '@bufbuild/protobuf';
 import { create } from '@bufbuild/protobuf';
+import type { Waits } from '#core/schedule/waiting/waits.ts';
 import type { RecentEvent } from '#core/state/state.ts';
 import type { NodeView, StateView, View } from '#core/state/view.ts';
 import type { Table } from '#gen/shoal/v1/control_pb.js';
 import { ResourceSchema, TableSchema } from '#gen/shoal/v1/control_pb.js';
 import type { ObjectReference } from '#gen/shoal/v1/meta_pb.js';
 import { RpcError } from '#rpc/rpcError.ts';
-import type { JobUid } from '#vocabulary/ids.ts';
 import { jobName, nodeName, queueName } from '#vocabulary/ids.ts';
-import type { WaitReason } from '#vocabulary/reasons.ts';
 import type { ObjectKind } from '../loop/changes.ts';
 import type { Sessions } from '../loop/sessions.ts';
 import { jobToWire } from './jobToWire.ts';
@@ -22,7 +21,7 @@ type Resource = MessageShape<typeof ResourceSchema>;
 /** Where objects are read from: one committed state and what is known beside it. */
 export interface Sight {
   readonly state: StateView;
-  readonly waits: ReadonlyMap<JobUid, WaitReason>;
+  readonly waits: Waits;
   readonly sessions: Sessions;
   readonly nowMs: number;
 }

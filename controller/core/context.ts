@@ -20,6 +20,8 @@ export interface Policy {
   readonly coordinatorPorts: { readonly first: number; readonly count: number };
   /** What starting an attempt again costs beside the work since its last checkpoint: of every GPU, this time. */
   readonly restartCostMs: number;
+  /** For so long a job keeps off the node where an attempt of it failed, if there is room elsewhere. 0: it does not. */
+  readonly avoidFailedMs: number;
   /** Whether who has had much may be stopped for who has had little (queues/standing.ts); without it nobody is, and the order knows no levels. */
   readonly timeSlicing: boolean;
   /** GPU-time at which a job's level grows: first in GPU-milliseconds, then the factor from one to the next, and how many there are. */

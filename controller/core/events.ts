@@ -194,6 +194,8 @@ export type ExitCodes = Readonly<Record<number, number | null>>;
 export interface StopCause {
   readonly reason: StopReason;
   readonly message: string;
+  /** Where it happened. Absent: on no node; or the log is of a version that did not say. */
+  readonly node?: NodeName;
 }
 
 export type AfterAttempt =

@@ -83,7 +83,7 @@ function* checkGangs(state: StateView, policy: Pick<Policy, 'levels'>): Generato
     if (job.attempts.slice(0, -1).some((other) => other.stage.kind !== 'ended')) yield `job ${job.name}: an older attempt has not ended`;
     if (attempt === undefined) continue;
     if (!isAllowedSize(job.spec, attempt.placement.length))
-      yield `job ${job.name}: ${attempt.placement.length} workers are placed, and it has ${describeSizes(job.spec)}`;
+      yield `job ${job.name}: ${attempt.placement.length} of ${describeSizes(job.spec)} workers are placed`;
     if (attempt.placement.some((place) => place.gpus.length !== job.spec.gpusPerWorker))
       yield `job ${job.name}: a worker has another number of GPUs than ${job.spec.gpusPerWorker}`;
     yield* checkModel(state, job, attempt);

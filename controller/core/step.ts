@@ -1,6 +1,4 @@
-import type { JobUid } from '#vocabulary/ids.ts';
 import { epoch } from '#vocabulary/ids.ts';
-import type { WaitReason } from '#vocabulary/reasons.ts';
 import { onIssueToken, onRedeemJoinToken } from './access/onRequest.ts';
 import type { Context } from './context.ts';
 import type { StampedEvent } from './events.ts';
@@ -14,6 +12,7 @@ import { onCordonNode, onUncordonNode } from './nodes/onRequest.ts';
 import { onApplyQueue, onDeleteQueue } from './queues/onRequest.ts';
 import { runPass } from './schedule/pass.ts';
 import { onPlaceJob } from './schedule/placeExactly.ts';
+import type { Waits } from './schedule/waiting/waits.ts';
 import type { State } from './state/state.ts';
 import type { Turn } from './turn.ts';
 import { beginTurn } from './turn.ts';
@@ -24,7 +23,7 @@ export interface StepResult {
   /** One for each input, in order. */
   readonly replies: readonly Reply[];
   /** Why each waiting job waits; null: nothing changed since the last step that said so. */
-  readonly waits: ReadonlyMap<JobUid, WaitReason> | null;
+  readonly waits: Waits | null;
   /** Another pass is due (PassResult.more): step again at once, with or without inputs. */
   readonly more: boolean;
 }

@@ -2,6 +2,7 @@ import type { Policy } from '#core/context.ts';
 import type { StampedEvent } from '#core/events.ts';
 import type { Input, Reply } from '#core/inputs.ts';
 import { printSnapshot } from '#core/state/snapshot.ts';
+import type { Waits } from '#core/schedule/waiting/waits.ts';
 import type { State } from '#core/state/state.ts';
 import type { StateView } from '#core/state/view.ts';
 import { step } from '#core/step.ts';
@@ -10,9 +11,8 @@ import type { Clock } from '#controller/ports/clock.ts';
 import type { Store } from '#controller/ports/store.ts';
 import { StoreError } from '#controller/ports/store.ts';
 import type { Telemetry } from '#controller/ports/telemetry.ts';
-import type { JobUid, Revision } from '#vocabulary/ids.ts';
+import type { Revision } from '#vocabulary/ids.ts';
 import { epoch, revision } from '#vocabulary/ids.ts';
-import type { WaitReason } from '#vocabulary/reasons.ts';
 import type { Entry } from './inbox.ts';
 import { Inbox, NotTaken } from './inbox.ts';
 import { printLine } from './logLine.ts';
@@ -45,7 +45,7 @@ export class Loop {
   readonly #inbox: Inbox;
   readonly #listeners = new Set<CommitListener>();
   #state: State;
-  #waits: ReadonlyMap<JobUid, WaitReason> = new Map();
+  #waits: Waits = new Map();
   #committed: Revision;
   #snapshotAt: Revision;
   /** Reads that came while a batch was under way. */
@@ -70,7 +70,7 @@ export class Loop {
   }
 
   /** Looks at the state when all of it is durable: at once, or after the batch under way. What looks may act on what it sees. */
-  read<T>(look: (state: StateView, waits: ReadonlyMap<JobUid, WaitReason>) => T): Promise<T> {
+  read<T>(look: (state: StateView, waits: Waits) => T): Promise<T> {
     return new Promise((settle, fail) => {
       const lookNow = (): void => {
         try {

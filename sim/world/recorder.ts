@@ -1,9 +1,9 @@
 /** What the report tells that the state does not keep: every event for people, jobs that were removed, incidents, counts. */
+import type { Waits } from '#core/schedule/waiting/waits.ts';
 import type { StampedEvent } from '#core/events.ts';
 import type { JobView, StateView } from '#core/state/view.ts';
 import type { StepResult } from '#core/step.ts';
 import type { JobUid } from '#vocabulary/ids.ts';
-import type { WaitReason } from '#vocabulary/reasons.ts';
 
 export interface ToldEvent {
   readonly at: number;
@@ -33,7 +33,7 @@ export class Recorder {
   readonly events: ToldEvent[] = [];
   readonly incidents: Incident[] = [];
   /** Why each waiting job waits, as the last pass said. */
-  waits: ReadonlyMap<JobUid, WaitReason> = new Map();
+  waits: Waits = new Map();
   /** Scheduling passes. */
   decisions = 0;
   /** Of each, by the wall clock, in milliseconds. */

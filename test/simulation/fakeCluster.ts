@@ -1,4 +1,5 @@
 import { desiredFor } from '#core/desired.ts';
+import type { Waits } from '#core/schedule/waiting/waits.ts';
 import type { Policy } from '#core/context.ts';
 import type { StampedEvent } from '#core/events.ts';
 import type { Input, Reply } from '#core/inputs.ts';
@@ -13,9 +14,7 @@ import { defaultPolicy } from '#controller/limits.ts';
 import type { JobSpec } from '#vocabulary/job.ts';
 import { unaskedSpec } from '#vocabulary/job.ts';
 import { defaultQueueSpec, type QueueSpec } from '#vocabulary/queue.ts';
-import type { JobUid } from '#vocabulary/ids.ts';
 import { jobName, jobUid, queueName, userName } from '#vocabulary/ids.ts';
-import type { WaitReason } from '#vocabulary/reasons.ts';
 import { describeWait } from '#vocabulary/reasons.ts';
 import type { NodeShape } from './fakeAgent.ts';
 import { FakeAgent } from './fakeAgent.ts';
@@ -91,7 +90,7 @@ export class FakeCluster {
   /** Nodes that cannot be heard. */
   readonly cut = new Set<FakeAgent>();
   /** Why each waiting job waits, as the last pass said. */
-  waits: ReadonlyMap<JobUid, WaitReason> = new Map();
+  waits: Waits = new Map();
   /** The last step said that another one is due at once. */
   more = false;
   nowMs = 1_000_000;

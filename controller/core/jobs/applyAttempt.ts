@@ -14,6 +14,7 @@ import { movePhase } from './applyJob.ts';
 import { countAwaited, waitsForOthers } from './dependencies.ts';
 import { noteEnding } from './endings.ts';
 import { cancelMove } from './moves.ts';
+import { noteSaved } from './saved.ts';
 
 type Stamped<E> = E & { readonly atMs: number };
 type Of<K extends AttemptEvent['kind']> = Stamped<Extract<AttemptEvent, { kind: K }>>;
@@ -81,9 +82,10 @@ function change(state: State, job: JobRecord, event: Exclude<Stamped<AttemptEven
       settleJob(state, job);
       moveSaving(state, job, Math.max(0, (event.tookMs ?? 0) - leavingMs(state, attempt)));
       job.ledger.unsaved = 0n;
+      wakeForSave(state, job, event.atMs);
       job.checkpoint = { step: event.step, path: event.path, atMs: event.atMs, attempt: event.attempt };
       attempt.lastCheckpointStep = event.step;
-      if (state.awaitsSave.has(job.uid)) wakeSoon(state, event.atMs);
+      noteSaved(state, job);
       for (const [rank, part] of attempt.parts ?? []) if (part.step <= event.step) attempt.parts?.delete(rank);
       return;
     default:
@@ -213,8 +215,10 @@ function end(state: State, job: JobRecord, attempt: AttemptRecord, event: Of<'At
 }
 
 /** Very many jobs save at as many times, and one pass a second is enough for them. */
-function wakeSoon(state: State, nowMs: number): void {
-  const soonMs = wholeSecond(nowMs + 1);
+function wakeForSave(state: State, job: JobRecord, nowMs: number): void {
+  const dueAtMs = state.awaitsSave.dueAtMs(job, nowMs);
+  if (dueAtMs === null) return;
+  const soonMs = wholeSecond(Math.max(dueAtMs, nowMs + 1));
   state.wakeAtMs = Math.min(soonMs, state.wakeAtMs ?? soonMs);
 }
 

@@ -12,8 +12,9 @@ import { countDisplaceable } from './displaceable.ts';
 import { noteEnding } from './endings.ts';
 import { liftSpec } from './liftSpec.ts';
 import { askToMove, endMove } from './moves.ts';
-import { insertPending, removePending } from './pending.ts';
+import { insertPending, noteWaiting, removePending } from './pending.ts';
 import { noteResizable } from './resizable.ts';
+import { noteSaved } from './saved.ts';
 
 /** Folds what happens to a job as a whole. */
 export function applyJobEvent(state: State, event: JobEvent & { readonly atMs: number }): void {
@@ -40,11 +41,13 @@ export function applyJobEvent(state: State, event: JobEvent & { readonly atMs: n
       return;
     case 'JobHeld':
       job.held = { by: event.by, atMs: event.atMs };
+      noteWaiting(state, job);
       // Nothing can start by it, but the job has another reason to wait.
       state.scheduleDirty = true;
       return;
     case 'JobReleased':
       job.held = null;
+      noteWaiting(state, job);
       state.scheduleDirty = true;
       return;
     case 'JobExpired': {
@@ -69,6 +72,7 @@ export function applyJobEvent(state: State, event: JobEvent & { readonly atMs: n
       changePromises(state, job, () => {
         promise(state, job, event);
       });
+      noteWaiting(state, job);
       if (event.kind === 'JobNominated') for (const move of event.moves ?? []) askToMove(state, { ...event, gang: event.uid }, move);
       if (event.kind === 'NominationDropped' || event.kind === 'TargetDropped') state.scheduleDirty = true;
       return;
@@ -197,6 +201,7 @@ export function movePhase(state: State, job: JobRecord, phase: JobRecord['phase'
   job.phase = phase;
   countDisplaceable(state, job, 1);
   noteResizable(state, job);
+  noteSaved(state, job);
   if (phase.kind !== 'pending') dropPromises(state, job);
   if (phase.kind === 'pending') insertPending(state, job);
 }

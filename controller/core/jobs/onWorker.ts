@@ -46,7 +46,8 @@ function noteState(turn: Turn, job: JobView, attempt: AttemptView, observed: Obs
   for (const rank of observed.ranks) exitCodes[rank.rank] = rank.state.kind === 'ended' ? rank.state.exitCode : null;
   const cause = judgeEnd(turn, attempt, observed);
   change('ended', cause?.message ?? (state.reason === 'exited' ? exitedWithZero : 'stopped as asked'), exitCodes);
-  if (cause !== null) failAttempt(turn, job, cause);
+  const place = attempt.placement[worker];
+  if (cause !== null) failAttempt(turn, job, place === undefined ? cause : { ...cause, node: place.node });
 }
 
 /** What a worker's end means for its gang; null: nothing is wrong. */

@@ -8,6 +8,7 @@ import type { JobRecord, State } from '../state/state.ts';
  */
 export function insertPending(state: State, job: JobRecord): void {
   state.pending.splice(position(state, job), 0, job.uid);
+  noteWaiting(state, job);
   state.scheduleDirty = true;
 }
 
@@ -16,8 +17,14 @@ export function removePending(state: State, job: JobRecord): void {
   const at = position(state, job);
   if (state.pending[at] !== job.uid) return;
   state.pending.splice(at, 1);
+  noteWaiting(state, job);
   // What was promised to it is free for others.
   state.scheduleDirty = true;
+}
+
+/** The job waits, or did, and something changed that sets it apart from others, or did: that it is held, or what it was promised. */
+export function noteWaiting(state: State, job: JobRecord): void {
+  state.changedWaiting.note(job.uid);
 }
 
 function position(state: State, job: JobRecord): number {

@@ -151,7 +151,7 @@ export function loseWorkersOn(turn: Turn, node: NodeName, message: string): void
         exitCodes: {},
       });
     }
-    failAttempt(turn, job, { reason: 'NodeFailure', message });
+    failAttempt(turn, job, { reason: 'NodeFailure', message, node });
     endIfDone(turn, uid);
   }
 }

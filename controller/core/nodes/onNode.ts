@@ -83,7 +83,7 @@ function failHolders(turn: Turn, name: NodeName, gpu: number, message: string): 
   const node = turn.state.nodes.get(name);
   for (const { job: uid } of node === undefined ? [] : holdersOf(node, gpu)) {
     const job = turn.state.jobs.get(uid);
-    if (job !== undefined) failAttempt(turn, job, { reason: 'GpuFailure', message });
+    if (job !== undefined) failAttempt(turn, job, { reason: 'GpuFailure', message, node: name });
   }
 }
 

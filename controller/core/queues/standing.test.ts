@@ -13,7 +13,9 @@ const hourMs = 3_600_000;
 const dayMs = 24 * hourMs;
 
 function standings(cluster: FakeCluster, changes: Partial<Policy> = {}): Standings {
-  return new Standings({ state: cluster.view, context: { nowMs: cluster.nowMs, policy: { ...policy, ...changes } } });
+  const jobs = [...cluster.view.jobs.values()];
+  const waiting = { firsts: () => jobs.filter((job) => job.phase.kind === 'pending') };
+  return new Standings({ state: cluster.view, context: { nowMs: cluster.nowMs, policy: { ...policy, ...changes } } }, waiting);
 }
 
 function running(cluster: FakeCluster, name: string, changes: Partial<Policy> = {}) {

@@ -1,10 +1,11 @@
 import type { JobUid, QueueName, UserName } from '#vocabulary/ids.ts';
+import type { Policy } from '../context.ts';
 import { judgeReadiness } from '../jobs/readiness.ts';
 import { currentAttempt } from '../state/state.ts';
 import type { AttemptView, JobView } from '../state/view.ts';
 import type { Turn } from '../turn.ts';
-import type { Waiting } from './attained.ts';
-import { attainedNow, heldMilli, savedAtMs, waitsSinceMs } from './attained.ts';
+import type { Levels, Waiting } from './attained.ts';
+import { attainedNow, heldMilli, levelsOf, savedAtMs, waitsSinceMs } from './attained.ts';
 
 /**
  * Where a job stands by what it has had, and by how long it has waited.
@@ -40,15 +41,15 @@ export const noStanding: Standing = { level: 0, waitsSinceMs: Infinity, yieldsTo
 /** The standings of one pass. */
 export class Standings {
   readonly #turn: Pick<Turn, 'state' | 'context'>;
-  /** Milli-GPU-milliseconds at which the level grows. */
-  readonly #thresholds: readonly number[];
-  #overdue: ReadonlyMap<JobUid, number> | null = null;
+  readonly #waiting: WaitingFirsts;
+  readonly #levels: Levels;
+  #overdue: ReadonlyMap<JobUid, Overdue> | null = null;
   #safe: Safe | null = null;
 
-  constructor(turn: Pick<Turn, 'state' | 'context'>) {
+  constructor(turn: Pick<Turn, 'state' | 'context'>, waiting: WaitingFirsts) {
     this.#turn = turn;
-    const { firstMs, factor, count } = turn.context.policy.attainedLevels;
-    this.#thresholds = Array.from({ length: count }, (_, level) => firstMs * 1000 * factor ** level);
+    this.#waiting = waiting;
+    this.#levels = levelsOf(turn.context.policy);
   }
 
   get isSlicing(): boolean {
@@ -61,12 +62,10 @@ export class Standings {
 
   /** When somebody of those who wait now becomes overdue, though nothing else happens; null: nobody will. At the end of a pass. */
   nextOverdueAtMs(): number | null {
-    const { state, context } = this.#turn;
+    const { context } = this.#turn;
     let safe: Safe | null = null;
     let soonest = Infinity;
-    for (const uid of state.pending) {
-      const job = state.jobs.get(uid);
-      if (job === undefined) continue;
+    for (const job of this.#waiting.firsts()) {
       const atMs = waitsSinceMs(job, this.nowMs) + context.policy.overdueAfterMs;
       // Its turn comes when the hour of another job of its user is over.
       soonest = Math.min(soonest, atMs > this.nowMs ? atMs : ((safe ??= this.#readSafe()).get(ownerKey(job))?.untilMs ?? Infinity));
@@ -76,7 +75,7 @@ export class Standings {
 
   waiting(job: Waiting): Standing {
     const known = this.#turn.state.jobs.get(job.uid);
-    const level = this.overdueSinceMs(job.uid) === null ? this.#level(known?.attained ?? 0) : overdueLevel;
+    const level = this.overdueSinceMs(job.uid) === null ? this.#levels.of(known?.attained ?? 0) : overdueLevel;
     return { ...noStanding, level, waitsSinceMs: waitsSinceMs(job, this.nowMs) };
   }
 
@@ -84,19 +83,15 @@ export class Standings {
     const isSafe = this.safeUntilMs(job, attempt) !== null;
     const isOldEnough = this.slicedFromMs(attempt) <= this.nowMs;
     const yieldsToMs = isSafe || !isOldEnough ? -Infinity : this.patienceMs(job, attempt);
-    return { ...noStanding, level: this.#level(attainedNow(job, this.nowMs)), yieldsToMs, isSafe };
+    return { ...noStanding, level: this.#levels.of(attainedNow(job, this.nowMs)), yieldsToMs, isSafe };
   }
 
-  /** Whether the job can be stopped for who has had less at all: it has not said how long it takes, or too much. */
-  maySlice({ spec: { preemptible, maxRuntimeMs } }: JobView): boolean {
-    const { timeSlicing, declaredRuntimeMaxMs } = this.#turn.context.policy;
-    return timeSlicing && preemptible && (maxRuntimeMs === null || maxRuntimeMs > declaredRuntimeMaxMs);
+  maySlice(job: JobView): boolean {
+    return maySlice(this.#turn.context.policy, job);
   }
 
-  /** As `yieldsToMs`, but for that an attempt may be safe or too young now. A program that has never saved would lose all, and might never end. */
   patienceMs(job: JobView, attempt: AttemptView): number {
-    if (!this.maySlice(job) || job.checkpoint === null) return -Infinity;
-    return savedAtMs(job, attempt) - this.#turn.context.policy.restartCostMs;
+    return patienceMs(this.#turn.context.policy, job, attempt);
   }
 
   /** A turn shorter than the restart that it cost helps nobody. */
@@ -106,24 +101,22 @@ export class Standings {
 
   /** When it will have passed this level if it runs on; Infinity: never. */
   passesAtMs(job: JobView, attempt: AttemptView, level: number): number {
-    const threshold = this.#thresholds[level];
-    const milli = heldMilli(job, attempt);
-    if (threshold === undefined || milli === 0) return Infinity;
-    return this.nowMs + Math.max(0, Math.ceil((threshold - attainedNow(job, this.nowMs)) / milli));
+    return passesAtMs(this.#levels, { job, attempt, level }, this.nowMs);
   }
 
-  /** Level in the order of those who wait; without time slicing they are all alike. */
   levelInLine(job: JobView): number {
-    if (!this.isSlicing) return 0;
-    // After a fault of the machine it goes on with the turn that was cut short, before those who wait.
-    const reason = job.attempts.at(-1)?.end?.reasons[0];
-    const isCutShort = reason === 'NodeFailure' || reason === 'GpuFailure' || reason === 'Drained';
-    return isCutShort ? -1 : this.#level(job.attained);
+    return this.#levels.inLine(job);
+  }
+
+  /** Whoever has waited longest first. */
+  overdueJobs(): readonly JobView[] {
+    const overdue = [...this.#findOverdue().values()];
+    return overdue.sort((left, right) => left.sinceMs - right.sinceMs || (left.job.uid < right.job.uid ? -1 : 1)).map(({ job }) => job);
   }
 
   /** null: it is not overdue, or another job of its user comes first. */
   overdueSinceMs(uid: JobUid): number | null {
-    return this.#findOverdue().get(uid) ?? null;
+    return this.#findOverdue().get(uid)?.sinceMs ?? null;
   }
 
   /** Until when it has its hour; null: it has none. */
@@ -135,28 +128,20 @@ export class Standings {
     return hasHour ? attempt.placedAtMs + this.#turn.context.policy.overdueRunMs : null;
   }
 
-  #level(attained: number): number {
-    if (attained === 0) return 0;
-    const level = this.#thresholds.findIndex((threshold) => attained < threshold);
-    return level === -1 ? this.#thresholds.length : level;
-  }
-
-  #findOverdue(): ReadonlyMap<JobUid, number> {
+  #findOverdue(): ReadonlyMap<JobUid, Overdue> {
     if (this.#overdue !== null) return this.#overdue;
     const { state, context } = this.#turn;
     const { overdueAfterMs } = context.policy;
-    const first = new Map<string, { readonly uid: JobUid; readonly sinceMs: number }>();
-    for (const uid of state.pending) {
-      const job = state.jobs.get(uid);
-      if (job === undefined) continue;
+    const first = new Map<string, Overdue>();
+    for (const job of this.#waiting.firsts()) {
       const sinceMs = waitsSinceMs(job, this.nowMs);
       if (sinceMs + overdueAfterMs > this.nowMs || judgeReadiness(state, job, this.nowMs) !== null) continue;
       const best = first.get(ownerKey(job));
-      if (best === undefined || sinceMs < best.sinceMs || (sinceMs === best.sinceMs && uid < best.uid))
-        first.set(ownerKey(job), { uid, sinceMs });
+      if (best === undefined || sinceMs < best.sinceMs || (sinceMs === best.sinceMs && job.uid < best.job.uid))
+        first.set(ownerKey(job), { job, sinceMs });
     }
-    const overdue = new Map<JobUid, number>();
-    for (const [owner, { uid, sinceMs }] of first) if (!this.#findSafe().has(owner)) overdue.set(uid, sinceMs);
+    const overdue = new Map<JobUid, Overdue>();
+    for (const [owner, one] of first) if (!this.#findSafe().has(owner)) overdue.set(one.job.uid, one);
     this.#overdue = overdue;
     return overdue;
   }
@@ -187,6 +172,39 @@ export class Standings {
     }
     return safe;
   }
+}
+
+/** Whether the job can be stopped for who has had less at all: it has not said how long it takes, or too much. */
+export function maySlice({ timeSlicing, declaredRuntimeMaxMs }: Policy, { spec: { preemptible, maxRuntimeMs } }: JobView): boolean {
+  return timeSlicing && preemptible && (maxRuntimeMs === null || maxRuntimeMs > declaredRuntimeMaxMs);
+}
+
+/** As `yieldsToMs`, but for that an attempt may be safe or too young now. A program that has never saved would lose all, and might never end. */
+export function patienceMs(policy: Policy, job: JobView, attempt: AttemptView): number {
+  if (!maySlice(policy, job) || job.checkpoint === null) return -Infinity;
+  return savedAtMs(job, attempt) - policy.restartCostMs;
+}
+
+/** When the attempt will have brought the job past this level if it runs on; Infinity: never. */
+export function passesAtMs(
+  { thresholds }: Levels,
+  { job, attempt, level }: { readonly job: JobView; readonly attempt: AttemptView; readonly level: number },
+  nowMs: number,
+): number {
+  const threshold = thresholds[level];
+  const milli = heldMilli(job, attempt);
+  if (threshold === undefined || milli === 0) return Infinity;
+  return nowMs + Math.max(0, Math.ceil((threshold - attainedNow(job, nowMs)) / milli));
+}
+
+/** Of those who wait, whoever has waited longest among jobs that are alike. */
+export interface WaitingFirsts {
+  firsts(): Iterable<JobView>;
+}
+
+interface Overdue {
+  readonly job: JobView;
+  readonly sinceMs: number;
 }
 
 const ownerKey = ({ user, spec }: { readonly user: UserName; readonly spec: { readonly queue: QueueName } }): string =>

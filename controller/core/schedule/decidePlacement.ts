@@ -1,9 +1,11 @@
 import { deviceModel, gpuOfSlot, isSlotModel } from '#vocabulary/gpuProfile.ts';
+import type { NodeName } from '#vocabulary/ids.ts';
 import type { JobSpec, Placement } from '#vocabulary/job.ts';
 import type { WaitReason } from '#vocabulary/reasons.ts';
 import { findBrokenLimit } from '../queues/usage.ts';
 import type { JobView, StateView } from '../state/view.ts';
 import { modelsPresent, profilesPresent } from '../jobs/emptyRoom.ts';
+import { nodesToAvoid, spotsWithout, withoutNodes } from './avoidance.ts';
 import { devicesAt, placeAt } from './capacity/devices.ts';
 import type { Room } from './capacity/room.ts';
 import type { ClusterRoom } from './clusterRoom.ts';
@@ -27,6 +29,8 @@ export type Candidate = Pick<JobView, 'user' | 'spec' | 'attempts'> & Wish;
 /** How the cluster looks to a job: what others were promised is out of its reach (reserve/backfill.ts). */
 export interface Look {
   readonly nowMs: number;
+  /** Of the policy. */
+  readonly avoidFailedMs: number;
   /** As the state's, with the quota that others were promised. */
   readonly usage: Pick<StateView['usage'], 'get'>;
   /** Makes the room show it. */
@@ -45,6 +49,7 @@ export function decidePlacement(state: StateView, cluster: ClusterRoom, job: Can
   const remembered = keep.length === 0 ? look.findFailed(key) : undefined;
   if (remembered !== undefined) return { ok: false, wait: remembered };
   look.show();
+  const avoided = nodesToAvoid(job, nowMs, look.avoidFailedMs);
   const models = thriftiestFirst(cluster, job, modelsFor(cluster.room, job, keep), nowMs);
   let wait = describeMissing(state, spec);
   let limited = false;
@@ -55,7 +60,8 @@ export function decidePlacement(state: StateView, cluster: ClusterRoom, job: Can
       continue;
     }
     const request = requestOf(cluster, job, model, nowMs);
-    const spots = findSpots(cluster.room, request, keptAtSize(soundSpots(cluster.room, spec, model, keep), spec));
+    const kept = keptAtSize(soundSpots(cluster.room, spec, model, keep), spec);
+    const spots = findSpots(cluster.room, request, kept, avoided);
     if (spots !== null) return { ok: true, model, placement: spots.map((spot) => placeAt(cluster.room.capacity, spot)) };
     wait = describeShortage(spec, cluster, request);
   }
@@ -81,7 +87,15 @@ function thriftiestFirst(cluster: ClusterRoom, job: Wish, models: readonly (stri
   return models.toSorted((left, right) => compareThrift(costs.get(left), costs.get(right)));
 }
 
-function findSpots(room: Room, request: GangRequest, kept: readonly (Spot | null)[]): readonly Spot[] | null {
+/** Nodes to avoid are a wish: it takes them rather than wait. */
+function findSpots(
+  room: Room,
+  request: GangRequest,
+  kept: readonly (Spot | null)[],
+  avoided: readonly NodeName[] = [],
+): readonly Spot[] | null {
+  const elsewhere = avoided.length === 0 ? null : findSpots(room, withoutNodes(room, request, avoided), spotsWithout(room, kept, avoided));
+  if (elsewhere !== null) return elsewhere;
   return (kept.some((spot) => spot !== null) ? placeAround(room, request, kept) : null) ?? findPlacement(room, request)?.[0] ?? null;
 }
 

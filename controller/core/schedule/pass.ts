@@ -1,5 +1,5 @@
-import type { JobUid } from '#vocabulary/ids.ts';
 import type { WaitReason } from '#vocabulary/reasons.ts';
+import type { AwaitsSave } from '../state/state.ts';
 import type { JobView } from '../state/view.ts';
 import type { Turn } from '../turn.ts';
 import { modelsPresent } from '../jobs/emptyRoom.ts';
@@ -17,7 +17,12 @@ import { isShortage, Preemption } from './preempt.ts';
 import type { PlacementDecision } from './decidePlacement.ts';
 import { widensAtMs } from './requestOf.ts';
 import { Backfill } from './reserve/backfill.ts';
+import { levelsOf } from '../queues/attained.ts';
 import { TurnOrder } from './turnOrder.ts';
+import type { WaitingLines } from './waiting/waitingLines.ts';
+import { openLines } from './waiting/waitingLines.ts';
+import type { Waits } from './waiting/waits.ts';
+import { PassWaits } from './waiting/waits.ts';
 
 /**
  * One scheduling pass: nominees, then waiting jobs in fair order, each gang whole or not at all. A job that does not
@@ -26,13 +31,13 @@ import { TurnOrder } from './turnOrder.ts';
  */
 export interface PassResult {
   /** Of every job that still waits. */
-  readonly waits: ReadonlyMap<JobUid, WaitReason>;
+  readonly waits: Waits;
   /** Another one is due at once: the pass stopped at its limit, or what it did last may let one start that it looked at before. */
   readonly more: boolean;
   /** Another one is due then, though nothing else happens; null: time alone changes nothing. */
   readonly wakeAtMs: number | null;
-  /** Another one is due within a second when one of these has saved. */
-  readonly awaitsSave: ReadonlySet<JobUid>;
+  /** For State.awaitsSave. */
+  readonly awaitsSave: AwaitsSave;
   /** For State.movesFromMs. */
   readonly movesFromMs: number;
 }
@@ -52,8 +57,8 @@ export function runPass(turn: Turn): PassResult {
   kept.end();
   for (const atMs of [preemption.wakeAtMs, consolidation.wakeAtMs, backfill.wakeAtMs, pass.growth.wakeAtMs]) noteWake(pass, atMs);
   pass.cluster.settle();
-  const isAtLimit = pass.placed >= turn.context.policy.placementsPerStepMax && pass.waits.size > 0;
-  const more = isAtLimit || preemption.more || consolidation.more || backfill.more || pass.growth.more;
+  pass.lines.settle();
+  const more = pass.isCut || preemption.more || consolidation.more || backfill.more || pass.growth.more;
   return {
     waits: pass.waits,
     more,
@@ -70,14 +75,11 @@ export function planPass(dry: Turn, candidate: JobView): PlacementDecision {
   const mark = capacity.mark();
   pass.kept.keepAll();
   for (const nominee of pass.preemption.nominees()) lookAtNominee(pass, nominee);
-  const order = orderOf(pass, [candidate]);
+  const order = orderOf(pass, candidate);
   let decision: PlacementDecision | null = null;
-  for (let job = order.next(); job !== null && decision === null; job = order.next()) {
+  for (let job = order.next(); job !== null && decision === null && !isAtLimit(pass); job = order.next()) {
     if (job === candidate) decision = decide(pass, job);
-    else {
-      const model = lookAt(pass, job);
-      if (model !== null) order.gave(job, model);
-    }
+    else lookAtNext(pass, order, job);
   }
   pass.backfill.promises.end();
   capacity.rollback(mark);
@@ -92,42 +94,72 @@ interface Pass {
   readonly kept: KeptPlaces;
   readonly consolidation: Consolidation;
   readonly growth: Growth;
-  readonly waits: Map<JobUid, WaitReason>;
+  readonly lines: WaitingLines;
+  readonly waits: PassWaits;
   placed: number;
+  /** It stopped at its limit, and somebody was not looked at. */
+  isCut: boolean;
   /** When time alone lets a waiting job become a candidate. */
   wakeAtMs: number | null;
 }
 
 function beginPass(turn: Turn): Pass {
-  const cluster = openRoom(turn.state, turn.context.policy.levels);
-  const backfill = new Backfill(turn, cluster);
-  const preemption = new Preemption(turn, cluster, backfill);
+  const { state, context } = turn;
+  const cluster = openRoom(state, context.policy.levels);
+  const lines = openLines(state, levelsOf(context.policy).inLine);
+  const backfill = new Backfill(turn, cluster, lines.targeted.size);
+  const preemption = new Preemption(turn, cluster, { backfill, lines });
   const kept = new KeptPlaces(turn, cluster);
   const consolidation = new Consolidation(turn, cluster, { preemption, kept, promises: backfill.promises });
   const growth = new Growth(turn, cluster, backfill);
-  return { turn, cluster, backfill, preemption, kept, consolidation, growth, waits: new Map(), placed: 0, wakeAtMs: null };
+  const waits = new PassWaits(state, lines);
+  return { turn, cluster, lines, backfill, preemption, kept, consolidation, growth, waits, placed: 0, isCut: false, wakeAtMs: null };
 }
 
 function lookAtOthers(pass: Pass): void {
-  const order = orderOf(pass, []);
+  const order = orderOf(pass);
   for (let job = order.next(); job !== null; job = order.next()) {
-    const model = lookAt(pass, job);
-    if (model !== null) order.gave(job, model);
+    if (isAtLimit(pass)) {
+      pass.isCut = true;
+      pass.waits.setOthers({ kind: 'PassLimit' });
+      return;
+    }
+    lookAtNext(pass, order, job);
   }
 }
 
-/** `more`: besides those that wait; they stand behind jobs of equal rank. */
-function orderOf(pass: Pass, more: readonly JobView[]): TurnOrder {
-  const { state } = pass.turn;
-  const waiting = state.pending.flatMap((uid) => {
-    const job = state.jobs.get(uid);
-    return job !== undefined && job.nomination === null ? [job] : [];
-  });
-  for (const job of more) {
-    const at = waiting.findIndex((other) => other.next === null && other.spec.priority < job.spec.priority);
-    waiting.splice(at === -1 ? waiting.length : at, 0, job);
+function lookAtNext(pass: Pass, order: TurnOrder, job: JobView): void {
+  const decision = lookAt(pass, job);
+  if (decision.ok) order.gave(job, decision.model);
+  else if (isSharedByKin(decision.wait)) {
+    pass.waits.setKin(job.uid, decision.wait);
+    order.refusedKin();
+  } else order.gave(job, job.nomination?.model ?? null);
+}
+
+/** `candidate`: besides those that wait; it stands behind jobs of equal rank. */
+function orderOf({ turn: { state }, lines, preemption }: Pass, candidate?: JobView): TurnOrder {
+  return new TurnOrder({ state, lines, models: modelsPresent(state), standings: preemption.standings, candidate });
+}
+
+const isAtLimit = (pass: Pass): boolean => pass.placed >= pass.turn.context.policy.placementsPerStepMax;
+
+/** Who is promised something is refused nothing that the next one of its kin could not have; all else holds for the next one too. */
+function isSharedByKin({ kind }: WaitReason): boolean {
+  switch (kind) {
+    case 'InsufficientGpus':
+    case 'LevelTooSmall':
+    case 'NoSuchGpuModel':
+    case 'NoSuchGpuProfile':
+    case 'QueueHeld':
+    case 'QueueLimit':
+    case 'UserLimit':
+    case 'UserMaxRunning':
+    case 'ArrayParallelism':
+      return true;
+    default:
+      return false;
   }
-  return new TurnOrder(state, waiting, modelsPresent(state), pass.preemption.standings);
 }
 
 /** Victims that it did not need after all run on. */
@@ -150,19 +182,20 @@ function lookAtNominee(pass: Pass, job: JobView): void {
   if (wait !== null) pass.waits.set(job.uid, wait);
 }
 
-/** The model that it was given, or promised by others who leave; null: neither. */
-function lookAt(pass: Pass, job: JobView): string | null {
-  if (pass.placed >= pass.turn.context.policy.placementsPerStepMax) {
-    pass.waits.set(job.uid, { kind: 'PassLimit' });
-    return null;
+function lookAt(pass: Pass, job: JobView): PlacementDecision {
+  if (isAtLimit(pass)) {
+    pass.isCut = true;
+    return refuse(pass, job, { kind: 'PassLimit' });
   }
   const decision = decide(pass, job);
-  if (decision.ok) {
-    place(pass, job, decision);
-    return decision.model;
-  }
-  pass.waits.set(job.uid, decision.wait);
-  return job.nomination?.model ?? null;
+  if (decision.ok) place(pass, job, decision);
+  else refuse(pass, job, decision.wait);
+  return decision;
+}
+
+function refuse(pass: Pass, job: JobView, wait: WaitReason): PlacementDecision {
+  pass.waits.set(job.uid, wait);
+  return { ok: false, wait };
 }
 
 /** Where it goes; else what it waits for, after all was done about that: others were asked to leave, or a place is kept. */

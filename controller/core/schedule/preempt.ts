@@ -11,7 +11,7 @@ import { attainedNow, wholeSecond } from '../queues/attained.ts';
 import type { Standing } from '../queues/standing.ts';
 import { overdueLevel, Standings } from '../queues/standing.ts';
 import { findBrokenLimit } from '../queues/usage.ts';
-import { currentAttempt, type Nomination } from '../state/state.ts';
+import { type AwaitsSave, currentAttempt, type Nomination } from '../state/state.ts';
 import type { JobView } from '../state/view.ts';
 import type { Turn } from '../turn.ts';
 import type { Hold } from './capacity/capacity.ts';
@@ -28,13 +28,15 @@ import { SecondLook } from './secondLook.ts';
 import { fits } from './gang/findPlacement.ts';
 import type { Running } from './victims/running.ts';
 import { Claimed, giveLeft } from './victims/claimed.ts';
-import { claimOf, isLeaving, isResizing, leavesForGood, readRunning } from './victims/running.ts';
+import { claimOf, isLeaving, isResizing, leavesForGood, readRunning, readSaved } from './victims/running.ts';
 import type { VictimPlan } from './victims/chooseVictims.ts';
 import type { Entitlement } from './victims/evictable.ts';
 import { inTurn } from './victims/inTurn.ts';
 import { countsFor, findDeficits } from './victims/quota.ts';
 import type { Candidate } from './victims/searchVictims.ts';
 import { searchVictims } from './victims/searchVictims.ts';
+import { awaitsSaveOf } from './victims/awaitsSave.ts';
+import type { WaitingLines } from './waiting/waitingLines.ts';
 import { Slices } from './victims/slices.ts';
 
 /**
@@ -67,10 +69,13 @@ export class Preemption {
   #slices: Slices | null = null;
   readonly standings: Standings;
 
-  constructor(turn: Turn, cluster: ClusterRoom, backfill: Backfill) {
+  readonly #lines: WaitingLines;
+
+  constructor(turn: Turn, cluster: ClusterRoom, { backfill, lines }: { readonly backfill: Backfill; readonly lines: WaitingLines }) {
     this.#turn = turn;
     this.#backfill = backfill;
-    this.standings = new Standings(turn);
+    this.#lines = lines;
+    this.standings = new Standings(turn, lines);
     this.#cluster = cluster;
     this.#book = new EntitlementBook(turn.state);
     this.#claimed = new Claimed(turn.state, this.#book);
@@ -103,9 +108,8 @@ export class Preemption {
     this.#secondLook.placed({ isUnseen: this.#running !== null });
   }
 
-  /** Who would be asked, had it just saved. */
-  get awaitsSave(): ReadonlySet<JobUid> {
-    return this.#slices?.awaitsSave ?? new Set();
+  get awaitsSave(): AwaitsSave {
+    return awaitsSaveOf(this.#turn.context.policy, this.#slices?.missedBy ?? new Map());
   }
 
   /**
@@ -114,10 +118,7 @@ export class Preemption {
    */
   nominees(): readonly JobView[] {
     const { state } = this.#turn;
-    const nominees = state.pending.flatMap((uid) => {
-      const job = state.jobs.get(uid);
-      return job !== undefined && job.nomination !== null ? [job] : [];
-    });
+    const nominees = [...this.#lines.nominated].flatMap((uid) => state.jobs.get(uid) ?? []);
     nominees.sort((left, right) => (left.nomination?.atMs ?? 0) - (right.nomination?.atMs ?? 0) || (left.uid < right.uid ? -1 : 1));
     for (const job of nominees) {
       if (job.nomination === null) continue;
@@ -323,7 +324,7 @@ export class Preemption {
   }
 
   #allSlices(): Slices {
-    this.#slices ??= new Slices(this.standings.isSlicing ? this.#allRunning() : [], this.standings);
+    this.#slices ??= new Slices(this.standings.isSlicing ? readSaved(this.#turn, this.standings) : [], this.standings);
     return this.#slices;
   }
 

@@ -1,41 +1,55 @@
-import type { QueueName, UserName } from '#vocabulary/ids.ts';
+import type { QueueName } from '#vocabulary/ids.ts';
 import { milliPerGpu } from '#vocabulary/job.ts';
 import { sizeOf } from '../jobs/size.ts';
 import type { FairOrderInput } from '../queues/fairOrder.ts';
 import { FairOrder } from '../queues/fairOrder.ts';
 import { capacityMilliOf } from '../queues/share.ts';
 import type { Standings } from '../queues/standing.ts';
-import { UserShares } from '../queues/userShare.ts';
 import type { JobView, StateView } from '../state/view.ts';
+import { QueueLine } from './waiting/queueLine.ts';
+import { withCandidate } from './waiting/rank.ts';
+import type { WaitingLines } from './waiting/waitingLines.ts';
 
 /**
  * In which order waiting jobs are looked at. First those that an operator put first. Then it is one queue's turn after
  * the other (queues/fairOrder.ts), and each time the first of that queue: overdue jobs, the oldest wait first; higher
  * priority; what a fault of the machine stopped; the lower level of attained service (queues/standing.ts); the user who holds least
  * of the queue; age. What a job is given counts at once, so the next turn goes to whoever is behind now.
+ *
+ * Of jobs that are alike (waiting/kin.ts) those behind one that was refused are not looked at.
  */
 export class TurnOrder {
   readonly #models: readonly string[];
   readonly #first: JobView[];
-  readonly #lines = new Map<QueueName, Line>();
-  #order: FairOrder | null = null;
+  readonly #lines = new Map<QueueName, QueueLine>();
+  readonly #order: FairOrder | null;
+  /** Whose turn it was: what its next job wants is told to the others when that is known. */
+  #last: QueueName | null = null;
 
-  /** `waiting` is sorted: put first, priority, age. `models`: all that the cluster has. */
-  constructor(state: StateView, waiting: readonly JobView[], models: readonly string[], standings: Standings) {
-    this.#models = models;
+  /** `models`: all that the cluster has. `candidate`: a job that does not exist yet, behind those of equal rank. */
+  constructor(of: {
+    readonly state: StateView;
+    readonly lines: WaitingLines;
+    readonly models: readonly string[];
+    readonly standings: Standings;
+    readonly candidate?: JobView | undefined;
+  }) {
+    const { state, lines, standings, candidate } = of;
+    this.#models = of.models;
     // Only where there are two to be fair to.
     let made: FairOrderInput | null = null;
     const input = (): FairOrderInput => (made ??= { state, capacityMilli: capacityMilliOf(state), nowMs: standings.nowMs });
-    this.#first = waiting.filter((job) => job.next !== null);
-    for (const [queue, jobs] of Map.groupBy(
-      waiting.filter((job) => job.next === null),
-      (job) => job.spec.queue,
-    )) {
-      this.#lines.set(queue, new Line(input, queue, inLine(jobs, standings)));
+    this.#first = putFirst(state);
+    const overdue = Map.groupBy(standings.overdueJobs(), (job) => job.spec.queue);
+    const queues = new Set([...lines.queues, ...(candidate === undefined ? [] : [candidate.spec.queue])]);
+    for (const queue of queues) {
+      const ranks = lines.ranksOf(queue);
+      const all = candidate?.spec.queue === queue ? withCandidate(ranks, candidate, standings.levelInLine(candidate)) : ranks;
+      const line = new QueueLine(input, { queue, ranks: all, overdue: overdue.get(queue) ?? [] });
+      if (line.peek() !== null) this.#lines.set(queue, line);
     }
     // With one queue there is nothing to be fair about.
-    if (this.#lines.size < 2) return;
-    this.#order = new FairOrder(input());
+    this.#order = this.#lines.size < 2 ? null : new FairOrder(input());
     for (const [queue, line] of this.#lines) this.#announce(queue, line);
   }
 
@@ -43,13 +57,11 @@ export class TurnOrder {
   next(): JobView | null {
     const first = this.#first.shift();
     if (first !== undefined) return first;
+    this.#goOn();
     const queue = this.#order === null ? this.#lines.keys().next().value : this.#order.next();
-    const line = queue === undefined || queue === null ? undefined : this.#lines.get(queue);
-    if (queue === undefined || queue === null || line === undefined) return null;
-    const job = line.take();
-    if (line.isEmpty) this.#lines.delete(queue);
-    this.#announce(queue, line);
-    return job;
+    if (queue === undefined || queue === null) return null;
+    this.#last = queue;
+    return this.#lines.get(queue)?.take() ?? null;
   }
 
   /** The job was placed, or promised a place. */
@@ -60,7 +72,21 @@ export class TurnOrder {
     if (this.#order !== null) this.#order.gave(queue, model, milliOf(job));
   }
 
-  #announce(queue: QueueName, line: Line): void {
+  /** The last one was refused, and so are those behind it that are alike. */
+  refusedKin(): void {
+    if (this.#last !== null) this.#lines.get(this.#last)?.refusedKin();
+  }
+
+  #goOn(): void {
+    const queue = this.#last;
+    const line = queue === null ? undefined : this.#lines.get(queue);
+    if (queue === null || line === undefined) return;
+    this.#last = null;
+    this.#announce(queue, line);
+    if (line.peek() === null) this.#lines.delete(queue);
+  }
+
+  #announce(queue: QueueName, line: QueueLine): void {
     if (this.#order === null) return;
     const job = line.peek();
     if (job === null) this.#order.close(queue);
@@ -68,109 +94,22 @@ export class TurnOrder {
   }
 }
 
+/** They are the first of all that wait. */
+function putFirst({ pending, jobs }: StateView): JobView[] {
+  const first: JobView[] = [];
+  for (const uid of pending) {
+    const job = jobs.get(uid);
+    if (job === undefined || job.next === null) break;
+    if (job.nomination === null) first.push(job);
+  }
+  return first;
+}
+
 const milliOf = (job: JobView): number => sizeOf(job) * job.spec.gpusPerWorker * milliPerGpu(job.spec);
 
 function modelsOf({ spec }: JobView, present: readonly string[]): readonly string[] {
-  if (spec.gpusPerWorker === 0) return [];
+  if (spec.gpusPerWorker === 0) return none;
   return spec.gpuModels.length === 0 ? present : spec.gpuModels;
 }
 
-interface InLine {
-  readonly job: JobView;
-  /** null: not overdue. */
-  readonly overdueSinceMs: number | null;
-  readonly level: number;
-}
-
-/** In order; of those who are alike in all that comes before the users' shares, the oldest first. */
-function inLine(jobs: readonly JobView[], standings: Standings): readonly InLine[] {
-  const line = jobs.map((job) => ({ job, overdueSinceMs: standings.overdueSinceMs(job.uid), level: standings.levelInLine(job) }));
-  return line.sort(compareInLine);
-}
-
-/** 0: alike. */
-function compareInLine(left: InLine, right: InLine): number {
-  const [since, other] = [left.overdueSinceMs, right.overdueSinceMs];
-  if (since !== null && other !== null) return since - other;
-  if (since !== null || other !== null) return since === null ? 1 : -1;
-  return right.job.spec.priority - left.job.spec.priority || left.level - right.level;
-}
-
-/** The waiting jobs of one queue. */
-class Line {
-  /** Of those who are alike, the first; by user, each oldest first. */
-  #users = new Map<UserName, JobView[]>();
-  readonly #later: InLine[];
-  /** All users who wait here. */
-  readonly #named: ReadonlySet<UserName>;
-  readonly #shares: UserShares | null;
-  /** Whose turn it is, as long as nothing was taken or given since; undefined: to be found. */
-  #turn: UserName | null | undefined;
-
-  constructor(input: () => FairOrderInput, queue: QueueName, jobs: readonly InLine[]) {
-    this.#named = new Set(jobs.map(({ job }) => job.user));
-    this.#shares = this.#named.size > 1 ? new UserShares(input(), queue, this.#named) : null;
-    this.#later = [...jobs].reverse();
-    this.#fill();
-  }
-
-  get isEmpty(): boolean {
-    return this.#users.size === 0;
-  }
-
-  peek(): JobView | null {
-    const user = this.#user();
-    return user === null ? null : (this.#users.get(user)?.[0] ?? null);
-  }
-
-  take(): JobView | null {
-    const user = this.#user();
-    const jobs = user === null ? undefined : this.#users.get(user);
-    const job = jobs?.shift() ?? null;
-    this.#turn = undefined;
-    if (user !== null && jobs?.length === 0) this.#users.delete(user);
-    if (this.#users.size === 0) this.#fill();
-    return job;
-  }
-
-  gave(user: UserName, model: string, gpuMilli: number): void {
-    // Somebody else's job of this queue, put first by an operator, changes nobody's turn here.
-    if (!this.#named.has(user)) return;
-    this.#shares?.gave(user, model, gpuMilli);
-    this.#turn = undefined;
-  }
-
-  #user(): UserName | null {
-    this.#turn ??= this.#findUser();
-    return this.#turn;
-  }
-
-  /** The least share; of equal ones, who has waited longest. */
-  #findUser(): UserName | null {
-    let best: UserName | null = null;
-    let least = 0;
-    for (const [user, jobs] of this.#users) {
-      const share = this.#shares?.shareOf(user) ?? 0;
-      if (best !== null && share > least) continue;
-      if (best === null || share < least || isOlder(jobs[0], this.#users.get(best)?.[0])) [best, least] = [user, share];
-    }
-    return best;
-  }
-
-  /** The next ones who are alike. */
-  #fill(): void {
-    const first = this.#later.at(-1);
-    if (first === undefined) return;
-    for (let next = this.#later.at(-1); next !== undefined && compareInLine(first, next) === 0; next = this.#later.at(-1)) {
-      this.#later.pop();
-      const jobs = this.#users.get(next.job.user);
-      if (jobs === undefined) this.#users.set(next.job.user, [next.job]);
-      else jobs.push(next.job);
-    }
-  }
-}
-
-function isOlder(left: JobView | undefined, right: JobView | undefined): boolean {
-  if (left === undefined || right === undefined) return false;
-  return left.createdAtMs !== right.createdAtMs ? left.createdAtMs < right.createdAtMs : left.uid < right.uid;
-}
+const none: readonly string[] = [];

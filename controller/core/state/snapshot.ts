@@ -2,6 +2,7 @@ import { occupy } from '../jobs/applyAttempt.ts';
 import { countArray } from '../jobs/arrays.ts';
 import { countAwaited, waitsForOthers } from '../jobs/dependencies.ts';
 import { countDisplaceable } from '../jobs/displaceable.ts';
+import { noteSaved } from '../jobs/saved.ts';
 import { noteEnding } from '../jobs/endings.ts';
 import { liftSpec } from '../jobs/liftSpec.ts';
 import { insertPending } from '../jobs/pending.ts';
@@ -163,6 +164,7 @@ export function restoreSnapshot(snapshot: StateSnapshot): State {
     if (waitsForOthers(job)) countAwaited(state, job, 1);
     countDisplaceable(state, job, 1);
     noteResizable(state, job);
+    noteSaved(state, job);
     const attempt = currentAttempt(job);
     if (attempt !== undefined) countArray(state, job, 1);
     if (attempt !== undefined) restoreHold(state, job, attempt);

@@ -16,7 +16,7 @@ import type { Hold } from '../nodes/holds.ts';
 
 /**
  * All that the controller knows, as the fold of the log. Changed in place by `apply` alone, handed out as `StateView`.
- * Indices (`jobsByName`, `pending`, `moving`, `usage`, `ports`, `awaited`, `arrays`, `displaceable`, `resizable`, `endings`, a node's `jobs`, `holds` and
+ * Indices (`jobsByName`, `pending`, `moving`, `usage`, `ports`, `awaited`, `arrays`, `displaceable`, `resizable`, `saved`, `endings`, a node's `jobs`, `holds` and
  * `promises`, the ledger's rates) are kept by the same fold; a snapshot leaves them out and they are made again from the records.
  */
 export interface State {
@@ -59,16 +59,30 @@ export interface State {
   movesFromMs: number;
   /** What jobs ask of late (schedule/popularShapes.ts): it decides between places that hold a worker. No index. */
   popular: PopularRecord;
-  /** A pass is due, within a second, when one of these has saved: somebody may have its place then (queues/standing.ts). Derived. */
-  awaitsSave: ReadonlySet<JobUid>;
+  /** Whose saving makes a pass due: somebody may have its place then (queues/standing.ts). Derived. */
+  awaitsSave: AwaitsSave;
+  /** Jobs under way that have a checkpoint, of whatever attempt. Index. */
+  readonly saved: Set<JobUid>;
   /** Revision at which a node last came or changed its inventory. Derived. */
   topologyAt: Revision;
   /** Nodes whose `changedAt` moved, for readers that follow. Derived. */
   readonly changedNodes: ChangeList<NodeName>;
+  /** Jobs that began or ceased to wait, or wait otherwise now (jobs/pending.ts), for readers that follow. Derived. */
+  readonly changedWaiting: ChangeList<JobUid>;
 }
+
+export interface AwaitsSave {
+  /** When a pass is due if the job has saved now, asked just before that is folded; null: it changes nothing. Not before `nowMs`. */
+  dueAtMs(job: JobRecord, nowMs: number): number | null;
+}
+
+const awaitsNobody: AwaitsSave = { dueAtMs: () => null };
 
 /** Gangs touch thousands of nodes at once; beyond this many changes a reader looks at all nodes. */
 const changedNodesMax = 16_384;
+/** One apply may bring ten thousand jobs; beyond this many changes a reader looks at all that wait. */
+const changedWaitingMax = 16_384;
+
 /** By when jobs under way leave their GPUs at the latest, of those for which something promises it (jobs/endings.ts). Index. */
 export interface Endings {
   readonly atMs: Map<JobUid, number>;
@@ -329,9 +343,11 @@ export function emptyState(): State {
     wakeAtMs: null,
     movesFromMs: 0,
     popular: noPopularShapes(),
-    awaitsSave: new Set(),
+    awaitsSave: awaitsNobody,
+    saved: new Set(),
     topologyAt: revision(0),
     changedNodes: new ChangeList(changedNodesMax),
+    changedWaiting: new ChangeList(changedWaitingMax),
   };
 }
 

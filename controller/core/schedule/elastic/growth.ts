@@ -7,7 +7,7 @@ import { gpuMilliPerGpu } from '#vocabulary/units.ts';
 import { askToLeave, cancelLeaving } from '../../jobs/stop.ts';
 import { wholeSecond } from '../../queues/attained.ts';
 import { findBrokenLimit } from '../../queues/usage.ts';
-import { currentAttempt } from '../../state/state.ts';
+import { type AwaitsSave, currentAttempt } from '../../state/state.ts';
 import type { AttemptView, JobView } from '../../state/view.ts';
 import type { Turn } from '../../turn.ts';
 import { placeAt } from '../capacity/devices.ts';
@@ -54,8 +54,10 @@ export class Growth {
   }
 
   /** With those who would grow, had they just saved. */
-  withAwaited(others: ReadonlySet<JobUid>): ReadonlySet<JobUid> {
-    return this.#awaitsSave.size === 0 ? others : others.union(this.#awaitsSave);
+  withAwaited(others: AwaitsSave): AwaitsSave {
+    const awaited = this.#awaitsSave;
+    if (awaited.size === 0) return others;
+    return { dueAtMs: (job, nowMs) => (awaited.has(job.uid) ? nowMs : others.dueAtMs(job, nowMs)) };
   }
 
   /** Another pass is due at once: somebody was not looked at. */

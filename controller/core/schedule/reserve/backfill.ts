@@ -45,14 +45,15 @@ export class Backfill {
   #isOneWanted = false;
   #wakeAtMs: number | null = null;
 
-  constructor(turn: Turn, cluster: ClusterRoom) {
-    const { state, context } = turn;
+  /** `targets`: how many jobs that wait have one. */
+  constructor(turn: Turn, cluster: ClusterRoom, targets: number) {
+    const { context } = turn;
     this.promises = new Promises(cluster.room.capacity);
     this.quota = new PromisedQuota(turn.state);
     this.#turn = turn;
     this.#cluster = cluster;
     this.#moment = { nowMs: context.nowMs, stopSlackMs: context.policy.stopSlackMs };
-    this.#targets = state.pending.filter((uid) => (state.jobs.get(uid)?.target ?? null) !== null).length;
+    this.#targets = targets;
   }
 
   /** Somebody gave up a target after another one was refused one, or may have to: the next pass sees to it. */
@@ -84,6 +85,7 @@ export class Backfill {
   #decideIn(view: number, job: Candidate, memory: Pick<Look, 'findFailed' | 'noteFailed'>): PlacementDecision {
     return decidePlacement(this.#turn.state, this.#cluster, job, {
       nowMs: this.#moment.nowMs,
+      avoidFailedMs: this.#turn.context.policy.avoidFailedMs,
       usage: this.quota,
       show: () => {
         this.promises.show(view);

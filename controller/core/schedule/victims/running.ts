@@ -30,6 +30,16 @@ export function readRunning({ state, context }: Turn, capacity: Capacity, standi
   return running.sort((left, right) => (left.victim.uid < right.victim.uid ? -1 : 1));
 }
 
+/** Those that have ever saved, in no order. */
+export function readSaved({ state }: Turn, standings: Standings): readonly Pick<Running, 'victim' | 'claim'>[] {
+  return [...state.saved].flatMap((uid) => {
+    const victim = state.jobs.get(uid);
+    const attempt = victim === undefined ? undefined : currentAttempt(victim);
+    if (victim === undefined || attempt === undefined) return [];
+    return [{ victim, claim: { ...claimOf(victim, attempt.model), standing: standings.running(victim, attempt) } }];
+  });
+}
+
 export function holdsByOwner(capacity: Capacity): ReadonlyMap<JobUid, readonly Hold[]> {
   const holds = new Map<JobUid, Hold[]>();
   for (let node = 0; node < capacity.nodes; node += 1) {

@@ -6,6 +6,7 @@ import type { Claim } from '../../queues/entitlement.ts';
 import { hadLess } from '../../queues/entitlement.ts';
 import { Standings } from '../../queues/standing.ts';
 import { currentAttempt } from '../../state/state.ts';
+import { awaitsSaveOf } from './awaitsSave.ts';
 import { Slices } from './slices.ts';
 
 const minuteMs = 60_000;
@@ -42,7 +43,7 @@ function run(story: typeof stories extends fc.Arbitrary<infer T> ? T : never) {
   for (const job of cluster.state.jobs.values()) job.checkpoint = { step: 1, path: '', atMs: 0, attempt: 0 };
   cluster.nowMs += story.restMinutes * minuteMs;
   const slicesAt = (nowMs: number) => {
-    const standings = new Standings({ state: cluster.view, context: { nowMs, policy } });
+    const standings = new Standings({ state: cluster.view, context: { nowMs, policy } }, { firsts: () => [] });
     const running = [...cluster.view.jobs.values()].flatMap((victim) => {
       const attempt = currentAttempt(victim);
       if (attempt === undefined) return [];
@@ -106,9 +107,9 @@ test('until the time that it wakes at, and without a save, nobody comes to yield
       expect(pairs(nowMs + Math.floor((wakeAtMs - 1 - nowMs) * part))).toEqual(before);
       if (slices.wakeAtMs !== null && pairs(wakeAtMs).length > before.length) woken += 1;
       for (const { victim } of running) {
-        if (slices.awaitsSave.has(victim.uid)) continue;
         const record = state.jobs.get(victim.uid);
-        if (record !== undefined) record.checkpoint = { step: 1, path: '', atMs: nowMs, attempt: 1 };
+        const isDue = record !== undefined && awaitsSaveOf(policy, slices.missedBy).dueAtMs(record, nowMs) === nowMs;
+        if (record !== undefined && !isDue) record.checkpoint = { step: 1, path: '', atMs: nowMs, attempt: 1 };
       }
       expect(pairs(nowMs)).toEqual(before);
     }),

@@ -1,4 +1,4 @@
-import type { JobUid, UserName } from '#vocabulary/ids.ts';
+import type { UserName } from '#vocabulary/ids.ts';
 import type { Claim } from '../../queues/entitlement.ts';
 import type { AttemptView, JobView } from '../../state/view.ts';
 import type { Standings } from '../../queues/standing.ts';
@@ -12,7 +12,8 @@ export class Slices {
   readonly #groups = new Map<string, Group>();
   readonly #nowMs: number;
 
-  constructor(running: readonly { readonly victim: JobView; readonly claim: Claim }[], standings: Standings) {
+  /** `running`: of those that have ever saved; nobody else yields. */
+  constructor(running: Iterable<{ readonly victim: JobView; readonly claim: Claim }>, standings: Standings) {
     this.#nowMs = standings.nowMs;
     for (const { victim, claim } of running) {
       const attempt = currentAttempt(victim);
@@ -20,20 +21,18 @@ export class Slices {
         continue;
       const slice = sliceOf(standings, { job: victim, attempt, claim });
       if (slice === null) continue;
-      const group = this.#groups.get(keyOf(claim)) ?? new Group();
-      this.#groups.set(keyOf(claim), group);
-      group.add(slice);
+      this.#group(sliceKey(claim)).add(slice);
     }
   }
 
   /** Of those who may be stopped for it now: how many there are and what they hold. The search says whether that is a place. */
   chances(nominee: Claim): Chances {
-    return this.#groups.get(keyOf(nominee))?.chances(nominee) ?? { count: 0, gpuMilli: 0, own: 0 };
+    return this.#groups.get(sliceKey(nominee))?.chances(nominee) ?? { count: 0, gpuMilli: 0, own: 0 };
   }
 
   /** It found no place, and nobody to stop. */
   missed(nominee: Claim): void {
-    this.#groups.get(keyOf(nominee))?.missed(nominee);
+    this.#group(sliceKey(nominee)).missed(nominee);
   }
 
   /** When time alone makes somebody yield to one that missed; null: it does not. */
@@ -43,9 +42,16 @@ export class Slices {
     return soonest === Infinity ? null : soonest;
   }
 
-  /** Who would yield to one that missed, had it just saved. */
-  get awaitsSave(): ReadonlySet<JobUid> {
-    return new Set([...this.#groups.values()].flatMap((group) => group.awaitsSave()));
+  /** By queue and priority, then level: the newest of those who missed. */
+  get missedBy(): ReadonlyMap<string, ReadonlyMap<number, readonly MissedBy[]>> {
+    const missed = [...this.#groups].map(([key, group]) => [key, group.newestMissed()] as const);
+    return new Map(missed.filter(([, levels]) => levels.size > 0));
+  }
+
+  #group(key: string): Group {
+    const group = this.#groups.get(key) ?? new Group();
+    this.#groups.set(key, group);
+    return group;
   }
 }
 
@@ -56,10 +62,10 @@ export interface Chances {
   readonly own: number;
 }
 
-const keyOf = ({ queue, priority }: Pick<Claim, 'queue' | 'priority'>): string => `${queue} ${priority}`;
+/** Only those of one queue and priority take turns. */
+export const sliceKey = ({ queue, priority }: Pick<Claim, 'queue' | 'priority'>): string => `${queue} ${priority}`;
 
 interface Slice {
-  readonly uid: JobUid;
   readonly claim: Claim;
   /** Yields from then on to those who have been patient. */
   readonly fromMs: number;
@@ -73,16 +79,17 @@ function sliceOf(standings: Standings, of: { readonly job: JobView; readonly att
   const patienceMs = standings.patienceMs(job, attempt);
   const shortestMs = attempt.placedAtMs + job.spec.minRuntimeMs;
   const fromMs = Math.max(standings.slicedFromMs(attempt), standings.safeUntilMs(job, attempt) ?? 0, shortestMs);
-  return { uid: job.uid, claim, fromMs, patienceMs, passesAtMs: (level) => standings.passesAtMs(job, attempt, level) };
+  return { claim, fromMs, patienceMs, passesAtMs: (level) => standings.passesAtMs(job, attempt, level) };
 }
 
 /** Who of a level found nothing: of the longest waits, and of the shortest, those of two users, so that one is not the victim's own. */
 interface Missed {
-  readonly oldest: readonly Waits[];
-  readonly newest: readonly Waits[];
+  readonly oldest: readonly MissedBy[];
+  readonly newest: readonly MissedBy[];
 }
 
-interface Waits {
+/** Somebody who waits since then. */
+export interface MissedBy {
   readonly user: UserName;
   readonly sinceMs: number;
 }
@@ -118,31 +125,22 @@ class Group {
     for (const slice of this.#slices) {
       for (const [level, { oldest }] of this.#missed) {
         const others = oldest.filter(({ user }) => user !== slice.claim.user);
-        if (others.length === 0) continue;
-        const isAbove = slice.claim.standing.level > level;
-        const isPatient = others.some(({ sinceMs }) => sinceMs <= slice.patienceMs);
-        // Of who is above already the saving is awaited, where nobody has been patient enough.
-        if (isAbove && !isPatient) continue;
-        const atMs = Math.max(isAbove ? nowMs : slice.passesAtMs(level), isPatient ? slice.fromMs : nowMs);
+        // Until it saves it yields to nobody; what that changes is in awaitsSave.ts.
+        if (!others.some(({ sinceMs }) => sinceMs <= slice.patienceMs)) continue;
+        const atMs = Math.max(slice.claim.standing.level > level ? nowMs : slice.passesAtMs(level), slice.fromMs);
         if (atMs > nowMs) soonest = Math.min(soonest, atMs);
       }
     }
     return soonest;
   }
 
-  awaitsSave(): readonly JobUid[] {
-    return this.#slices.flatMap(({ uid, claim, patienceMs }) => {
-      const isAwaited = [...this.#missed].some(
-        ([level, { newest }]) =>
-          claim.standing.level > level && newest.some(({ user, sinceMs }) => user !== claim.user && sinceMs > patienceMs),
-      );
-      return isAwaited ? [uid] : [];
-    });
+  newestMissed(): ReadonlyMap<number, readonly MissedBy[]> {
+    return new Map([...this.#missed].map(([level, { newest }]) => [level, newest]));
   }
 }
 
 /** The first two users by since when they wait, ascending (1) or descending (-1). */
-function withFirst(known: readonly Waits[], one: Waits, sign: 1 | -1): readonly Waits[] {
+function withFirst(known: readonly MissedBy[], one: MissedBy, sign: 1 | -1): readonly MissedBy[] {
   const last = known.at(-1);
   // Nearly always two users are known who come before it.
   if (known.length === 2 && last !== undefined && sign * (last.sinceMs - one.sinceMs) <= 0) return known;
