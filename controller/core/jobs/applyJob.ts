@@ -77,13 +77,7 @@ export function applyJobEvent(state: State, event: JobEvent & { readonly atMs: n
       if (event.kind === 'NominationDropped' || event.kind === 'TargetDropped') state.scheduleDirty = true;
       return;
     case 'JobRemoved':
-      removePending(state, job);
-      dropPromises(state, job);
-      if (waitsForOthers(job)) countAwaited(state, job, -1);
-      if (state.awaited.has(job.name)) state.scheduleDirty = true;
-      state.jobs.delete(job.uid);
-      state.resizable.delete(job.uid);
-      if (state.jobsByName.get(job.name) === job.uid) state.jobsByName.delete(job.name);
+      removeJob(state, job);
       return;
     default:
       assertNever(event);
@@ -102,6 +96,16 @@ function changeJob(state: State, job: JobRecord, event: Extract<JobEvent, { kind
   noteResizable(state, job);
   noteEnding(state, job);
   if (waitsForOthers(job)) countAwaited(state, job, 1);
+}
+
+function removeJob(state: State, job: JobRecord): void {
+  removePending(state, job);
+  dropPromises(state, job);
+  if (waitsForOthers(job)) countAwaited(state, job, -1);
+  if (state.awaited.has(job.name)) state.scheduleDirty = true;
+  state.jobs.delete(job.uid);
+  state.resizable.delete(job.uid);
+  if (state.jobsByName.get(job.name) === job.uid) state.jobsByName.delete(job.name);
 }
 
 type Changes = Pick<JobRecord, 'spec' | 'labels' | 'annotations'> & Partial<Pick<JobRecord, 'array'>>;

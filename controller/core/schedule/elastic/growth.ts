@@ -84,9 +84,9 @@ export class Growth {
     for (const grower of growers) {
       const { job, attempt } = grower;
       if (this.#searches >= policy.growSearchesPerPassMax) return;
-      const stoodMs = Math.max(policy.growRestMs, job.spec.minRuntimeMs);
-      // Who has not started yet is looked at again when it has stood for as long from now.
-      const restsUntilMs = attempt.startedAtMs === null ? nowMs + Math.max(stoodMs, policy.restartCostMs) : attempt.placedAtMs + stoodMs;
+      const restsUntilMs = isLoading(job, attempt)
+        ? nowMs + policy.restartCostMs
+        : attempt.placedAtMs + Math.max(policy.growRestMs, job.spec.minRuntimeMs);
       if (restsUntilMs > nowMs) {
         this.#wake(restsUntilMs);
         continue;
@@ -215,3 +215,7 @@ interface Grower {
 
 /** A gang whose workers are spread would have to be placed anew as a whole; and slots are not looked for beside others. */
 const mayGrow = ({ spec }: JobView): boolean => spec.spread === null && spec.gpuProfile === null;
+
+/** It has not started yet, or its program, which speaks to its agents, has said nothing since: it could not agree on a step to stop at. */
+const isLoading = ({ progress }: JobView, { number, startedAtMs }: AttemptView): boolean =>
+  startedAtMs === null || (progress !== null && progress.attempt !== number);

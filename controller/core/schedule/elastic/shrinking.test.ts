@@ -66,6 +66,18 @@ describe('who is asked', () => {
     expect(askedBy(cluster, 'own')).toEqual(['sweep to 3']);
   });
 
+  test('a full limit is a shortage like full nodes: who is below it gives, though there are free GPUs', () => {
+    const cluster = new FakeCluster({ racks: 1, nodesPerRack: 2, gpus: 4 });
+    cluster.step([applyQueue('tight', { limit: { H100: 4 } })]);
+    cluster.step([
+      applyJob('sweep', { queue: queueName('tight'), workers: 4, ...elastic(1, 4) }),
+      applyJob('other', { workers: 2, ...elastic(1, 2) }),
+    ]);
+    ripen(cluster);
+    cluster.step([applyJob('next', { queue: queueName('tight'), workers: 2 }, 'bob')]);
+    expect(askedBy(cluster, 'next')).toEqual(['sweep to 2']);
+  });
+
   test('no service gives to batch jobs, and every batch job gives to a service', () => {
     const cluster = new FakeCluster({ racks: 1, nodesPerRack: 2, gpus: 4 });
     cluster.step([applyQueue('chat', { class: 'serving' })]);

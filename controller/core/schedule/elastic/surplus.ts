@@ -89,7 +89,7 @@ function mayResize({ move }: JobView, { stage }: AttemptView): boolean {
 }
 
 /** What it keeps, if it was asked to shrink; else all. */
-export function remainsOf({ move }: Pick<JobView, 'move'>, { placement }: Pick<AttemptView, 'placement'>): Placement {
+function remainsOf({ move }: Pick<JobView, 'move'>, { placement }: Pick<AttemptView, 'placement'>): Placement {
   return move?.kind === 'asked' && move.placement.length < placement.length ? move.placement : placement;
 }
 

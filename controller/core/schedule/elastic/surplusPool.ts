@@ -166,7 +166,7 @@ export function entitlementToSurplus(nominee: Claim, book: EntitlementBook, surp
  * Whoever waits may have what others can do without, of any queue and priority, but for what the other side is guaranteed,
  * and for services: they yield to services only. Leaves the book as it is.
  */
-export function mayTake(nominee: Claim, group: Claim, book: EntitlementBook): boolean {
+function mayTake(nominee: Claim, group: Claim, book: EntitlementBook): boolean {
   if (book.tree.isServing(group.queue) && !book.tree.isServing(nominee.queue)) return false;
   return group.gpuMilli <= spareMilli(nominee.queue, group.queue, group.model, book);
 }
