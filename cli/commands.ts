@@ -28,6 +28,7 @@ export const commandSources: readonly CommandSource[] = [
     load: async () => (await import('./cmd/job/command.ts')).addJobCommands,
   },
   { verbs: ['cordon', 'uncordon', 'drain'], load: async () => (await import('./cmd/node/command.ts')).addNodeCommands },
+  { verbs: ['defrag'], load: async () => (await import('./cmd/defrag/command.ts')).addDefragCommand },
   { verbs: ['sim'], load: async () => (await import('./cmd/sim/command.ts')).addSimCommands },
   { verbs: ['config'], load: async () => (await import('./cmd/config/command.ts')).addConfigCommands },
   { verbs: ['version'], load: async () => (await import('./cmd/version/command.ts')).addVersionCommand },

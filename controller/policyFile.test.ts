@@ -29,13 +29,30 @@ test('what the file names is changed, the rest is the default', async () => {
   });
 });
 
+test('bandwidths go by the levels of the cluster', async () => {
+  const { bandwidths } = await read('bandwidths: {nvlink: 160, rail: 50, rack: 12.5, cluster: 3}\n');
+  expect(bandwidths).toEqual({ nvlink: 160, rail: 50, rack: 12.5, cluster: 3 });
+});
+
 test.each([
+  ['bandwidths: {rack: 0}', /policy\.yaml:1:14: bandwidths\.rack: 0 is not allowed; allowed: a number above 0/],
+  ['bandwidths: {rack: 50G}', /bandwidths\.rack: "50G" is not allowed; allowed: a number above 0/],
+  ['bandwidths: {blok: 50}', /bandwidths\.blok: field "blok" is not known.*nvlink, rail, rack, node, cluster/],
+  ['bandwidths: 50', /bandwidths: 50 is/],
+  ['crossZoneJobsMax: -1', /crossZoneJobsMax: -1 is not allowed/],
   ['targetAfterMs: soon', /policy\.yaml:1:1: targetAfterMs: "soon" is not allowed; allowed: a number from 0, or a duration/],
   ['targetsMax: 1\ntargetAfter: 1h', /policy\.yaml:2:1: targetAfter: .*did you mean "?targetAfterMs/],
   ['levels: [rack]', /policy\.yaml:1:1: levels: is given by --levels/],
   ['targetsMax: -1', /targetsMax: -1 is not allowed/],
   ['a: [', /policy\.yaml:\d+:\d+/],
   ['targetsMax: 1\n---\ntargetsMax: 2', /policy\.yaml:\d+: a second document/],
+  ['spares: {level: node}', /policy\.yaml:1:10: spares\.level: "node" is not allowed; allowed: "" \(no pools\), rack/],
+  [
+    'spares:\n  level: rack\n  emptyChance: 1',
+    /policy\.yaml:3:3: spares\.emptyChance: 1 is not allowed; allowed: more than 0, less than 1/,
+  ],
+  ['spares: {segmentNodes: 0}', /spares\.segmentNodes: 0 is not allowed; allowed: a whole number from 1/],
+  ['spares: {nodes: 1.5}', /spares\.nodes: 1\.5 is not allowed/],
   ['', /policy\.yaml/],
 ])('%j is refused with its place', async (text, message) => {
   const refusal = read(text);

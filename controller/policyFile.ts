@@ -1,8 +1,11 @@
 import { readFile } from 'node:fs/promises';
 import { describeProblem, Problems } from '#codec/fieldProblem.ts';
 import { describeTextProblem, parseManifests } from '#codec/manifestYaml.ts';
-import { readSettings } from '#codec/settings.ts';
+import { memberPath } from '#codec/fieldPath.ts';
+import { positiveNumbers, readSettings } from '#codec/settings.ts';
 import type { Policy } from '#core/context.ts';
+import { judgePolicy } from '#core/judgePolicy.ts';
+import { speedNames } from '#core/schedule/mesh/linkSpeeds.ts';
 import type { Levels } from '#vocabulary/topology.ts';
 import { ConfigError } from './config.ts';
 import { defaultPolicy } from './limits.ts';
@@ -15,8 +18,12 @@ export async function readPolicyFile(path: string, levels: Levels): Promise<Poli
   if (document === undefined) throw new ConfigError(`--policy: ${path} holds no settings`);
   if (second !== undefined) throw new ConfigError(`--policy: ${path}:${second.start.line}: a second document; allowed: one`);
   const problems = new Problems();
-  const changes = readSettings(document.json, '', { ...defaultPolicy }, problems);
+  const changes = readSettings(document.json, '', { ...defaultPolicy }, problems, {
+    bandwidths: positiveNumbers(speedNames(levels)),
+  });
   if (changes['levels'] !== undefined) problems.add('levels', 'is given by --levels');
+  const policy: Policy = { ...Object.assign({ ...defaultPolicy }, changes), levels };
+  for (const { names, message } of judgePolicy(policy)) problems.add(names.reduce(memberPath, ''), message);
   if (problems.found.length > 0) {
     const lines = problems.found.map((problem) => {
       const { line, column } = document.locate(problem.field);
@@ -24,7 +31,7 @@ export async function readPolicyFile(path: string, levels: Levels): Promise<Poli
     });
     throw new ConfigError(`--policy: ${lines.join('\n')}`);
   }
-  return { ...Object.assign({ ...defaultPolicy }, changes), levels };
+  return policy;
 }
 
 async function readText(path: string): Promise<string> {

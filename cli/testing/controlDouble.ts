@@ -16,6 +16,7 @@ import type {
   TableSchema,
   WatchResponseSchema,
 } from '#gen/shoal/v1/control_pb.js';
+import type { DefragResponseSchema } from '#gen/shoal/v1/defrag_pb.js';
 import type { Handlers } from '#rpc/call.ts';
 import { serverCredentials } from '#rpc/credentials.ts';
 import { RpcError } from '#rpc/rpcError.ts';
@@ -36,6 +37,7 @@ export interface Canned {
   logs: Init<typeof LogsResponseSchema>[];
   info: Init<typeof InfoResponseSchema>;
   ledger: Init<typeof LedgerResponseSchema>;
+  defrag: Init<typeof DefragResponseSchema>;
   /** What requests that change one thing answer. */
   changed: boolean;
   /** Sent after everything that is known, in order; a watch ends only when the caller leaves. */
@@ -66,6 +68,7 @@ export async function startControlDouble(): Promise<ControlDouble> {
     logs: [],
     info: {},
     ledger: {},
+    defrag: {},
     changed: true,
     changes: [],
     refuse: {},
@@ -168,6 +171,10 @@ function changeHandlers({ canned, note }: Desk): Omit<Handlers<typeof ControlSer
       note('drain', request);
       const { object } = named(canned, 'Node', request.node);
       return { jobs: object.case === 'node' ? (object.value.status?.jobs ?? []) : [] };
+    },
+    defrag: async (request) => {
+      note('defrag', request);
+      return canned.defrag;
     },
     createJoinToken: async (request) => {
       note('createJoinToken', request);

@@ -78,14 +78,14 @@ describe('apply', () => {
     await apply(job('a', { priority: 5 }));
     expect((await apply(job('a', { priority: 6 }))).map(print)).toEqual(['TrainingJob/a configured']);
     expect((await apply(job('a', { priority: 6, workers: 2 }))).map(print)).toEqual([
-      'TrainingJob/a refused | ALREADY_EXISTS | spec.workers: job a exists and its workers cannot change (priority, preemptible, restarts, after, avoidNodes, notBefore, deadline, minRuntime and maxRuntime can); delete it first or take another name',
+      'TrainingJob/a refused | ALREADY_EXISTS | spec.workers: job a exists and its workers cannot change (priority, preemptible, restarts, spares, after, avoidNodes, notBefore, deadline, minRuntime and maxRuntime can); delete it first or take another name',
     ]);
   });
 
   test('warns of fields that have no effect yet', async () => {
-    const [result] = await apply(job('a', { spares: 1 }));
+    const [result] = await apply(job('a', { template: { command: ['train'], resources: { sharedMemory: '1Gi' } } }));
     expect(result?.outcome).toBe('created');
-    expect(result?.warnings).toEqual(['spec.spares has no effect in this version']);
+    expect(result?.warnings).toEqual(['spec.template.resources.sharedMemory has no effect in this version']);
   });
 
   test('sees what an earlier document of the same call made', async () => {

@@ -5,6 +5,8 @@ import { compileManifest } from '#codec/manifest.ts';
 import type { Context } from '#core/context.ts';
 import type { Reply, Request } from '#core/inputs.ts';
 import { planJob, planQueue } from '#core/plan.ts';
+import type { PlacementDecision } from '#core/schedule/decidePlacement.ts';
+import type { StateView } from '#core/state/view.ts';
 import type { ApplyResultSchema, Document, PlanResultSchema } from '#gen/shoal/v1/control_pb.js';
 import { RpcError } from '#rpc/rpcError.ts';
 import { jobUid } from '#vocabulary/ids.ts';
@@ -13,6 +15,7 @@ import { describeWait } from '#vocabulary/reasons.ts';
 import { limits } from '../limits.ts';
 import type { Loop } from '../loop/loop.ts';
 import { placeToWire } from './jobToWire.ts';
+import { meshToWire } from './meshToWire.ts';
 
 type ApplyResult = MessageInitShape<typeof ApplyResultSchema>;
 type PlanResult = MessageInitShape<typeof PlanResultSchema>;
@@ -41,14 +44,27 @@ async function planDocument(loop: Loop, user: UserName, document: Document, cont
   if (!manifest.ok) return { apply: refusal(manifest) };
   const request = requestOf(manifest, user);
   if (request.kind !== 'applyJob') return { apply: resultOf(manifest, await loop.read((state) => planQueue(state, request, context))) };
-  const { reply, decision } = await loop.read((state) => planJob(state, request, context));
+  const { reply, decision, mesh } = await loop.read((state) => {
+    const plan = planJob(state, request, context);
+    return { ...plan, mesh: meshOf(request, plan.decision, state) };
+  });
   const apply = resultOf(manifest, reply);
   if (decision === null) return { apply };
   if (!decision.ok) return { apply, waitReason: decision.wait.kind, waitMessage: describeWait(decision.wait) };
   return {
     apply,
     placement: decision.placement.map(placeToWire),
+    ...mesh,
   };
+}
+
+function meshOf(
+  { spec }: Extract<Request, { kind: 'applyJob' }>,
+  decision: PlacementDecision | null,
+  { nodes }: StateView,
+): Pick<PlanResult, 'mesh'> {
+  if (decision?.ok !== true || decision.mesh === undefined) return {};
+  return { mesh: meshToWire({ spec, placement: decision.placement, mesh: decision.mesh }, nodes) };
 }
 
 function checkSize(documents: readonly Document[]): void {

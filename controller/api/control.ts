@@ -1,8 +1,11 @@
 import type { Policy } from '#core/context.ts';
-import type { Request } from '#core/inputs.ts';
+import type { Reply, Request } from '#core/inputs.ts';
+import { planDefragNow } from '#core/schedule/defrag/defrag.ts';
+import type { DefragPlan } from '#core/schedule/defrag/defragPlan.ts';
 import type { ControlService } from '#gen/shoal/v1/control_pb.js';
 import type { Handlers } from '#rpc/call.ts';
 import { RpcError } from '#rpc/rpcError.ts';
+import { assert } from '#vocabulary/assert.ts';
 import { jobName, nodeName, queueName } from '#vocabulary/ids.ts';
 import { limits } from '../limits.ts';
 import type { Changes } from '../loop/changes.ts';
@@ -12,6 +15,7 @@ import type { Clock } from '../ports/clock.ts';
 import type { Access } from './access.ts';
 import { makeToken } from './access.ts';
 import { applyDocuments, planDocuments } from './apply.ts';
+import { defragToWire } from './defragToWire.ts';
 import { accepted, asRpc } from './failure.ts';
 import { ledgerToWire } from './ledgerToWire.ts';
 import type { LogDesk } from './logs.ts';
@@ -138,6 +142,13 @@ function changingHandlers(parts: ControlParts): Omit<Handlers<typeof ControlServ
         ...(await change({ kind: 'cordonNode', node: nodeName(node), user: access.callerOf(context).user, reason, drain: true })).jobs,
       ],
     }),
+    defrag: async ({ dryRun, movesMax = null }, context) => {
+      const { user } = access.callerOf(context);
+      const plan = dryRun
+        ? await asRpc(() => loop.read((state) => planDefragNow(state, { nowMs: clock.nowMs(), policy: parts.policy }, movesMax)))
+        : planIn(accepted(await asRpc(() => loop.offer({ kind: 'defrag', user, movesMax }))));
+      return defragToWire(plan, loop.revision);
+    },
     createJoinToken: async ({ ttlSeconds }, context) => {
       const seconds = ttlSeconds === 0 ? limits.joinTokenSecondsDefault : ttlSeconds;
       if (seconds > limits.joinTokenSecondsMax)
@@ -147,6 +158,11 @@ function changingHandlers(parts: ControlParts): Omit<Handlers<typeof ControlServ
       return { token: `shoal-join.${facts.id}.${secret}.${parts.caHash}`, ttlSeconds: seconds };
     },
   };
+}
+
+function planIn(reply: Reply): DefragPlan {
+  assert(reply.kind === 'defragged', 'the answer to a defrag is its plan');
+  return reply.plan;
 }
 
 /** As in a manifest. */

@@ -3,11 +3,15 @@ import type { MessageInitShape } from '@bufbuild/protobuf';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import { jobSpecToWire } from '#codec/trainingJob.ts';
 import { readJobLedger } from '#core/ledger/readLedger.ts';
+import { inOrder } from '#core/schedule/mesh/inOrder.ts';
+import type { NodeName } from '#vocabulary/ids.ts';
+import { describeSwap, placesToKeep } from '#core/schedule/swap.ts';
 import { currentAttempt } from '#core/state/state.ts';
 import type { AttemptView, JobView, StateView } from '#core/state/view.ts';
 import type {
   AttemptSchema,
   MarkSchema,
+  MeshPlanSchema,
   ProgressSchema,
   RankSchema,
   ResizeSchema,
@@ -20,6 +24,7 @@ import type { WorkerPlace } from '#vocabulary/job.ts';
 import { meshCoordinates, processesOf } from '#vocabulary/job.ts';
 import { describeWait } from '#vocabulary/reasons.ts';
 import type { WaitReason } from '#vocabulary/reasons.ts';
+import { meshToWire } from './meshToWire.ts';
 
 /** What a job's status needs besides the job. */
 export interface JobSurroundings {
@@ -54,7 +59,7 @@ function statusOf(job: JobView, around: JobSurroundings): MessageInitShape<typeo
     reason,
     message,
     user: job.user,
-    attempts: job.attempts.map(attemptToWire),
+    attempts: job.attempts.map((attempt, at) => attemptToWire(attempt, job.attempts.slice(0, at))),
     ranks: ranksOf(job),
     ...progressOf(job),
     ...(checkpoint === null
@@ -68,6 +73,8 @@ function statusOf(job: JobView, around: JobSurroundings): MessageInitShape<typeo
     ...resizeOf(job),
     ...(job.held === null ? {} : { held: markToWire(job.held) }),
     ...(job.next === null ? {} : { next: markToWire(job.next) }),
+    ...meshOf(job, around.state),
+    spares: sparesOf(around.state, job),
   };
 }
 
@@ -78,6 +85,21 @@ function resizeOf(job: JobView): { readonly resize?: MessageInitShape<typeof Res
   const from = attempt.placement.length;
   const to = job.move.placement.length;
   return { resize: { workers: to, message: to > from ? 'into GPUs that nobody wants' : 'others wait for what it gives back' } };
+}
+
+/** Of the newest attempt. */
+function meshOf({ spec, attempts }: JobView, { nodes }: StateView): { readonly mesh?: MessageInitShape<typeof MeshPlanSchema> } {
+  const { mesh = null, placement = [] } = attempts.at(-1) ?? {};
+  return mesh === null ? {} : { mesh: meshToWire({ spec: specOfSize(spec, placement.length), placement, mesh }, nodes) };
+}
+
+function sparesOf({ spares, nodes }: StateView, { uid, spec }: JobView): string[] {
+  if (spec.spares === 0) return [];
+  const isItsOwn = (name: NodeName): boolean => {
+    const spare = nodes.get(name)?.spare;
+    return spare?.kind === 'job' && spare.uid === uid;
+  };
+  return [...spares].filter(isItsOwn).sort();
 }
 
 function markToWire({ by, atMs }: NonNullable<JobView['held']>): MessageInitShape<typeof MarkSchema> {
@@ -107,7 +129,7 @@ function describePhase(job: JobView, wait: WaitReason | undefined): { readonly r
   }
 }
 
-function attemptToWire(attempt: AttemptView): MessageInitShape<typeof AttemptSchema> {
+function attemptToWire(attempt: AttemptView, before: readonly AttemptView[]): MessageInitShape<typeof AttemptSchema> {
   const stage = attempt.stage.kind;
   return {
     number: attempt.number,
@@ -122,6 +144,8 @@ function attemptToWire(attempt: AttemptView): MessageInitShape<typeof AttemptSch
     lastCheckpointStep: BigInt(attempt.lastCheckpointStep),
     lastStep: BigInt(attempt.lastStep),
     placement: attempt.placement.map(placeToWire),
+    meshOrder: [...(attempt.mesh?.order ?? [])],
+    swapped: describeSwap(placesToKeep({ attempts: before }), attempt.placement) ?? '',
   };
 }
 
@@ -130,6 +154,7 @@ function ranksOf(job: JobView): MessageInitShape<typeof RankSchema>[] {
   if (attempt === undefined) return [];
   const spec = specOfSize(job.spec, attempt.placement.length);
   const processes = processesOf(spec);
+  const mesh = attempt.mesh === null ? spec.mesh : inOrder(spec.mesh, attempt.mesh.order);
   const gpusPerRank = spec.gpusPerWorker / processes;
   const steps = job.progress !== null && job.progress.attempt === attempt.number ? job.progress.steps : {};
   return attempt.placement.flatMap((place, worker) =>
@@ -144,7 +169,7 @@ function ranksOf(job: JobView): MessageInitShape<typeof RankSchema>[] {
         node: place.node,
         gpus: processes === 1 ? [...place.gpus] : place.gpus.slice(local, local + 1),
         state: `${state.slice(0, 1).toUpperCase()}${state.slice(1)}`,
-        mesh: Object.fromEntries(meshCoordinates(spec.mesh, rank * gpusPerRank)),
+        mesh: Object.fromEntries(meshCoordinates(mesh, rank * gpusPerRank)),
         step: BigInt(steps[rank] ?? 0),
         ...(exitCode === null ? {} : { exitCode }),
       };

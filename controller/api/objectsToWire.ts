@@ -10,6 +10,7 @@ import { addAmounts, noAmounts } from '#core/ledger/amounts.ts';
 import { heldMilli, holdersOf } from '#core/nodes/holds.ts';
 import type { RecentEvent } from '#core/state/state.ts';
 import { currentAttempt } from '#core/state/state.ts';
+import { describeSpareFor } from '#core/state/tell.ts';
 import type { JobView, NodeView, QueueView, StateView, View } from '#core/state/view.ts';
 import type { EventSchema } from '#gen/shoal/v1/event_pb.js';
 import type { GpuSchema, NodeSchema } from '#gen/shoal/v1/node_pb.js';
@@ -57,6 +58,7 @@ export function nodeToWire(state: StateView, node: NodeView, sight: NodeSight): 
       gpuMilliUsed: heldMilli(node),
       gpusHealthy: node.health.filter((health) => health.healthy).length,
       jobs: [...node.jobs].flatMap((uid) => state.jobs.get(uid)?.name ?? []).sort(),
+      spareFor: node.spare === null ? '' : describeSpareFor(state, node.spare),
       connected: sight.connected,
       ...(sight.lastSeenAtMs === null ? {} : { lastSeenAt: timestampFromMs(sight.lastSeenAtMs) }),
       gpus: gpusToWire(state, node, sight),

@@ -146,6 +146,7 @@ function nodeStatus(node: Node): string {
   const words = [status?.state === 'Lost' ? 'NotReady' : (status?.state ?? '')];
   if (status?.draining === true) words.push('Draining');
   if (status?.cordon !== undefined) words.push('SchedulingDisabled');
+  if ((status?.spareFor ?? '') !== '') words.push('Spare');
   return words.join(',');
 }
 

@@ -10,6 +10,10 @@ export interface Context {
 /** Cluster configuration that decisions depend on. */
 export interface Policy {
   readonly levels: Levels;
+  /** GB/s of one GPU in one direction, by what the traffic passes (schedule/mesh/linkSpeeds.ts); what is not given is by the GPU's model. */
+  readonly bandwidths: Readonly<Record<string, number>>;
+  /** Gangs that may stand in several domains of the outermost level at a time. */
+  readonly crossZoneJobsMax: number;
   /** SIGTERM to SIGKILL when a gang is stopped because a part of it failed. */
   readonly failureGraceMs: number;
   /** At most one progress record a job in this time. */
@@ -67,6 +71,10 @@ export interface Policy {
   readonly targetGpusMin: number;
   /** ... and fewer than so many others have one. 0: nobody gets one. */
   readonly targetsMax: number;
+  /** Pools of spare nodes, and how spare nodes are lent (schedule/spares/). */
+  readonly spares: SparePolicy;
+  /** Moves that tidy up without anybody waiting for them (schedule/defrag/). */
+  readonly defrag: DefragPolicy;
   /** Gangs placed in one step; the rest waits for the next one, so that a commit stays bounded. */
   readonly placementsPerStepMax: number;
   readonly jobsMax: number;
@@ -74,4 +82,34 @@ export interface Policy {
   readonly finishedJobsMax: number;
   /** Events kept for `get events`. */
   readonly recentEventsMax: number;
+}
+
+export interface SparePolicy {
+  /** Each domain of this level has a pool; empty: there are no pools. */
+  readonly level: string;
+  /** Nodes of each pool; 0: as many as `sizePool` says from the settings that follow. */
+  readonly nodes: number;
+  /** Nodes of the segments that the domain is full of: what they do not fill is a spare at no cost. 1: no segments. */
+  readonly segmentNodes: number;
+  readonly failuresPerMillionGpuHours: number;
+  /** Mean time that a broken node is out of service. */
+  readonly repairMs: number;
+  /** A pool is so large that it is found empty with at most this chance. */
+  readonly emptyChance: number;
+  /** Work that a spare node was lent to leaves within this time, or within its own grace if that is shorter. */
+  readonly graceMs: number;
+}
+
+export interface DefragPolicy {
+  /** It is due at each multiple of this since 1970 that lies in the window; 0: only when somebody asks. */
+  readonly everyMs: number;
+  /** The window of each day, UTC, in milliseconds since midnight; its end is exclusive. */
+  readonly fromMs: number;
+  readonly untilMs: number;
+  /** Jobs moved at a time. */
+  readonly movesMax: number;
+  /** The moves that empty a node may cost each GPU of it so much: work since the last checkpoints, and restarts. */
+  readonly costMs: number;
+  /** A plan that gains fewer GPUs of whole nodes is not worth the trouble. */
+  readonly gainGpusMin: number;
 }

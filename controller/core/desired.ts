@@ -4,6 +4,7 @@ import { generation } from '#vocabulary/ids.ts';
 import type { JobSpec, WorkerPlace } from '#vocabulary/job.ts';
 import { sizeRange, specOfSize } from '#vocabulary/elastic.ts';
 import { processesOf, workerKey } from '#vocabulary/job.ts';
+import { inOrder } from './schedule/mesh/inOrder.ts';
 import { currentAttempt } from './state/state.ts';
 import type { AttemptView, JobView, StateView } from './state/view.ts';
 
@@ -61,7 +62,7 @@ function launchOf(job: JobView, attempt: AttemptView, { worker, place }: { reado
     workingDirectory,
     cpuMilli,
     memoryBytes,
-    mesh: spec.mesh,
+    mesh: attempt.mesh === null ? spec.mesh : inOrder(spec.mesh, attempt.mesh.order),
     ...sizesOf(job.spec),
     checkpoint:
       spec.checkpoint === null

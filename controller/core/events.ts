@@ -1,6 +1,7 @@
 import type { SuspendStage } from '#vocabulary/assignment.ts';
 import type { Epoch, JobName, JobUid, NodeName, QueueName, UserName } from '#vocabulary/ids.ts';
 import type { JobSpec, Placement, StopReason } from '#vocabulary/job.ts';
+import type { MeshRecord } from '#vocabulary/meshRecord.ts';
 import type { QueueSpec } from '#vocabulary/queue.ts';
 import type { NodeInventory } from '#vocabulary/topology.ts';
 
@@ -16,7 +17,9 @@ export type StampedEvent = Event & { readonly atMs: number };
 
 export type ClusterEvent =
   | { readonly kind: 'ClusterCreated'; readonly clusterId: string }
-  | { readonly kind: 'LeaderElected'; readonly epoch: Epoch; readonly version: string };
+  | { readonly kind: 'LeaderElected'; readonly epoch: Epoch; readonly version: string }
+  /** These running jobs were asked to move so that free room lies together; a place is kept for each. `by` null: it was due. */
+  | { readonly kind: 'MovesAsked'; readonly by: UserName | null; readonly moves: readonly (MovedTo & { readonly model: string | null })[] };
 
 export type AccessEvent =
   | { readonly kind: 'TokenIssued'; readonly token: TokenFacts }
@@ -129,6 +132,8 @@ export type AttemptEvent =
       /** Rendezvous of this attempt: worker 0's address and a port of its own, so that an older attempt cannot join. */
       readonly coordinator: { readonly address: string; readonly port: number };
       readonly resume: { readonly step: number; readonly path: string } | null;
+      /** How its mesh lies on the place. Absent: it has none, or an older version placed it. */
+      readonly mesh?: MeshRecord;
     })
   | (OfAttempt & { readonly kind: 'AttemptStarted' })
   | (OfAttempt & {
@@ -212,6 +217,14 @@ export interface RecordedProgress {
   readonly steps: Readonly<Record<number, number>>;
 }
 
+/** Whose spare a node is. */
+export type SpareFor =
+  | { readonly kind: 'job'; readonly uid: JobUid }
+  /** The pool of a domain, by its path: `z1/b1`. */
+  | { readonly kind: 'pool'; readonly domain: string }
+  /** The node says so itself, by its label. */
+  | { readonly kind: 'label' };
+
 export type NodeEvent =
   | { readonly kind: 'NodeRegistered'; readonly node: NodeName; readonly inventory: NodeInventory; readonly labels: Labels }
   | { readonly kind: 'NodeLost'; readonly node: NodeName; readonly message: string }
@@ -220,6 +233,9 @@ export type NodeEvent =
   | { readonly kind: 'NodeReady'; readonly node: NodeName }
   | { readonly kind: 'NodeCordoned'; readonly node: NodeName; readonly by: UserName; readonly reason: string; readonly drain: boolean }
   | { readonly kind: 'NodeUncordoned'; readonly node: NodeName; readonly by: UserName }
+  /** From now on it takes replacements for broken workers, and preemptible work in the meantime. */
+  | { readonly kind: 'NodeSpared'; readonly node: NodeName; readonly for: SpareFor }
+  | { readonly kind: 'SpareReleased'; readonly node: NodeName; readonly message: string }
   | {
       readonly kind: 'GpuHealthChanged';
       readonly node: NodeName;

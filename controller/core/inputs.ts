@@ -3,6 +3,7 @@ import type { JobSpec } from '#vocabulary/job.ts';
 import type { QueueSpec } from '#vocabulary/queue.ts';
 import type { Hello, Report } from '#vocabulary/session.ts';
 import type { Labels, TokenFacts } from './events.ts';
+import type { DefragPlan } from './schedule/defrag/defragPlan.ts';
 
 /** What reaches the core: requests, already authorized and decoded, observations, and time passing. */
 export type Input = Request | Observation;
@@ -39,6 +40,8 @@ export type Request =
   | { readonly kind: 'prioritizeJob'; readonly name: JobName; readonly user: UserName; readonly priority: number }
   | { readonly kind: 'cordonNode'; readonly node: NodeName; readonly user: UserName; readonly reason: string; readonly drain: boolean }
   | { readonly kind: 'uncordonNode'; readonly node: NodeName; readonly user: UserName }
+  /** Moves jobs so that free room lies together. `movesMax` null: as the policy has it. */
+  | { readonly kind: 'defrag'; readonly user: UserName; readonly movesMax: number | null }
   | { readonly kind: 'issueToken'; readonly token: TokenFacts }
   | { readonly kind: 'redeemJoinToken'; readonly id: string; readonly secretHash: string; readonly node: NodeName };
 
@@ -57,6 +60,7 @@ export type Reply =
   | { readonly kind: 'applied'; readonly outcome: 'created' | 'configured' | 'unchanged'; readonly uid: string }
   | { readonly kind: 'changed'; readonly changed: boolean; readonly jobs: readonly JobName[]; readonly uid: string }
   | { readonly kind: 'refused'; readonly code: RefusalCode; readonly field: string; readonly message: string }
+  | { readonly kind: 'defragged'; readonly plan: DefragPlan }
   | { readonly kind: 'noted' };
 
 export type RefusalCode =

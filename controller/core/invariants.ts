@@ -20,6 +20,7 @@ export function findBrokenPromises(state: StateView, policy: Pick<Policy, 'level
     ...checkExclusive(state, policy),
     ...checkPending(state),
     ...checkEndings(state),
+    ...checkSpares(state),
     ...findLedgerErrors(state),
   ];
 }
@@ -154,6 +155,16 @@ function* checkPending(state: StateView): Generator<string> {
   const listed = new Set(state.pending);
   if (listed.size !== state.pending.length || waiting.length !== listed.size || !waiting.every((uid) => listed.has(uid)))
     yield 'the list of waiting jobs differs from the jobs that wait';
+}
+
+/** The indices of spares say what nodes and jobs say. */
+function* checkSpares(state: StateView): Generator<string> {
+  const spares = [...state.nodes.values()].filter(({ spare }) => spare !== null).map(({ name }) => name);
+  if (spares.length !== state.spares.size || !spares.every((name) => state.spares.has(name)))
+    yield 'the list of spare nodes differs from the nodes that are spares';
+  const sparing = [...state.jobs.values()].filter(({ spec, phase }) => spec.spares > 0 && phase.kind !== 'finished').map(({ uid }) => uid);
+  if (sparing.length !== state.sparing.size || !sparing.every((uid) => state.sparing.has(uid)))
+    yield 'the list of jobs that want spares differs from the jobs';
 }
 
 function* checkEndings(state: StateView): Generator<string> {

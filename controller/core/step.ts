@@ -10,6 +10,7 @@ import { endOverdueJobs, removeOldJobs } from './jobs/overdue.ts';
 import { onHello, onNodeSilent, onReport } from './nodes/onNode.ts';
 import { onCordonNode, onUncordonNode } from './nodes/onRequest.ts';
 import { onApplyQueue, onDeleteQueue } from './queues/onRequest.ts';
+import { defrag, defragWhenDue } from './schedule/defrag/defrag.ts';
 import { runPass } from './schedule/pass.ts';
 import { onPlaceJob } from './schedule/placeExactly.ts';
 import type { Waits } from './schedule/waiting/waits.ts';
@@ -37,6 +38,7 @@ export interface StepResult {
 export function step(state: State, inputs: readonly Input[], context: Context): StepResult {
   const { turn, events } = beginTurn(state, context);
   const replies = inputs.map((input) => onInput(turn, input));
+  if (context.policy.defrag.everyMs > 0) state.defragDueMs = defragWhenDue(turn, state.defragDueMs);
   const timeCame = state.wakeAtMs !== null && context.nowMs >= state.wakeAtMs;
   if (!state.scheduleDirty && !timeCame) return { events, replies, waits: null, more: false };
   const { waits, more, wakeAtMs, awaitsSave, movesFromMs } = runPass(turn);
@@ -75,6 +77,8 @@ function onInput(turn: Turn, input: Input): Reply {
       return onCordonNode(turn, input);
     case 'uncordonNode':
       return onUncordonNode(turn, input);
+    case 'defrag':
+      return { kind: 'defragged', plan: defrag(turn, input.user, input.movesMax) };
     case 'issueToken':
       return onIssueToken(turn, input);
     case 'redeemJoinToken':

@@ -77,6 +77,8 @@ function changesOf(state: StateView, event: StampedEvent): readonly Omit<Change,
     case 'TokenUsed':
     case 'TokenRemoved':
       return [];
+    case 'MovesAsked':
+      return event.moves.flatMap(({ uid }) => jobOf(state, uid));
     case 'QueueApplied':
     case 'QueueRemoved':
       return [{ kind: 'Queue', name: event.name }];
@@ -89,8 +91,11 @@ function changesOf(state: StateView, event: StampedEvent): readonly Omit<Change,
     case 'NodeReady':
     case 'NodeCordoned':
     case 'NodeUncordoned':
+    case 'SpareReleased':
     case 'GpuHealthChanged':
       return [];
+    case 'NodeSpared':
+      return event.for.kind === 'job' ? jobOf(state, event.for.uid) : [];
     case 'AttemptPlaced':
     case 'AttemptEnded':
       return [...jobOf(state, event.uid), ...queueOf(state, event.uid)];

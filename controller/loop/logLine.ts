@@ -12,6 +12,7 @@ const logVersion = 1;
 const kinds: Readonly<Record<StampedEvent['kind'], true>> = {
   ClusterCreated: true,
   LeaderElected: true,
+  MovesAsked: true,
   TokenIssued: true,
   TokenUsed: true,
   TokenRemoved: true,
@@ -50,6 +51,8 @@ const kinds: Readonly<Record<StampedEvent['kind'], true>> = {
   NodeReady: true,
   NodeCordoned: true,
   NodeUncordoned: true,
+  NodeSpared: true,
+  SpareReleased: true,
   GpuHealthChanged: true,
 };
 

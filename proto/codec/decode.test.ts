@@ -63,7 +63,7 @@ describe('what a manifest is', () => {
 
 describe('bad fields, each with its whole message', () => {
   const known =
-    'after, array, checkpoint, deadline, elastic, gpuModel, gpuProfile, gpuShare, gpusPerWorker, maxRuntime, mesh, minRuntime, notBefore, placement, preemptible, priority, processesPerWorker, queue, restarts, spares, template, workers';
+    'after, array, checkpoint, deadline, elastic, gpuModel, gpuProfile, gpuShare, gpusPerWorker, maxRuntime, mesh, minRuntime, notBefore, placement, preemptible, priority, processesPerWorker, queue, restarts, spares, template, traffic, workers';
   const text = 'text of at most 131072 characters';
   test.each<[string, object, string]>([
     ['misspelled', { gpusPerworker: 1 }, 'spec.gpusPerworker: unknown field `gpusPerworker`; did you mean `gpusPerWorker`?'],

@@ -1,8 +1,9 @@
 /** Workers, GPUs and mesh of a job: each follows from the others where it is not given, and all must agree. */
 import type { TrainingJobSpec } from '#gen/shoal/v1/training_job_pb.js';
-import { meshAxes, type Mesh } from '#vocabulary/job.ts';
+import type { Mesh } from '#vocabulary/job.ts';
 import { gpuMilliPerGpu, parseQuantityMilli } from '#vocabulary/units.ts';
 import { excerpt, type Problems } from './fieldProblem.ts';
+import { compileMesh } from './meshFields.ts';
 
 /** Most ranks, and most GPUs, of one job. */
 export const worldSizeMax = 131_072;
@@ -17,16 +18,16 @@ export interface GangShape {
   readonly mesh: Mesh;
 }
 
-type ShapeFields = Pick<TrainingJobSpec, 'workers' | 'gpusPerWorker' | 'gpuShare' | 'gpuProfile' | 'processesPerWorker' | 'mesh'>;
+type ShapeFields = Pick<
+  TrainingJobSpec,
+  'workers' | 'gpusPerWorker' | 'gpuShare' | 'gpuProfile' | 'processesPerWorker' | 'mesh' | 'placement'
+>;
 
 /** What it finds wrong goes to `problems`; the shape is then of no use. */
 export function compileGangShape(spec: ShapeFields, problems: Problems): GangShape {
   if (spec.gpuProfile !== '') return compileSlots(spec, problems);
   if (spec.gpuShare !== '') return compileShare(spec, problems);
-  const mesh = meshAxes.flatMap((axis) => {
-    const size = spec.mesh[axis];
-    return size === undefined ? [] : [{ axis, size }];
-  });
+  const mesh = compileMesh(spec);
   const gpusPerWorker = spec.gpusPerWorker ?? 1;
   const workers = spec.workers ?? derivedWorkers(mesh, gpusPerWorker, problems);
   if (mesh.length > 0 && spec.workers !== undefined) judgeMesh(mesh, workers, gpusPerWorker, problems);

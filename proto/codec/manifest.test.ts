@@ -137,13 +137,9 @@ describe('a job', () => {
       }),
     );
     expect(spec.unserved).toEqual({
-      'spec.spares': '2',
       'spec.template.resources.sharedMemory': '"64Gi"',
     });
-    expect(warnings).toEqual([
-      'spec.spares has no effect in this version',
-      'spec.template.resources.sharedMemory has no effect in this version',
-    ]);
+    expect(warnings).toEqual(['spec.template.resources.sharedMemory has no effect in this version']);
     expect(spec.elastic).toEqual({ minWorkers: 2, maxWorkers: 8 });
   });
 

@@ -48,8 +48,8 @@ function compileSegments(segments: readonly Segment[], problems: Problems): JobS
 }
 
 /** As a manifest would have it; what is not asked for is left out. */
-export function placementToJson(spec: PlacementSpec): { readonly placement?: JsonObject } {
-  const { constraints, segments, spread, exclusive, nodeSelector, avoidNodes, packing } = spec;
+export function placementToJson(spec: PlacementSpec & Pick<JobSpec, 'axisOrder'>): { readonly placement?: JsonObject } {
+  const { constraints, segments, spread, exclusive, nodeSelector, avoidNodes, packing, axisOrder } = spec;
   const placement: JsonObject = {
     ...(constraints.length === 0
       ? {}
@@ -66,6 +66,7 @@ export function placementToJson(spec: PlacementSpec): { readonly placement?: Jso
     ...(Object.keys(nodeSelector).length === 0 ? {} : { nodeSelector: { ...nodeSelector } }),
     ...(avoidNodes.length === 0 ? {} : { avoidNodes: [...avoidNodes] }),
     ...(packing === 'tight' ? {} : { packing }),
+    ...(axisOrder.length === 0 ? {} : { axisOrder: [...axisOrder] }),
   };
   return Object.keys(placement).length === 0 ? {} : { placement };
 }

@@ -53,6 +53,33 @@ test.each<[string, object, string]>([
     'spec.processesPerWorker: gpu is given, but spec.gpuShare 500m is a part of one GPU',
   ],
   [
+    'traffic along an axis that the mesh lacks',
+    { mesh: { data: 2 }, traffic: { tensor: '1Gi' } },
+    'spec.traffic.tensor: given, but spec.mesh has no axis tensor (data)',
+  ],
+  ['traffic without a mesh', { traffic: { data: '1Gi' } }, 'spec.traffic.data: given, but spec.mesh has no axis data (it has none)'],
+  ['traffic of nothing', { mesh: { data: 1 }, traffic: { data: '0' } }, 'spec.traffic.data: "0" is out of range; allowed: more than 0'],
+  [
+    'traffic of an axis that nobody knows',
+    { mesh: { data: 1 }, traffic: { dat: '1Gi' } },
+    'spec.traffic.dat: unknown key `dat`; did you mean `data`?',
+  ],
+  [
+    'an order without all axes',
+    { mesh: { data: 1, tensor: 1 }, placement: { axisOrder: ['data'] } },
+    'spec.placement.axisOrder: tensor of spec.mesh is missing; allowed: all its axes',
+  ],
+  [
+    'an order with an axis that the mesh lacks',
+    { mesh: { data: 1 }, placement: { axisOrder: ['data', 'expert'] } },
+    'spec.placement.axisOrder[1]: "expert" is no axis of spec.mesh (data)',
+  ],
+  [
+    'an axis ordered twice',
+    { mesh: { data: 1 }, placement: { axisOrder: ['data', 'data'] } },
+    'spec.placement.axisOrder[1]: "data" is given twice; first in spec.placement.axisOrder[0]',
+  ],
+  [
     'a wait for a required level',
     { placement: { constraints: [{ level: 'rack', wait: '1m' }] } },
     'spec.placement.constraints[0].wait: given, but the mode is required: such a level never widens',
@@ -186,21 +213,26 @@ const orNull = <T>(values: fc.Arbitrary<T>): fc.Arbitrary<T | null> => fc.option
 const line = fc.string({ maxLength: 20 }).map((text) => text.replaceAll('\0', ''));
 const plainObject = <T>(values: Record<string, T>): Record<string, T> => ({ ...values });
 
+type Gang = Pick<JobSpec, 'gpusPerWorker' | 'workers' | 'gpuShareMilli' | 'gpuProfile' | 'mesh' | 'axisOrder' | 'traffic'>;
+
 const gangs = fc
   .record({
     gpusPerWorker: fc.integer({ min: 1, max: 8 }),
     data: fc.integer({ min: 1, max: 8 }),
     tensor: fc.integer({ min: 1, max: 8 }),
     hasMesh: fc.boolean(),
+    axisOrder: fc.constantFrom<JobSpec['axisOrder']>([], [], ['tensor', 'context', 'data'], ['context', 'data', 'tensor']),
+    traffic: fc.dictionary(fc.constantFrom('data', 'context', 'tensor'), fc.integer({ min: 1, max: 2 ** 50 })).map(plainObject),
   })
-  .map(({ gpusPerWorker, data, tensor, hasMesh }): Pick<JobSpec, 'gpusPerWorker' | 'workers' | 'gpuShareMilli' | 'gpuProfile' | 'mesh'> => {
+  .map(({ gpusPerWorker, data, tensor, hasMesh, axisOrder, traffic }): Gang => {
     const mesh: Mesh = [
       { axis: 'data', size: data },
       { axis: 'context', size: gpusPerWorker },
       { axis: 'tensor', size: tensor },
     ];
-    const whole = { gpusPerWorker, gpuShareMilli: null, gpuProfile: null };
-    if (hasMesh) return { ...whole, workers: data * tensor, mesh };
+    const whole = { gpusPerWorker, gpuShareMilli: null, gpuProfile: null, axisOrder: [], traffic: {} };
+    const ordered = mesh.toSorted((left, right) => axisOrder.indexOf(left.axis) - axisOrder.indexOf(right.axis));
+    if (hasMesh) return { ...whole, workers: data * tensor, mesh: ordered, axisOrder, traffic };
     if (gpusPerWorker > 2) return { ...whole, workers: data, mesh: [] };
     return gpusPerWorker === 1
       ? { ...whole, gpuShareMilli: tensor * 111, workers: data, mesh: [] }
@@ -257,6 +289,7 @@ const jobSpecs: fc.Arbitrary<JobSpec> = fc
     processesPerWorker: fc.constantFrom('worker' as const, 'gpu' as const),
     placement: placements,
     timing: timings,
+    spares: fc.integer({ min: 0, max: 1024 }),
     checkpoint: orNull(
       fc.record({
         directory: line.filter((text) => text !== ''),
@@ -273,7 +306,7 @@ const jobSpecs: fc.Arbitrary<JobSpec> = fc
       cpuMilli: orNull(fc.integer({ min: 1, max: 10 ** 9 })),
       memoryBytes: orNull(fc.integer({ min: 1, max: 2 ** 52 })),
     }),
-    unserved: fc.constantFrom<JobSpec['unserved']>({}, { 'spec.spares': '2' }, { 'spec.template.resources.sharedMemory': '"64Gi"' }),
+    unserved: fc.constantFrom<JobSpec['unserved']>({}, { 'spec.template.resources.sharedMemory': '"64Gi"' }),
   })
   .map(({ gang, placement, timing, processesPerWorker, ...spec }) => ({
     ...spec,

@@ -22,6 +22,7 @@ import { excerpt, Problems } from './fieldProblem.ts';
 import { compileElastic } from './elasticField.ts';
 import { compileGangShape } from './gangShape.ts';
 import { judgeDistinct } from './judgeDistinct.ts';
+import { compileMeshWishes, trafficToJson } from './meshFields.ts';
 import { compilePlacement, placementToJson } from './placementFields.ts';
 import { compileTiming, timingToJson } from './timingFields.ts';
 import { judgeUnserved, withUnserved } from './unserved.ts';
@@ -60,9 +61,11 @@ function compileSpec(name: JobName, spec: TrainingJobSpec, template: WireTemplat
     gpuModels: spec.gpuModel,
     ...shape,
     processesPerWorker: spec.processesPerWorker === 'gpu' ? 'gpu' : 'worker',
+    ...compileMeshWishes(spec, problems),
     ...placement,
     ...compileTiming(name, spec, problems),
     elastic: compileElastic(spec.elastic, { ...shape, segments: placement.segments }, problems),
+    spares: spec.spares ?? 0,
     checkpoint: spec.checkpoint === undefined ? null : compileCheckpoint(spec.checkpoint, problems),
     restarts: compileRestarts(spec.restarts, problems),
     template: compileTemplate(template, problems),
@@ -121,9 +124,11 @@ export function jobSpecToWire(spec: JobSpec): TrainingJobSpec {
     ...gpusToJson(spec),
     processesPerWorker: spec.processesPerWorker,
     mesh: Object.fromEntries(spec.mesh.map(({ axis, size }) => [axis, size])),
+    ...trafficToJson(spec),
     ...placementToJson(spec),
     ...timingToJson(spec),
     ...(spec.elastic === null ? {} : { elastic: { ...spec.elastic } }),
+    ...(spec.spares === 0 ? {} : { spares: spec.spares }),
     ...(checkpoint === null ? {} : { checkpoint: checkpointToJson(checkpoint) }),
     restarts: { max: restarts.max, ...(restarts.withinMs === null ? {} : { within: formatDuration(restarts.withinMs) }) },
     template: templateToJson(template),

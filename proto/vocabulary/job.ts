@@ -3,10 +3,10 @@ import type { GpuProfile } from './gpuProfile.ts';
 import { profileMilli } from './gpuProfile.ts';
 import { gpuMilliPerGpu } from './units.ts';
 
-/** Parallel axes from the slowest varying to the fastest: neighbours in the last one talk most. */
+/** Parallel axes in their customary order, from the slowest varying to the fastest: neighbours in the last one talk most. */
 export const meshAxes = ['pipeline', 'data', 'context', 'expert', 'tensor'] as const;
 export type MeshAxis = (typeof meshAxes)[number];
-/** Axes in the order of `meshAxes`; sizes multiply to the number of GPUs. */
+/** Axes from the slowest varying to the fastest; sizes multiply to the number of GPUs. */
 export type Mesh = readonly { readonly axis: MeshAxis; readonly size: number }[];
 
 /** A TrainingJob's spec, checked, with every default filled in. */
@@ -25,7 +25,12 @@ export interface JobSpec {
   /** Each worker gets one slot of this profile; null: whole GPUs, or parts. Never together with `gpuShareMilli`. */
   readonly gpuProfile: GpuProfile | null;
   readonly processesPerWorker: 'worker' | 'gpu';
+  /** In the order of `axisOrder`, else in that of `meshAxes`. */
   readonly mesh: Mesh;
+  /** The user's order of all axes of the mesh; empty: the scheduler chooses. */
+  readonly axisOrder: readonly MeshAxis[];
+  /** Bytes that each GPU hands over along an axis in a step, where the user says so; more than 0. */
+  readonly traffic: Readonly<Partial<Record<MeshAxis, number>>>;
   readonly constraints: readonly LevelConstraint[];
   /** In the user's order; each level once. */
   readonly segments: readonly SegmentSpec[];
@@ -50,6 +55,8 @@ export interface JobSpec {
   readonly elastic: { readonly minWorkers: number; readonly maxWorkers: number } | null;
   /** Of a manifest only: the core makes `count` jobs of it, whose own specs have null here. `parallelism` null: all at a time. */
   readonly array: { readonly count: number; readonly parallelism: number | null } | null;
+  /** Nodes kept beside it, so that a broken worker is replaced at once. */
+  readonly spares: number;
   readonly checkpoint: CheckpointSpec | null;
   /** Application failures allowed within the window; null: for ever. */
   readonly restarts: { readonly max: number; readonly withinMs: number | null };
@@ -83,6 +90,8 @@ export interface DependencySpec {
 export const unaskedSpec = {
   gpuShareMilli: null,
   gpuProfile: null,
+  axisOrder: [],
+  traffic: {},
   segments: [],
   spread: null,
   exclusive: null,
@@ -95,6 +104,7 @@ export const unaskedSpec = {
   minRuntimeMs: 0,
   elastic: null,
   array: null,
+  spares: 0,
 } as const satisfies Partial<JobSpec>;
 
 export interface CheckpointSpec {

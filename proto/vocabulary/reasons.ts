@@ -14,11 +14,20 @@ export type WaitReason =
       readonly model: string | null;
       /** Free GPUs that are kept for jobs ahead of it; absent: none. */
       readonly kept?: number;
+      /** Free GPUs that are kept as spares; absent: none. */
+      readonly spare?: number;
     }
   | { readonly kind: 'NoSuchGpuModel'; readonly wanted: readonly string[]; readonly present: readonly string[] }
   /** `present`: profiles of slots that the cluster has on the models that were wanted. */
   | { readonly kind: 'NoSuchGpuProfile'; readonly wanted: string; readonly present: readonly string[] }
-  | { readonly kind: 'LevelTooSmall'; readonly wanted: GangShape; readonly level: string; readonly best: number }
+  | {
+      readonly kind: 'LevelTooSmall';
+      readonly wanted: GangShape;
+      readonly level: string;
+      readonly best: number;
+      /** Not the job wants it: as many gangs cross the level as the cluster allows. Absent: the job wants it. */
+      readonly crossingFull?: boolean;
+    }
   | {
       readonly kind: 'QueueLimit';
       readonly queue: string;
@@ -78,13 +87,13 @@ export interface GangShape {
 export function describeWait(wait: WaitReason): string {
   switch (wait.kind) {
     case 'InsufficientGpus':
-      return `${gang(wait.wanted)} wanted${wait.model === null ? '' : ` on ${wait.model}`}; ${wait.slots} of ${wait.wanted.workers} workers fit now (${wait.free} GPUs free${wait.kept === undefined ? '' : `, ${wait.kept} more are kept for jobs ahead`})`;
+      return `${gang(wait.wanted)} wanted${wait.model === null ? '' : ` on ${wait.model}`}; ${wait.slots} of ${wait.wanted.workers} workers fit now (${wait.free} GPUs free${wait.kept === undefined ? '' : `, ${wait.kept} more are kept for jobs ahead`}${wait.spare === undefined ? '' : `, ${wait.spare} more are spare`})`;
     case 'NoSuchGpuModel':
       return `${wait.wanted.length === 0 ? 'GPUs' : `GPU model ${wait.wanted.join(' or ')}`} wanted; the cluster has ${wait.present.length === 0 ? 'no GPUs' : wait.present.join(', ')}`;
     case 'NoSuchGpuProfile':
       return `slots of ${wait.wanted} wanted; ${wait.present.length === 0 ? 'no such GPU of the cluster is divided into slots' : `the cluster has slots of ${wait.present.join(', ')}`}`;
     case 'LevelTooSmall':
-      return `${gang(wait.wanted)} wanted inside one ${wait.level}; the best ${wait.level} has room for ${wait.best} workers now`;
+      return `${gang(wait.wanted)} wanted inside one ${wait.level}; the best ${wait.level} has room for ${wait.best} workers now${wait.crossingFull === true ? ` (other jobs have the links between ${wait.level}s: crossZoneJobsMax)` : ''}`;
     case 'QueueLimit':
       return `queue ${wait.queue} may hold ${wait.limit} ${wait.model} GPUs, holds ${wait.used}; ${wait.wanted} more wanted`;
     case 'UserLimit':

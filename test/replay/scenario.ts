@@ -1,4 +1,5 @@
 import { desiredFor } from '#core/desired.ts';
+import { defaultPolicy } from '#controller/limits.ts';
 import type { Input } from '#core/inputs.ts';
 import type { Amounts } from '#core/ledger/amounts.ts';
 import { readJobLedger, readLedger } from '#core/ledger/readLedger.ts';
@@ -33,11 +34,14 @@ export class Scenario {
     const { verb, name } = words;
     switch (verb) {
       case 'cluster':
-        this.#cluster = new FakeCluster({
-          racks: words.number('racks', 1),
-          nodesPerRack: words.number('nodes', 1),
-          gpus: words.number('gpus', 1),
-        });
+        this.#cluster = new FakeCluster(
+          {
+            racks: words.number('racks', 1),
+            nodesPerRack: words.number('nodes', 1),
+            gpus: words.number('gpus', 1),
+          },
+          { spares: { ...defaultPolicy.spares, level: words.text('pools', ''), nodes: words.number('spares', 0) } },
+        );
         this.#bornAtMs = this.#cluster.nowMs;
         this.#toldUpTo = this.#cluster.state.revision;
         return [];
@@ -112,7 +116,8 @@ export class Scenario {
         return [...view.nodes.values()].map((node) => {
           const held = node.holds.map((holds) => holds.map(({ job }) => view.jobs.get(job)?.name).join('+') || '-').join(' ');
           const sick = node.health.flatMap((gpu, index) => (gpu.healthy ? [] : [` gpu${index}=${gpu.code}`])).join('');
-          return `${node.name} ${node.availability.kind}${node.cordon === null ? '' : ' cordoned'}${sick} | ${held}`;
+          const spare = node.spare === null ? '' : ' spare';
+          return `${node.name} ${node.availability.kind}${node.cordon === null ? '' : ' cordoned'}${spare}${sick} | ${held}`;
         });
       case 'desired':
         return desiredFor(view, nodeName(name)).workers.map(describeDesire);
@@ -223,6 +228,7 @@ function applyOf(words: Words, bornAtMs: number): Input {
       deadlineMs: timeOf('deadline'),
       array: words.has('array') ? { count: words.number('array', 1), parallelism: words.has('at') ? words.number('at', 1) : null } : null,
       minRuntimeMs: words.number('minRuntime', 0) * 1000,
+      spares: words.number('spares', 0),
       ...placesOf(words),
       ...sizesOf(words),
       restarts: { max: words.number('restarts', 0), withinMs: words.has('within') ? words.number('within', 0) * 1000 : null },

@@ -12,6 +12,7 @@ export interface NodeShape {
   readonly name: string;
   readonly rack: string;
   readonly gpus: number;
+  readonly zone?: string;
   readonly block?: string;
   readonly model?: string;
   readonly nvlink?: readonly (number | null)[];
@@ -50,9 +51,9 @@ export class FakeAgent {
   #sequence = 0;
 
   constructor(shape: NodeShape) {
-    const { name, block = 'b1', rack, gpus, model = 'H100', nvlink, slots } = shape;
+    const { name, zone = 'z1', block = 'b1', rack, gpus, model = 'H100', nvlink, slots } = shape;
     this.name = nodeName(name);
-    this.#path = ['z1', block, rack];
+    this.#path = [zone, block, rack];
     this.#gpus = Array.from({ length: gpus }, (_, index) => ({
       index,
       uuid: `GPU-${name}-${index}`,

@@ -8,6 +8,8 @@ import { inBatches } from '../../manifests/batches.ts';
 import { loadManifests } from '../../manifests/load.ts';
 import type { Manifest } from '../../manifests/manifest.ts';
 import { formatIndices } from '../../print/format.ts';
+import { meshSections } from '../../print/mesh.ts';
+import { formatSections } from '../../print/sections.ts';
 import { withServer, type Server } from '../../server/connection.ts';
 import { serverSaysByName } from '../../server/failure.ts';
 
@@ -110,5 +112,6 @@ function planText(plan: PlanResult): string {
     ({ worker, node, gpus, slot }) =>
       `  worker ${worker}   ${node}   GPUs ${formatIndices(gpus) || '-'}${slot === '' ? '' : `, slot ${slot}`}\n`,
   );
-  return places.length === 0 ? '' : `  would start now on:\n${places.map((line) => `  ${line}`).join('')}`;
+  const mesh = formatSections(meshSections(plan.mesh)).replace(/^(?=.)/gm, '  ');
+  return places.length === 0 ? '' : `  would start now on:\n${places.map((line) => `  ${line}`).join('')}${mesh}`;
 }

@@ -1,6 +1,7 @@
 import type { Mark, Placement, Rank, TrainingJob, TrainingJobSpec, TrainingJobStatus } from '#gen/shoal/v1/training_job_pb.js';
 import { meshAxes } from '#vocabulary/job.ts';
 import { formatGpuSeconds, formatIndices, formatMap, formatTime, shellWord } from '../../print/format.ts';
+import { meshSections } from '../../print/mesh.ts';
 import type { Section } from '../../print/sections.ts';
 
 type Fact = readonly [name: string, value: string];
@@ -14,21 +15,32 @@ export function describeJob(job: TrainingJob): readonly Section[] {
     ['User', status?.user || '-'],
     ['Created', formatTime(metadata?.creationTimestamp)],
     ...(status?.finishedAt === undefined ? [] : [['Finished', formatTime(status.finishedAt)] satisfies Fact]),
+    ...spareFacts(spec, status),
     ...markFacts('Held by', status?.held),
     ...markFacts('Put first by', status?.next),
     ['Phase', `${status?.phase ?? ''}${status?.deleting === true ? ' (being deleted)' : ''}`],
   ];
   return [
     { kind: 'facts', facts: [...identity, ...whyFacts(status), ...specFacts(spec, status)] },
+    ...meshSections(status?.mesh),
     placementSection(status?.ranks ?? []),
     { kind: 'facts', facts: [...progressFacts(status), ...checkpointFacts(status)] },
     attemptsSection(status),
+    ...swapSections(status),
     ledgerSection(status),
   ];
 }
 
 function markFacts(name: string, mark: Mark | undefined): readonly Fact[] {
   return mark === undefined ? [] : [[name, `${mark.by} at ${formatTime(mark.at)}`]];
+}
+
+/** What it wants may be more than there is. */
+function spareFacts(spec: TrainingJobSpec | undefined, status: TrainingJobStatus | undefined): readonly Fact[] {
+  const wanted = spec?.spares ?? 0;
+  if (wanted === 0) return [];
+  const names = status?.spares ?? [];
+  return [['Spares', `${names.length} of ${wanted}${names.length === 0 ? '' : `: ${names.join(', ')}`}`]];
 }
 
 /** Waiting is the question that brings most people here. */
@@ -60,6 +72,7 @@ function specFacts(spec: TrainingJobSpec | undefined, status: TrainingJobStatus 
     ['Priority', String(spec.priority ?? 20)],
     ['Workers', describeWorkers(spec, status)],
     ['Mesh', formatMap(spec.mesh, meshAxes)],
+    ...(Object.keys(spec.traffic).length === 0 ? [] : [['Traffic a step', formatMap(spec.traffic, meshAxes)] satisfies Fact]),
     ...optional.filter(([, value]) => value !== ''),
     ['Command', (template?.command ?? []).map(shellWord).join(' ')],
   ];
@@ -83,7 +96,7 @@ function describeWorkerGpus({ gpuProfile, gpuShare, gpusPerWorker = 1 }: Trainin
 
 function placementFacts(placement: Placement | undefined): readonly Fact[] {
   if (placement === undefined) return [];
-  const { segments, spread, exclusive, nodeSelector, avoidNodes, packing } = placement;
+  const { segments, spread, exclusive, nodeSelector, avoidNodes, packing, axisOrder } = placement;
   return [
     ['Segments', segments.map(({ level, workers }) => `${workers} workers a ${level}`).join(', ')],
     ['Spread', spread === undefined ? '' : `at most ${spread.max ?? 1} workers a ${spread.level}`],
@@ -91,6 +104,7 @@ function placementFacts(placement: Placement | undefined): readonly Fact[] {
     ['Node labels', Object.keys(nodeSelector).length === 0 ? '' : formatMap(nodeSelector)],
     ['Avoids nodes', avoidNodes.join(', ')],
     ['Packing', packing === 'tight' ? '' : packing],
+    ['Axis order', axisOrder.join(', ')],
   ];
 }
 
@@ -155,6 +169,14 @@ function attemptsSection(status: TrainingJobStatus | undefined): Section {
     ]),
     empty: '<none>',
   };
+}
+
+/** Only of a gang that lost a part of itself. */
+function swapSections(status: TrainingJobStatus | undefined): readonly Section[] {
+  const swaps = (status?.attempts ?? []).filter(({ swapped }) => swapped !== '');
+  if (swaps.length === 0) return [];
+  const rows = swaps.map(({ number, swapped }) => [String(number), swapped]);
+  return [{ kind: 'table', title: 'Replaced', heads: ['Attempt', 'Workers'], rows, empty: '' }];
 }
 
 function ledgerSection(status: TrainingJobStatus | undefined): Section {

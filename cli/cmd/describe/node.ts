@@ -16,6 +16,7 @@ export function describeNode({ metadata, status }: Node): readonly Section[] {
     ['Connected', `${status?.connected === true ? 'yes' : 'no'}, last seen ${formatTime(status?.lastSeenAt)}`],
     ['Cordoned', cordon === undefined ? 'no' : cordonText(cordon)],
     ['Draining', status?.draining === true ? 'yes' : 'no'],
+    ...(status?.spareFor ? [['Spare for', status.spareFor] satisfies Fact] : []),
     ...inventoryFacts(status?.inventory),
     ['GPUs', `${status?.gpusUsed ?? 0} used, ${status?.gpusHealthy ?? 0} healthy, ${status?.inventory?.gpus.length ?? 0} in all`],
     ['Jobs', status?.jobs.join(', ') || '<none>'],

@@ -12,6 +12,7 @@ import { markChanged } from '../state/state.ts';
 import { lookAtPopular } from '../schedule/popularShapes.ts';
 import { movePhase } from './applyJob.ts';
 import { countAwaited, waitsForOthers } from './dependencies.ts';
+import { noteCrossing } from './crossing.ts';
 import { noteEnding } from './endings.ts';
 import { cancelMove } from './moves.ts';
 import { noteSaved } from './saved.ts';
@@ -108,6 +109,7 @@ function place(state: State, job: JobRecord, event: Of<'AttemptPlaced'>): void {
     model: event.model,
     coordinator: event.coordinator,
     resume: event.resume,
+    mesh: event.mesh ?? null,
     stage: starting,
     roundsBefore: 0,
     workers: event.placement.map(() => ({ state: 'assigned', message: '', exitCodes: noExitCodes, progressAtMs: null })),
@@ -233,9 +235,10 @@ function release(state: State, job: JobRecord, attempt: AttemptRecord): void {
   }
 }
 
-/** Counts, or takes back, what the attempt holds: queue usage and the coordinator's port. */
+/** Counts, or takes back, what the attempt holds: queue usage, the coordinator's port, and links of the outermost level. */
 export function occupy(state: State, job: JobRecord, attempt: AttemptRecord, sign: 1 | -1): void {
   countUsage(state, { queue: job.spec.queue, user: job.user, model: attempt.model, gpuMilli: heldMilli(job, attempt) }, sign);
+  noteCrossing(state, job, attempt, sign);
   const { address, port } = attempt.coordinator;
   const ports = state.ports.get(address);
   if (sign === 1) {

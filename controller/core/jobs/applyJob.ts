@@ -12,6 +12,7 @@ import { countDisplaceable } from './displaceable.ts';
 import { noteEnding } from './endings.ts';
 import { liftSpec } from './liftSpec.ts';
 import { askToMove, endMove } from './moves.ts';
+import { noteSparing } from './sparing.ts';
 import { insertPending, noteWaiting, removePending } from './pending.ts';
 import { noteResizable } from './resizable.ts';
 import { noteSaved } from './saved.ts';
@@ -95,6 +96,9 @@ function changeJob(state: State, job: JobRecord, event: Extract<JobEvent, { kind
   });
   noteResizable(state, job);
   noteEnding(state, job);
+  // It may want spares now, or other ones.
+  if (job.spec.spares > 0 || state.sparing.has(job.uid)) state.scheduleDirty = true;
+  noteSparing(state, job);
   if (waitsForOthers(job)) countAwaited(state, job, 1);
 }
 
@@ -105,6 +109,7 @@ function removeJob(state: State, job: JobRecord): void {
   if (state.awaited.has(job.name)) state.scheduleDirty = true;
   state.jobs.delete(job.uid);
   state.resizable.delete(job.uid);
+  state.sparing.delete(job.uid);
   if (state.jobsByName.get(job.name) === job.uid) state.jobsByName.delete(job.name);
 }
 
@@ -128,6 +133,7 @@ function createJob(state: State, event: Extract<JobEvent, { kind: 'JobCreated' }
   state.jobs.set(job.uid, job);
   state.jobsByName.set(job.name, job.uid);
   countAwaited(state, job, 1);
+  noteSparing(state, job);
   insertPending(state, job);
   const shape = requestedShape(job.spec);
   if (shape !== null) notePopular(state.popular, shape);
@@ -205,6 +211,7 @@ export function movePhase(state: State, job: JobRecord, phase: JobRecord['phase'
   job.phase = phase;
   countDisplaceable(state, job, 1);
   noteResizable(state, job);
+  noteSparing(state, job);
   noteSaved(state, job);
   if (phase.kind !== 'pending') dropPromises(state, job);
   if (phase.kind === 'pending') insertPending(state, job);

@@ -1,5 +1,5 @@
 import type { JobUid } from '#vocabulary/ids.ts';
-import type { MovedTo } from '../events.ts';
+import type { ClusterEvent, MovedTo } from '../events.ts';
 import { changePromises } from '../ledger/promises.ts';
 import { touchNodes } from '../nodes/touchNodes.ts';
 import type { JobRecord, State } from '../state/state.ts';
@@ -20,6 +20,12 @@ export function askToMove(
   // Its program is told with how many workers it starts again.
   const attempt = currentAttempt(job);
   if (attempt?.stage.kind === 'suspending') touchNodes(state, attempt);
+}
+
+/** Folds that these were asked to move, for nobody in particular. */
+export function askToTidy(state: State, { moves, atMs }: Extract<ClusterEvent, { kind: 'MovesAsked' }> & { readonly atMs: number }): void {
+  for (const move of moves) askToMove(state, { gang: null, model: move.model, atMs }, move);
+  state.scheduleDirty = true;
 }
 
 /** No place is kept for it any more: it stands on it, lost it, or wants none. To be called inside `changePromises`. */

@@ -83,8 +83,10 @@ const fixedFields: readonly (readonly [field: keyof JobSpec, path: string])[] = 
   ['gpuShareMilli', 'gpuShare'],
   ['gpuProfile', 'gpuProfile'],
   ['processesPerWorker', 'processesPerWorker'],
+  ['axisOrder', 'placement.axisOrder'],
   ['mesh', 'mesh'],
   ['elastic', 'elastic'],
+  ['traffic', 'traffic'],
   ['segments', 'placement.segments'],
   ['spread', 'placement.spread'],
   ['exclusive', 'placement.exclusive'],
@@ -93,7 +95,7 @@ const fixedFields: readonly (readonly [field: keyof JobSpec, path: string])[] = 
   ['checkpoint', 'checkpoint'],
   ['template', 'template'],
 ];
-const changeable = 'priority, preemptible, restarts, after, avoidNodes, notBefore, deadline, minRuntime and maxRuntime can';
+const changeable = 'priority, preemptible, restarts, spares, after, avoidNodes, notBefore, deadline, minRuntime and maxRuntime can';
 
 function judgeTaken(old: JobView, { name, spec, task }: Application): SpecProblem | null {
   if (task !== null && old.array?.name !== task.name)

@@ -38,3 +38,7 @@ export function isResizable({ spec }: Pick<JobView, 'spec'>): boolean {
   const { min, max } = sizeRange(spec);
   return min < max;
 }
+
+/** It leaves, or has left, to come back with more workers. */
+export const isGrowth = ({ move, attempts }: Pick<JobView, 'move' | 'attempts'>): boolean =>
+  move?.kind === 'asked' && move.placement.length > (attempts.at(-1)?.placement.length ?? Infinity);

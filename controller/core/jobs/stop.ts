@@ -20,11 +20,14 @@ export function failAttempt(turn: Turn, job: JobView, cause: StopCause, graceMs 
   else if (!known) turn.emit({ kind: 'StopCauseAdded', ...ofAttempt, cause });
 }
 
-/** Begins the suspend protocol; a second ask changes nothing. `why` is told to the user beside the reason. */
-export function askToLeave(turn: Turn, job: JobView, reason: LeaveReason, why = ''): void {
+/**
+ * Begins the suspend protocol; a second ask changes nothing. `why` is told to the user beside the reason. The job has its own
+ * grace, or `graceMaxMs` if that is shorter.
+ */
+export function askToLeave(turn: Turn, job: JobView, reason: LeaveReason, why = '', graceMaxMs = Number.POSITIVE_INFINITY): void {
   const attempt = currentAttempt(job);
   if (attempt === undefined || (attempt.stage.kind !== 'starting' && attempt.stage.kind !== 'running')) return;
-  const graceMs = job.spec.checkpoint?.graceMs ?? defaultGraceMs;
+  const graceMs = Math.min(job.spec.checkpoint?.graceMs ?? defaultGraceMs, graceMaxMs);
   const round = attempt.roundsBefore + 1;
   const said = why === '' ? {} : { message: why };
   turn.emit({ kind: 'SuspendStaged', uid: job.uid, attempt: attempt.number, round, stage: { kind: 'ask' }, graceMs, reason, ...said });

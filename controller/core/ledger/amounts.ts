@@ -17,8 +17,8 @@ export const ledgerCategories = [
 export type LedgerCategory = (typeof ledgerCategories)[number];
 export type Amounts = Record<LedgerCategory, bigint>;
 
-/** Time that is nobody's. */
-export const freeCategories = ['unhealthy', 'cordoned', 'idle'] as const satisfies readonly LedgerCategory[];
+/** Time that is nobody's. Of `reserved` only what lies free on spare nodes: the rest is kept for some job, and is its. */
+export const freeCategories = ['reserved', 'unhealthy', 'cordoned', 'idle'] as const satisfies readonly LedgerCategory[];
 export type FreeCategory = (typeof freeCategories)[number];
 
 /** Time in which some job holds the GPU. */

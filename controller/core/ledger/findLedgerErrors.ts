@@ -1,7 +1,7 @@
 import type { JobUid } from '#vocabulary/ids.ts';
 import { gpuMilliPerGpu } from '#vocabulary/units.ts';
 import type { StateView } from '../state/view.ts';
-import type { FreeCategory } from './amounts.ts';
+import type { FreeCategory, LedgerCategory } from './amounts.ts';
 import { freeCategories, jobCategories, ledgerCategories, totalKinds } from './amounts.ts';
 import { promisedPlaces } from './promises.ts';
 import { freeCategoryOf, isOut } from './rates.ts';
@@ -23,16 +23,19 @@ function* checkCapacity(state: StateView): Generator<string> {
 }
 
 function* checkTotals(state: StateView): Generator<string> {
-  const { amounts } = readLedger(state, state.ledger.nowMs);
+  const { amounts, spare } = readLedger(state, state.ledger.nowMs);
   for (const kind of totalKinds) {
     const rows = [...readTotals(state, kind, state.ledger.nowMs).values()];
     for (const category of jobCategories) {
-      const sum = rows.reduce((total, row) => total + row[category], 0n);
+      const sum = rows.reduce((total, row) => total + row[category], category === 'reserved' ? spare : 0n);
       if (sum !== amounts[category]) yield `ledger: ${category} of all by ${kind} sums to ${sum}, the cluster has ${amounts[category]}`;
     }
-    if (rows.some((row) => freeCategories.some((category) => row[category] !== 0n))) yield `ledger: a ${kind} has time that is nobody's`;
+    if (rows.some((row) => ledgerCategories.some((category) => isNobodys(category) && row[category] !== 0n)))
+      yield `ledger: a ${kind} has time that is nobody's`;
   }
 }
+
+const isNobodys = (category: LedgerCategory): boolean => !jobCategories.some((one) => one === category);
 
 function* checkRates(state: StateView): Generator<string> {
   const { free, held, reserved, gpus } = countRates(state);
@@ -52,7 +55,7 @@ function* checkRates(state: StateView): Generator<string> {
 
 /** GPU by GPU, from the records alone. */
 function countRates(state: StateView) {
-  const free: Record<FreeCategory, number> = { unhealthy: 0, cordoned: 0, idle: 0 };
+  const free: Record<FreeCategory, number> = { reserved: 0, unhealthy: 0, cordoned: 0, idle: 0 };
   const held = new Map<JobUid, number>();
   const reserved = new Map<JobUid, number>();
   const keepers = findKeepers(state);

@@ -74,11 +74,13 @@ export function isOut(node: NodeView, gpu: number): boolean {
 }
 
 /**
- * What the part of a GPU is spent on that no job holds, unless a whole `idle` one is kept for somebody (ledger/promises.ts).
+ * What the part of a GPU is spent on that no job holds, unless a whole `idle` one is kept for somebody (ledger/promises.ts). On a
+ * spare node it is `reserved`, and nobody's: who wants spares is not charged for them.
  * The one place that says so: another reason for a GPU to be free becomes a line here, and whatever moves it goes through
  * `changeNode`.
  */
 export function freeCategoryOf(node: NodeView, gpu: number): FreeCategory {
   if (isOut(node, gpu)) return 'unhealthy';
-  return node.cordon === null ? 'idle' : 'cordoned';
+  if (node.cordon !== null) return 'cordoned';
+  return node.spare === null ? 'idle' : 'reserved';
 }

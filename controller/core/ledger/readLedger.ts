@@ -4,14 +4,18 @@ import { freeCategories, milliTime } from './amounts.ts';
 import { categoryOf } from './settle.ts';
 import { rowOf, totalNameOf } from './totals.ts';
 
-/** Capacity and categories of the whole cluster up to `nowMs`, without touching the state. */
-export function readLedger(state: StateView, nowMs: number): { readonly capacity: bigint; readonly amounts: Amounts } {
+/** Capacity and categories of the whole cluster up to `nowMs`, without touching the state; `spare` is the part of `reserved` that is no job's. */
+export function readLedger(
+  state: StateView,
+  nowMs: number,
+): { readonly capacity: bigint; readonly spare: bigint; readonly amounts: Amounts } {
   const { ledger } = state;
   const amounts = { ...ledger.amounts };
   const elapsedMs = Math.max(ledger.nowMs, nowMs) - ledger.settledAtMs;
   for (const category of freeCategories) amounts[category] += milliTime(elapsedMs, ledger.freeMilli[category]);
   for (const job of state.jobs.values()) addOpenTime(state, job, nowMs, amounts);
-  return { capacity: ledger.capacity + milliTime(elapsedMs, ledger.capacityMilli), amounts };
+  const spare = ledger.spare + milliTime(elapsedMs, ledger.freeMilli.reserved);
+  return { capacity: ledger.capacity + milliTime(elapsedMs, ledger.capacityMilli), spare, amounts };
 }
 
 /** One job's amounts up to `nowMs`, without touching the state. */

@@ -23,6 +23,7 @@ export function settleFree(state: State): void {
   ledger.settledAtMs = ledger.nowMs;
   ledger.capacity += milliTime(elapsedMs, ledger.capacityMilli);
   for (const category of freeCategories) ledger.amounts[category] += milliTime(elapsedMs, ledger.freeMilli[category]);
+  ledger.spare += milliTime(elapsedMs, ledger.freeMilli.reserved);
 }
 
 /** Charges the job up to now. To be called before its stage changes. */

@@ -16,6 +16,8 @@ export function applyNodeEvent(state: State, event: NodeEvent & { readonly atMs:
   const node = state.nodes.get(event.node);
   assert(node !== undefined, `event ${event.kind} names node ${event.node}, which is not there`);
   changeNode(state, node, () => changeRecord(node, event));
+  if (event.kind === 'NodeSpared') state.spares.add(node.name);
+  if (event.kind === 'SpareReleased') state.spares.delete(node.name);
   markChanged(state, node);
   // A loss lets nothing start, but waiting jobs are told another number of free GPUs. One that returns changes neither.
   if (event.kind !== 'NodeReturned') state.scheduleDirty = true;
@@ -39,6 +41,12 @@ function changeRecord(node: NodeState, event: Exclude<NodeEvent, { kind: 'NodeRe
     case 'NodeUncordoned':
       node.cordon = null;
       node.roomAtMs = event.atMs;
+      return;
+    case 'NodeSpared':
+      node.spare = event.for;
+      return;
+    case 'SpareReleased':
+      node.spare = null;
       return;
     case 'GpuHealthChanged':
       node.health[event.gpu] = { healthy: event.healthy, code: event.code, message: event.message };
@@ -74,6 +82,7 @@ function register(state: State, event: Extract<NodeEvent, { kind: 'NodeRegistere
     availability: { kind: 'returning', held: 0, atMs },
     roomAtMs: atMs,
     cordon: null,
+    spare: null,
     generation: generation(1),
     health: [],
     holds: [],

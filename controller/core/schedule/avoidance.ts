@@ -1,7 +1,7 @@
 import type { NodeName } from '#vocabulary/ids.ts';
 import type { JobView } from '../state/view.ts';
 import type { Room } from './capacity/room.ts';
-import type { GangRequest, Spot } from './gang/gangRequest.ts';
+import type { GangRequest } from './gang/gangRequest.ts';
 
 /**
  * Nodes where an attempt of the job failed of late: a machine that reports itself sound may still be what breaks the job,
@@ -27,9 +27,4 @@ export function withoutNodes({ capacity }: Room, request: GangRequest, nodes: re
     if (node !== undefined) mask[node] = 0;
   }
   return { ...request, allowed: { key: JSON.stringify([request.allowed?.key ?? '', nodes]), mask } };
-}
-
-/** Kept places on these nodes are not kept. */
-export function spotsWithout({ capacity }: Room, spots: readonly (Spot | null)[], nodes: readonly NodeName[]): readonly (Spot | null)[] {
-  return spots.map((spot) => (spot !== null && nodes.includes(capacity.nameOf(spot.node)) ? null : spot));
 }

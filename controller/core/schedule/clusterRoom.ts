@@ -8,6 +8,7 @@ import type { JobSpec, Placement } from '#vocabulary/job.ts';
 import { deviceModel } from '#vocabulary/gpuProfile.ts';
 import { gpuMilliPerGpu } from '#vocabulary/units.ts';
 import type { Levels } from '#vocabulary/topology.ts';
+import type { Policy } from '../context.ts';
 import { currentAttempt } from '../state/state.ts';
 import type { JobView, NodeView, StateView } from '../state/view.ts';
 
@@ -18,6 +19,10 @@ import type { JobView, NodeView, StateView } from '../state/view.ts';
 export interface ClusterRoom {
   readonly room: Room;
   readonly levels: Levels;
+  /** As the policy's. */
+  readonly bandwidths: Policy['bandwidths'];
+  /** As many gangs stand across domains of the outermost level as the policy allows: no other may. */
+  readonly isCrossingFull: boolean;
   /** The job was placed so in this pass. */
   take(job: JobView, placed: { readonly placement: Placement; readonly model: string | null }): void;
   /** Ends the pass: all that it placed is taken already. */
@@ -34,7 +39,8 @@ interface Kept {
 
 const kept = new WeakMap<StateView, Kept>();
 
-export function openRoom(state: StateView, levels: Levels): ClusterRoom {
+export function openRoom(state: StateView, policy: Pick<Policy, 'levels' | 'bandwidths' | 'crossZoneJobsMax'>): ClusterRoom {
+  const { levels, bandwidths, crossZoneJobsMax } = policy;
   let known = kept.get(state);
   if (known === undefined || known.topologyAt !== state.topologyAt) {
     known = { room: buildRoom(state, levels), asOf: state.changedNodes.end, topologyAt: state.topologyAt };
@@ -46,6 +52,10 @@ export function openRoom(state: StateView, levels: Levels): ClusterRoom {
   return {
     room,
     levels,
+    bandwidths,
+    get isCrossingFull() {
+      return state.crossing.size >= crossZoneJobsMax;
+    },
     take: (job, { placement, model }) => {
       const shape = shapeOf(job.spec, model);
       for (const place of placement) {
@@ -85,7 +95,8 @@ function factsOf(node: NodeView): NodeFacts {
   return {
     name: node.name,
     path: inventory.path,
-    open: node.availability.kind === 'ready' && node.cordon === null,
+    // A spare node takes no work but by those who know of it (spares/).
+    open: node.availability.kind === 'ready' && node.cordon === null && node.spare === null,
     // An agent that cannot tell says 0.
     cpuMilli: inventory.cpuMilli === 0 ? null : inventory.cpuMilli,
     memoryBytes: inventory.memoryBytes === 0 ? null : inventory.memoryBytes,

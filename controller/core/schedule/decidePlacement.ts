@@ -1,30 +1,44 @@
 import { deviceModel, gpuOfSlot, isSlotModel } from '#vocabulary/gpuProfile.ts';
 import type { NodeName } from '#vocabulary/ids.ts';
 import type { JobSpec, Placement } from '#vocabulary/job.ts';
+import type { MeshRecord } from '#vocabulary/meshRecord.ts';
 import type { WaitReason } from '#vocabulary/reasons.ts';
 import { findBrokenLimit } from '../queues/usage.ts';
 import type { JobView, StateView } from '../state/view.ts';
 import { modelsPresent, profilesPresent } from '../jobs/emptyRoom.ts';
-import { nodesToAvoid, spotsWithout, withoutNodes } from './avoidance.ts';
-import { devicesAt, placeAt } from './capacity/devices.ts';
+import { nodesToAvoid, withoutNodes } from './avoidance.ts';
+import { placeAt } from './capacity/devices.ts';
 import type { Room } from './capacity/room.ts';
 import type { ClusterRoom } from './clusterRoom.ts';
-import { shapeOf } from './clusterRoom.ts';
-import { keptAtSize } from './elastic/keptGroups.ts';
+import { keepAtSize } from './elastic/keptGroups.ts';
 import { withEmptyDomains } from './gang/exclusive.ts';
 import { findPlacement, unitsOf } from './gang/findPlacement.ts';
 import type { GangRequest, Spot } from './gang/gangRequest.ts';
-import { placeAround } from './gang/keepSpots.ts';
 import { compareThrift, findThrift } from './gang/thrift.ts';
+import type { Freedom } from './mesh/layMesh.ts';
+import { layMesh } from './mesh/layMesh.ts';
 import type { Wish } from './requestOf.ts';
-import { requestOf, wishesKey } from './requestOf.ts';
+import { mustStayInside, requestOf, wishesKey } from './requestOf.ts';
+import { placesToKeep } from './swap.ts';
+import { borrow, lendable, mayBorrow, sparesFor } from './spares/borrow.ts';
+import type { Recall, RecallPlan } from './spares/swapWithSpares.ts';
+import { swapWithSpares } from './spares/swapWithSpares.ts';
 
 export type PlacementDecision =
-  | { readonly ok: true; readonly placement: Placement; readonly model: string | null }
-  | { readonly ok: false; readonly wait: WaitReason };
+  | {
+      readonly ok: true;
+      readonly placement: Placement;
+      readonly model: string | null;
+      /** Absent, when the job has none. */
+      readonly mesh?: MeshRecord;
+      /** On a spare node, until that is needed; absent: not. */
+      readonly isLent?: true;
+    }
+  /** `recall`: it fits when these have left, to whom spare nodes are lent. */
+  | { readonly ok: false; readonly wait: WaitReason; readonly recall?: RecallPlan };
 
 /** What the decision needs of a job: also one that does not exist yet (`shoal apply --dry-run=server`). */
-export type Candidate = Pick<JobView, 'user' | 'spec' | 'attempts'> & Wish;
+export type Candidate = Pick<JobView, 'user' | 'spec' | 'attempts'> & Partial<Pick<JobView, 'uid'>> & Wish;
 
 /** How the cluster looks to a job: what others were promised is out of its reach (reserve/backfill.ts). */
 export interface Look {
@@ -45,7 +59,8 @@ export function decidePlacement(state: StateView, cluster: ClusterRoom, job: Can
   const { spec } = job;
   const { nowMs } = look;
   const keep = placesToKeep(job);
-  const key = wishesKey(job, nowMs);
+  const isBorrower = state.spares.size > 0 && mayBorrow(spec);
+  const key = `${wishesKey(cluster, job, nowMs)}${isBorrower ? ' borrows' : ''}`;
   const remembered = keep.length === 0 ? look.findFailed(key) : undefined;
   if (remembered !== undefined) return { ok: false, wait: remembered };
   look.show();
@@ -53,6 +68,7 @@ export function decidePlacement(state: StateView, cluster: ClusterRoom, job: Can
   const models = thriftiestFirst(cluster, job, modelsFor(cluster.room, job, keep), nowMs);
   let wait = describeMissing(state, spec);
   let limited = false;
+  const short: Short[] = [];
   for (const model of models) {
     const broken = findBrokenLimit({ queues: state.queues, usage: look.usage }, job, model);
     if (broken !== null) {
@@ -60,14 +76,62 @@ export function decidePlacement(state: StateView, cluster: ClusterRoom, job: Can
       continue;
     }
     const request = requestOf(cluster, job, model, nowMs);
-    const kept = keptAtSize(soundSpots(cluster.room, spec, model, keep), spec);
-    const spots = findSpots(cluster.room, request, kept, avoided);
-    if (spots !== null) return { ok: true, model, placement: spots.map((spot) => placeAt(cluster.room.capacity, spot)) };
-    wait = describeShortage(spec, cluster, request);
+    const found = findSpots(state, cluster.room, { uid: job.uid, request, keep: keepAtSize(cluster.room, request, spec, keep) }, avoided);
+    if (found.kind === 'recall') return recalled(state, cluster, job, { model, recall: found.recall });
+    if (found.kind === 'now') return placedAt(cluster, job, model, found);
+    wait = describeShortage(state, spec, cluster, request);
+    short.push({ model, request });
   }
+  const lent = isBorrower ? lend(state, cluster, job, short) : null;
+  if (lent !== null) return lent;
   // A quota is this queue's and user's own; a shortage of GPUs holds for every job of the shape in this pass.
   if (!limited && keep.length === 0) look.noteFailed(key, wait);
   return { ok: false, wait };
+}
+
+interface Short {
+  readonly model: string | null;
+  readonly request: GangRequest;
+}
+
+function placedAt(
+  cluster: ClusterRoom,
+  job: Candidate,
+  model: string | null,
+  { spots, freedom }: Spots,
+): Extract<PlacementDecision, { ok: true }> {
+  return { ok: true, model, ...layMesh(cluster, job, { spots, model }, freedom) };
+}
+
+/** `broken`: a gang that a fault stopped may use spares also when nobody of it could stay. */
+function findAnew(state: StateView, room: Room, request: GangRequest, broken: Candidate['uid']): Found {
+  const spots = findPlacement(room, request)?.[0];
+  if (spots !== undefined) return { kind: 'now', spots, freedom: { kind: 'choose', request } };
+  if (broken === undefined || state.spares.size === 0) return { kind: 'none' };
+  const spared = room.capacity.withOpen(sparesFor(state, room, broken), () => findPlacement(room, request)?.[0]);
+  return spared === undefined ? { kind: 'none' } : { kind: 'now', spots: spared, freedom: { kind: 'order' } };
+}
+
+/** What finds no other place may use a spare node until that is needed. */
+function lend(state: StateView, cluster: ClusterRoom, job: Candidate, short: readonly Short[]): PlacementDecision | null {
+  const nodes = lendable(state, cluster.room);
+  for (const { model, request } of short) {
+    const spots = borrow(cluster.room, request, nodes);
+    if (spots !== null) return { ...placedAt(cluster, job, model, { spots, freedom: { kind: 'order' } }), isLent: true };
+  }
+  return null;
+}
+
+function recalled(
+  state: StateView,
+  { room }: ClusterRoom,
+  { spec }: Candidate,
+  { model, recall }: { readonly model: string | null; readonly recall: Recall },
+): PlacementDecision {
+  const wanted = { workers: spec.workers, gpusPerWorker: spec.gpusPerWorker };
+  const victims = recall.victims.map((uid) => state.jobs.get(uid)?.name ?? uid).sort();
+  const placement = recall.spots.map((spot) => placeAt(room.capacity, spot));
+  return { ok: false, wait: { kind: 'WaitingForVictims', wanted, victims }, recall: { victims: recall.victims, placement, model } };
 }
 
 /** A single worker that takes any model goes where it leaves least idle for good; then, and in all other cases, by name. */
@@ -87,16 +151,24 @@ function thriftiestFirst(cluster: ClusterRoom, job: Wish, models: readonly (stri
   return models.toSorted((left, right) => compareThrift(costs.get(left), costs.get(right)));
 }
 
+/** `freedom`: what the job's mesh may make of it. */
+type Found = (Spots & { readonly kind: 'now' }) | { readonly kind: 'recall'; readonly recall: Recall } | { readonly kind: 'none' };
+
+interface Spots {
+  readonly spots: readonly Spot[];
+  readonly freedom: Freedom;
+}
+
 /** Nodes to avoid are a wish: it takes them rather than wait. */
-function findSpots(
-  room: Room,
-  request: GangRequest,
-  kept: readonly (Spot | null)[],
-  avoided: readonly NodeName[] = [],
-): readonly Spot[] | null {
-  const elsewhere = avoided.length === 0 ? null : findSpots(room, withoutNodes(room, request, avoided), spotsWithout(room, kept, avoided));
-  if (elsewhere !== null) return elsewhere;
-  return (kept.some((spot) => spot !== null) ? placeAround(room, request, kept) : null) ?? findPlacement(room, request)?.[0] ?? null;
+function findSpots(state: StateView, room: Room, job: Parameters<typeof swapWithSpares>[2], avoided: readonly NodeName[]): Found {
+  if (avoided.length > 0) {
+    const elsewhere = findSpots(state, room, { ...job, request: withoutNodes(room, job.request, avoided) }, []);
+    if (elsewhere.kind !== 'none') return elsewhere;
+  }
+  if (job.keep.length === 0) return findAnew(state, room, job.request, undefined);
+  const swap = swapWithSpares(state, room, job);
+  if (swap.kind === 'now') return { ...swap, freedom: { kind: 'keep' } };
+  return swap.kind === 'recall' ? swap : findAnew(state, room, job.request, job.uid);
 }
 
 /** Why no model of the cluster is one that it accepts. */
@@ -128,28 +200,8 @@ function wantedModels(devices: readonly string[], { gpuModels, gpuProfile }: Job
     : devices.flatMap((model) => gpuOfSlot(model, gpuProfile) ?? []);
 }
 
-/** After a fault of the machine the sound workers keep their places; in all other cases the gang is placed anew. */
-function placesToKeep(job: Candidate): Placement {
-  const last = job.attempts.at(-1);
-  const reason = last?.end?.reasons[0];
-  return last !== undefined && (reason === 'NodeFailure' || reason === 'GpuFailure') ? last.placement : [];
-}
-
-/** A place is sound when its node takes work and the very GPUs are of the model, healthy and free. */
-function soundSpots(room: Room, spec: JobSpec, model: string | null, keep: Placement): readonly (Spot | null)[] {
-  const { capacity } = room;
-  const shape = shapeOf(spec, model);
-  const number = shape.model === null ? -1 : capacity.modelNumber(shape.model);
-  return keep.map((place) => {
-    const node = capacity.topology.numberOf.get(place.node);
-    if (node === undefined || !capacity.isOpen(node)) return null;
-    const gpus = devicesAt(capacity, node, place);
-    const isSound = gpus.length === place.gpus.length && gpus.every((gpu) => capacity.freeMilli(node, gpu, number) >= shape.gpuMilli);
-    return isSound ? { node, gpus } : null;
-  });
-}
-
-function describeShortage(spec: JobSpec, { room, levels }: ClusterRoom, request: GangRequest): WaitReason {
+function describeShortage(state: StateView, spec: JobSpec, cluster: ClusterRoom, request: GangRequest): WaitReason {
+  const { room, levels } = cluster;
   const wanted = { workers: spec.workers, gpusPerWorker: spec.gpusPerWorker };
   const [group] = request.groups;
   // Whole segments count, and as many as a spread allows: what the gang could really have.
@@ -163,8 +215,22 @@ function describeShortage(spec: JobSpec, { room, levels }: ClusterRoom, request:
     let best = 0;
     for (let domain = levelStart[depth] ?? 0; domain < (levelStart[depth + 1] ?? 0); domain += 1)
       best = Math.max(best, workersIn(domain, depth));
-    return { kind: 'LevelTooSmall', wanted, level: levels[depth - 1] ?? '', best };
+    const crossingFull = depth === 1 && mustStayInside(cluster, spec) ? { crossingFull: true } : {};
+    return { kind: 'LevelTooSmall', wanted, level: levels[depth - 1] ?? '', best, ...crossingFull };
   }
   const model = group?.shape.model ?? null;
-  return { kind: 'InsufficientGpus', wanted, free: model === null ? 0 : room.freeGpus(model), slots: all, model };
+  const spare = model === null || state.spares.size === 0 ? 0 : spareGpus(state, room, model);
+  const free = model === null ? 0 : room.freeGpus(model);
+  return { kind: 'InsufficientGpus', wanted, free, slots: all, model, ...(spare === 0 ? {} : { spare }) };
+}
+
+/** Wholly free ones of the model. */
+function spareGpus(state: StateView, { capacity }: Room, model: string): number {
+  const number = capacity.modelNumber(model);
+  let gpus = 0;
+  for (const name of state.spares) {
+    const node = capacity.topology.numberOf.get(name);
+    if (node !== undefined) gpus += capacity.wholeFree(node, number);
+  }
+  return gpus;
 }

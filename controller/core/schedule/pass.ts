@@ -8,6 +8,7 @@ import { atLeast } from '../jobs/size.ts';
 import { dropNomination } from '../jobs/stop.ts';
 import { Consolidation } from './consolidate/consolidation.ts';
 import { KeptPlaces } from './consolidate/keptPlaces.ts';
+import type { Quiet } from './defrag/planDefrag.ts';
 import { emitPlaced } from './emitPlaced.ts';
 import type { ClusterRoom } from './clusterRoom.ts';
 import { openRoom } from './clusterRoom.ts';
@@ -17,6 +18,7 @@ import { isShortage, Preemption } from './preempt.ts';
 import type { PlacementDecision } from './decidePlacement.ts';
 import { widensAtMs } from './requestOf.ts';
 import { Backfill } from './reserve/backfill.ts';
+import { Spares } from './spares/spares.ts';
 import { levelsOf } from '../queues/attained.ts';
 import { TurnOrder } from './turnOrder.ts';
 import type { WaitingLines } from './waiting/waitingLines.ts';
@@ -44,7 +46,8 @@ export interface PassResult {
 
 export function runPass(turn: Turn): PassResult {
   const pass = beginPass(turn);
-  const { kept, consolidation, preemption, backfill } = pass;
+  const { kept, consolidation, growth, preemption, backfill, spares } = pass;
+  spares.begin();
   kept.keepAll();
   kept.settle((job, decision) => place(pass, job, decision));
   for (const job of kept.homeless) lookAt(pass, job);
@@ -52,18 +55,19 @@ export function runPass(turn: Turn): PassResult {
   // What found no room for a nominee may find it in what was kept for those who run on.
   if (kept.forget()) backfill.promises.forgetFailed();
   lookAtOthers(pass);
-  pass.growth.run();
+  growth.run();
   backfill.promises.end();
   kept.end();
-  for (const atMs of [preemption.wakeAtMs, consolidation.wakeAtMs, backfill.wakeAtMs, pass.growth.wakeAtMs]) noteWake(pass, atMs);
+  spares.end();
+  for (const atMs of [preemption.wakeAtMs, consolidation.wakeAtMs, backfill.wakeAtMs, growth.wakeAtMs, turn.state.defragDueMs])
+    noteWake(pass, atMs);
   pass.cluster.settle();
   pass.lines.settle();
-  const more = pass.isCut || preemption.more || consolidation.more || backfill.more || pass.growth.more;
   return {
     waits: pass.waits,
-    more,
+    more: pass.isCut || preemption.more || consolidation.more || backfill.more || growth.more || spares.more,
     wakeAtMs: pass.wakeAtMs,
-    awaitsSave: pass.growth.withAwaited(preemption.awaitsSave),
+    awaitsSave: growth.withAwaited(preemption.awaitsSave),
     movesFromMs: consolidation.nextSearchMs,
   };
 }
@@ -86,6 +90,24 @@ export function planPass(dry: Turn, candidate: JobView): PlacementDecision {
   return decision ?? { ok: false, wait: { kind: 'PassLimit' } };
 }
 
+/** Looks at the cluster as it will be when this pass is over, with all that is promised to anybody taken; nothing changes. */
+export function lookBesidePromises<T>(dry: Turn, look: (quiet: Quiet) => T): T {
+  const pass = beginPass(dry);
+  const { cluster, preemption, backfill } = pass;
+  const { capacity } = cluster.room;
+  const mark = capacity.mark();
+  pass.kept.keepAll();
+  for (const nominee of preemption.nominees()) lookAtNominee(pass, nominee);
+  lookAtOthers(pass);
+  backfill.showForLater();
+  const isPromised: Quiet['isPromised'] = (holds) => backfill.promises.touches(holds);
+  const running = preemption.running().filter(({ victim }) => !preemption.isClaimed(victim.uid));
+  const seen = look({ state: dry.state, cluster, running, isPromised, nowMs: dry.context.nowMs });
+  backfill.promises.end();
+  capacity.rollback(mark);
+  return seen;
+}
+
 interface Pass {
   readonly turn: Turn;
   readonly cluster: ClusterRoom;
@@ -94,6 +116,7 @@ interface Pass {
   readonly kept: KeptPlaces;
   readonly consolidation: Consolidation;
   readonly growth: Growth;
+  readonly spares: Spares;
   readonly lines: WaitingLines;
   readonly waits: PassWaits;
   placed: number;
@@ -105,15 +128,30 @@ interface Pass {
 
 function beginPass(turn: Turn): Pass {
   const { state, context } = turn;
-  const cluster = openRoom(state, context.policy.levels);
+  const cluster = openRoom(state, context.policy);
   const lines = openLines(state, levelsOf(context.policy).inLine);
   const backfill = new Backfill(turn, cluster, lines.targeted.size);
   const preemption = new Preemption(turn, cluster, { backfill, lines });
   const kept = new KeptPlaces(turn, cluster);
   const consolidation = new Consolidation(turn, cluster, { preemption, kept, promises: backfill.promises });
   const growth = new Growth(turn, cluster, backfill);
+  const spares = new Spares(turn, cluster, () => backfill.showForLater());
   const waits = new PassWaits(state, lines);
-  return { turn, cluster, lines, backfill, preemption, kept, consolidation, growth, waits, placed: 0, isCut: false, wakeAtMs: null };
+  return {
+    turn,
+    cluster,
+    lines,
+    backfill,
+    preemption,
+    kept,
+    consolidation,
+    growth,
+    spares,
+    waits,
+    placed: 0,
+    isCut: false,
+    wakeAtMs: null,
+  };
 }
 
 function lookAtOthers(pass: Pass): void {
@@ -211,7 +249,8 @@ function decide(pass: Pass, job: JobView): PlacementDecision {
   if (decision.ok) return decision;
   noteWake(pass, widensAtMs(job, pass.turn.context.nowMs));
   const least = atLeast(job);
-  const nominated = isShortage(decision.wait) ? (preemption.nominate(least) ?? pass.consolidation.nominate(least)) : null;
+  const recalled = decision.recall === undefined ? null : pass.spares.recall(least, decision.recall, preemption);
+  const nominated = recalled ?? (isShortage(decision.wait) ? (preemption.nominate(least) ?? pass.consolidation.nominate(least)) : null);
   if (nominated === null)
     return { ok: false, wait: backfill.promise(least, decision.wait, () => preemption.surplus.leaving(preemption.nomineeOf(least, null))) };
   backfill.dropTarget(job, 'it is promised another place');
@@ -232,8 +271,9 @@ function noteWake(pass: Pass, atMs: number | null): void {
 
 function place(pass: Pass, job: JobView, decision: Extract<PlacementDecision, { ok: true }>): void {
   pass.backfill.starts(job);
-  emitPlaced(pass.turn, job, decision.placement, decision.model);
+  emitPlaced(pass.turn, job, decision);
   pass.cluster.take(job, decision);
+  pass.spares.started(job, decision.placement, decision.isLent === true);
   pass.preemption.noteStart();
   pass.placed += 1;
 }

@@ -9,7 +9,9 @@ import { freeMilli, isWhollyFree } from '../nodes/holds.ts';
 import { currentAttempt } from '../state/state.ts';
 import type { NodeView } from '../state/view.ts';
 import type { Turn } from '../turn.ts';
+import { openRoom } from './clusterRoom.ts';
 import { emitPlaced } from './emitPlaced.ts';
+import { layMeshAt } from './mesh/layMesh.ts';
 
 /**
  * Places a waiting job where the caller says, and nowhere else: how a scenario sets up a state. Workers are numbered in
@@ -28,7 +30,8 @@ export function onPlaceJob(turn: Turn, request: Extract<Request, { kind: 'placeJ
     if (placement === null) continue;
     const broken = findBrokenLevel(turn, job.spec, placement);
     if (broken !== null) return refuse(`job ${job.name} must be inside one ${broken}`);
-    emitPlaced(turn, job, placement, model);
+    const cluster = openRoom(turn.state, turn.context.policy);
+    emitPlaced(turn, job, { model, ...layMeshAt(cluster, job, { placement, model }, { kind: 'keep' }) });
     return { kind: 'changed', changed: true, jobs: [job.name], uid: job.uid };
   }
   const shape = job.spec.gpuProfile === null ? `${job.spec.gpusPerWorker} GPUs` : `a ${job.spec.gpuProfile} slot`;

@@ -23,6 +23,8 @@ import { keptBy } from './elastic/surplus.ts';
 import { entitlementToSurplus, SurplusPool } from './elastic/surplusPool.ts';
 import type { Wish } from './requestOf.ts';
 import { requestOf, wishesKey } from './requestOf.ts';
+import { sparesFor } from './spares/borrow.ts';
+import { placesToKeep } from './swap.ts';
 import type { Backfill } from './reserve/backfill.ts';
 import { SecondLook } from './secondLook.ts';
 import { fits } from './gang/findPlacement.ts';
@@ -178,7 +180,7 @@ export class Preemption {
     const { count, own } = this.#allSlices().chances({ standing, ...nominee });
     // Whose job it is says something only where it has jobs of that user before it, and where others may be reclaimed from.
     const user = own > 0 || !this.#isPlain(nominee.queue) ? job.user : '';
-    const key = JSON.stringify([nominee.queue, user, nominee.priority, standing.level, count, wishesKey(job, nowMs)]);
+    const key = JSON.stringify([nominee.queue, user, nominee.priority, standing.level, count, wishesKey(this.#cluster, job, nowMs)]);
     if (this.#inVain.has(key)) return null;
     let isOwnLimit = false;
     for (const model of modelsFor(this.#cluster.room, job, [])) {
@@ -248,7 +250,10 @@ export class Preemption {
   }
 
   /** Keeps what is free of the place of somebody who was nominated by others (consolidate/). */
-  promise(job: Nominee, plan: { readonly victims: readonly JobUid[]; readonly placement: Placement; readonly model: string }): WaitReason {
+  promise(
+    job: Nominee,
+    plan: { readonly victims: readonly JobUid[]; readonly placement: Placement; readonly model: string | null },
+  ): WaitReason {
     for (const uid of plan.victims) this.#claimed.addMoving(uid);
     this.#reserve(job, plan, plan.victims);
     return this.#waits(job, plan.victims);
@@ -339,7 +344,10 @@ export class Preemption {
     this.#backfill.showForLater();
     const mark = capacity.mark();
     giveLeft(capacity, this.#turn.state, leaving);
-    const isPossible = fits(this.#cluster.room, requestOf(this.#cluster, job, model, this.#turn.context.nowMs));
+    // Who broke may use spares.
+    const spares = placesToKeep(job).length === 0 ? [] : sparesFor(this.#turn.state, this.#cluster.room, job.uid);
+    const request = requestOf(this.#cluster, job, model, this.#turn.context.nowMs);
+    const isPossible = capacity.withOpen(spares, () => fits(this.#cluster.room, request));
     capacity.rollback(mark);
     return isPossible;
   }

@@ -1,21 +1,25 @@
 import type { JobSpec, LevelConstraint } from '#vocabulary/job.ts';
+import { mayCross } from '../jobs/crossing.ts';
 import type { JobView } from '../state/view.ts';
 import type { Room } from './capacity/room.ts';
 import type { ClusterRoom } from './clusterRoom.ts';
 import { shapeOf } from './clusterRoom.ts';
+import { placesToKeep } from './swap.ts';
 import type { AllowedNodes, GangRequest, WorkerGroup } from './gang/gangRequest.ts';
 
 /** What a request is made of besides the model. A job that does not exist yet has no phase: it begins to wait now. */
 export interface Wish {
   readonly spec: JobSpec;
   readonly phase?: JobView['phase'];
+  readonly attempts?: JobView['attempts'];
 }
 
 /** A job's wishes with levels as depths and names as numbers. */
-export function requestOf({ room, levels }: ClusterRoom, job: Wish, model: string | null, nowMs: number): GangRequest {
+export function requestOf(cluster: ClusterRoom, job: Wish, model: string | null, nowMs: number): GangRequest {
+  const { room, levels } = cluster;
   const { spec } = job;
   const depthOf = (level: string): number => levels.indexOf(level) + 1;
-  let requiredDepth = 0;
+  let requiredDepth = mustStayInside(cluster, spec) ? 1 : 0;
   for (const constraint of spec.constraints) {
     if (isInsisted(constraint, job, nowMs)) requiredDepth = Math.max(requiredDepth, depthOf(constraint.level));
   }
@@ -29,6 +33,9 @@ export function requestOf({ room, levels }: ClusterRoom, job: Wish, model: strin
   };
 }
 
+/** Others have what links there are between domains of the outermost level. */
+export const mustStayInside = ({ isCrossingFull }: ClusterRoom, spec: JobSpec): boolean => isCrossingFull && mayCross(spec);
+
 function segmentsOf({ segments }: JobSpec, depthOf: (level: string) => number): WorkerGroup['segments'] {
   if (segments.length === 0) return noSegments;
   return segments.map(({ level, workers }) => ({ depth: depthOf(level), workers })).sort((left, right) => left.depth - right.depth);
@@ -36,15 +43,19 @@ function segmentsOf({ segments }: JobSpec, depthOf: (level: string) => number): 
 
 const noSegments: WorkerGroup['segments'] = [];
 
-/** A required level, or a preferred one whose patience is not over. A preferred level without one is what placement prefers anyway. */
-function isInsisted({ mode, waitMs }: LevelConstraint, { phase }: Wish, nowMs: number): boolean {
-  return mode === 'required' || nowMs < waitsSinceMs(phase, nowMs) + (waitMs ?? 0);
+/**
+ * A required level, or a preferred one whose patience is not over. A preferred level without one is what placement prefers anyway.
+ * A gang that a fault stopped has had its patience: it goes on at once, as near to where it was as there is room.
+ */
+function isInsisted({ mode, waitMs }: LevelConstraint, job: Wish, nowMs: number): boolean {
+  return mode === 'required' || (nowMs < waitsSinceMs(job.phase, nowMs) + (waitMs ?? 0) && placesToKeep(job).length === 0);
 }
 
 const waitsSinceMs = (phase: Wish['phase'], nowMs: number): number => (phase?.kind === 'pending' ? phase.sinceMs : nowMs);
 
 /** When a job that waits for a preferred level widens its wish; null: it does not wait for one. */
-export function widensAtMs({ spec, phase }: Wish, nowMs: number): number | null {
+export function widensAtMs({ spec, phase, attempts }: Wish, nowMs: number): number | null {
+  if (spec.constraints.length === 0 || placesToKeep({ attempts }).length > 0) return null;
   const sinceMs = waitsSinceMs(phase, nowMs);
   let soonest: number | null = null;
   for (const { mode, waitMs } of spec.constraints) {
@@ -55,10 +66,11 @@ export function widensAtMs({ spec, phase }: Wish, nowMs: number): number | null 
 }
 
 /** Jobs with the same key have a place, or none, at the same time. */
-export function wishesKey(job: Wish, nowMs: number): string {
+export function wishesKey(cluster: ClusterRoom, job: Wish, nowMs: number): string {
   const { constraints } = job.spec;
   // Nearly all the same in every pass, so it is printed once a spec.
   let key = lastingWishes(job.spec);
+  if (mustStayInside(cluster, job.spec)) key += ' inside';
   for (const constraint of constraints) if (isInsisted(constraint, job, nowMs)) key += ` ${constraint.level}`;
   return key;
 }

@@ -73,6 +73,72 @@ describe('after a fault of the machine', () => {
     expect(cluster.job('a').attempts.at(-1)?.model).toBe('A100');
   });
 
+  test('a segment whose rack has no room for its broken worker moves whole; the other segments keep their places', () => {
+    const names = ['n1', 'n2', 'n3', 'n4', 'n5', 'n6'];
+    const cluster = new FakeCluster(names.map((name, at) => node(name, `r${Math.floor(at / 2)}`)));
+    cluster.step([applyJob('a', { workers: 4, gpusPerWorker: 2, segments: [{ level: 'rack', workers: 2 }] })]);
+    expect(after(cluster, () => lose(cluster, 'n2'))).toEqual(['a n5:0,1 n6:0,1 n3:0,1 n4:0,1']);
+  });
+
+  test('several fail at once, and each is replaced beside what is left of its segment', () => {
+    const names = ['n1', 'n2', 'n3', 'n4', 'n5', 'n6'];
+    const cluster = new FakeCluster(names.map((name, at) => node(name, `r${Math.floor(at / 3)}`)));
+    cluster.step([applyJob('a', { workers: 4, gpusPerWorker: 2, segments: [{ level: 'rack', workers: 2 }] })]);
+    expect(cluster.placements()).toEqual(['a n1:0,1 n2:0,1 n4:0,1 n5:0,1']);
+    const lost = after(cluster, () => {
+      lose(cluster, 'n5');
+      lose(cluster, 'n1');
+    });
+    expect(lost).toEqual(['a n3:0,1 n2:0,1 n4:0,1 n6:0,1']);
+  });
+
+  test('a gang with a spread, and one that wants its racks for itself, keep their sound workers too', () => {
+    for (const wish of [{ spread: { level: 'rack', max: 1 } }, { exclusive: 'rack' }]) {
+      const cluster = new FakeCluster([node('n1', 'r1'), node('n2', 'r2'), node('n3', 'r2'), node('n4', 'r3', 4)]);
+      cluster.step([applyJob('a', { workers: 2, gpusPerWorker: 2, spread: { level: 'rack', max: 1 }, ...wish })]);
+      const [before] = cluster.placements();
+      expect(before).toBe('a n1:0,1 n2:0,1');
+      expect(after(cluster, () => lose(cluster, 'n2'))).toEqual(['a n1:0,1 n3:0,1']);
+    }
+  });
+
+  test('a preferred level is not waited for again: the gang has run without it', () => {
+    const cluster = new FakeCluster([node('n1', 'r1'), node('n2', 'r2'), node('n3', 'r2')]);
+    const constraints = [{ level: 'rack', mode: 'preferred' as const, waitMs: 60_000 }];
+    cluster.step([applyJob('a', { workers: 3, gpusPerWorker: 2, constraints })]);
+    cluster.join(node('n4', 'r3'));
+    for (let second = 0; second < 61; second += 1) cluster.tick({ total: 1e6, saveEvery: 5 });
+    expect(cluster.placements()[0]).toMatch(/^a n/);
+    expect(after(cluster, () => lose(cluster, 'n3'))).toEqual(['a n2:0,1 n4:0,1 n1:0,1']);
+  });
+
+  test('a node that the job avoids since is not kept', () => {
+    const cluster = new FakeCluster([node('n1', 'r1'), node('n2', 'r1'), node('n3', 'r1'), node('n4', 'r1')]);
+    const spec = { workers: 2, gpusPerWorker: 2 };
+    cluster.step([applyJob('a', spec)]);
+    cluster.until('the gang runs', () => cluster.job('a').attempts.at(-1)?.stage.kind === 'running');
+    cluster.step([applyJob('a', { ...spec, avoidNodes: ['n1'] })]);
+    expect(after(cluster, () => lose(cluster, 'n2'))).toEqual(['a n3:0,1 n4:0,1']);
+  });
+
+  test('is told: who was replaced by what, and how many keep their place; nobody is charged', () => {
+    const cluster = new FakeCluster([node('n1', 'r1', 4), node('n2', 'r1'), node('n3', 'r1')]);
+    cluster.step([applyJob('a', { workers: 3, gpusPerWorker: 2 })]);
+    const told = () => cluster.view.recent.filter(({ reason }) => reason === 'Placed').map(({ message }) => message);
+    after(cluster, () => lose(cluster, 'n2'));
+    expect(told().at(-1)).toBe('attempt 2: worker 2: n2 → n3; 2 keep their place; from the start');
+    expect(cluster.job('a').attempts[0]?.end).toMatchObject({ reasons: ['NodeFailure'], charged: false });
+    expect(cluster.job('a').restarts).toEqual({ applicationAtMs: [], infrastructure: 1, preemption: 0 });
+  });
+
+  test('what a fault stopped goes before older jobs of its priority that have not run', () => {
+    const cluster = new FakeCluster([node('n1', 'r1'), node('n2', 'r1')]);
+    cluster.step([applyJob('old', { workers: 3, gpusPerWorker: 2 }), applyJob('a', { workers: 2, gpusPerWorker: 2 })]);
+    after(cluster, () => lose(cluster, 'n2'));
+    cluster.join(node('n3', 'r1'));
+    expect(cluster.placements()).toEqual(['a n1:0,1 n3:0,1', expect.stringMatching(/^old waits/)]);
+  });
+
   test('a queue’s limit binds the way back too', () => {
     const cluster = new FakeCluster([node('n1', 'r1'), node('n2', 'r1'), node('n3', 'r1')]);
     cluster.step([applyJob('a', { workers: 2, gpusPerWorker: 2 })]);

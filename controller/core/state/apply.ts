@@ -2,9 +2,10 @@ import { assertNever } from '#vocabulary/assert.ts';
 import { epoch, revision } from '#vocabulary/ids.ts';
 import { applyAttemptEvent } from '../jobs/applyAttempt.ts';
 import { applyJobEvent } from '../jobs/applyJob.ts';
+import { askToTidy } from '../jobs/moves.ts';
 import { applyNodeEvent } from '../nodes/applyNode.ts';
 import { applyQueueEvent } from '../queues/applyQueue.ts';
-import type { StampedEvent } from '../events.ts';
+import type { AccessEvent, StampedEvent } from '../events.ts';
 import type { State } from './state.ts';
 import { tell } from './tell.ts';
 
@@ -33,16 +34,13 @@ function applyKind(state: State, event: StampedEvent): void {
     case 'LeaderElected':
       state.epoch = epoch(event.epoch);
       return;
+    case 'MovesAsked':
+      askToTidy(state, event);
+      return;
     case 'TokenIssued':
-      state.tokens.set(event.token.id, { ...event.token, usedBy: null });
-      return;
-    case 'TokenUsed': {
-      const token = state.tokens.get(event.id);
-      if (token !== undefined) token.usedBy = event.node;
-      return;
-    }
+    case 'TokenUsed':
     case 'TokenRemoved':
-      state.tokens.delete(event.id);
+      applyAccessEvent(state, event);
       return;
     case 'QueueApplied':
     case 'QueueRemoved':
@@ -85,8 +83,28 @@ function applyKind(state: State, event: StampedEvent): void {
     case 'NodeReady':
     case 'NodeCordoned':
     case 'NodeUncordoned':
+    case 'NodeSpared':
+    case 'SpareReleased':
     case 'GpuHealthChanged':
       applyNodeEvent(state, event);
+      return;
+    default:
+      assertNever(event);
+  }
+}
+
+function applyAccessEvent({ tokens }: State, event: AccessEvent): void {
+  switch (event.kind) {
+    case 'TokenIssued':
+      tokens.set(event.token.id, { ...event.token, usedBy: null });
+      return;
+    case 'TokenUsed': {
+      const token = tokens.get(event.id);
+      if (token !== undefined) token.usedBy = event.node;
+      return;
+    }
+    case 'TokenRemoved':
+      tokens.delete(event.id);
       return;
     default:
       assertNever(event);

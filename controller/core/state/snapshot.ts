@@ -5,6 +5,7 @@ import { countDisplaceable } from '../jobs/displaceable.ts';
 import { noteSaved } from '../jobs/saved.ts';
 import { noteEnding } from '../jobs/endings.ts';
 import { liftSpec } from '../jobs/liftSpec.ts';
+import { noteSparing } from '../jobs/sparing.ts';
 import { insertPending } from '../jobs/pending.ts';
 import { noteResizable } from '../jobs/resizable.ts';
 import { completeQueueSpec } from '../queues/applyQueue.ts';
@@ -16,6 +17,7 @@ import { promisedPlaces, restorePromises } from '../ledger/promises.ts';
 import { noPromises } from '../nodes/promises.ts';
 import { countNode } from '../ledger/rates.ts';
 import { holdAll, noHolds } from '../nodes/holds.ts';
+import type { JobUid } from '#vocabulary/ids.ts';
 import type { PopularRecord } from '../schedule/popularShapes.ts';
 import type {
   AttemptRecord,
@@ -63,6 +65,7 @@ export interface StateSnapshot {
 interface LedgerSnapshot {
   readonly amounts: AmountsSnapshot;
   readonly capacity: string;
+  readonly spare?: string;
   readonly nowMs?: number;
   readonly settledAtMs?: number;
   readonly totals?: Readonly<Record<TotalKind, readonly [string, AmountsSnapshot][]>>;
@@ -70,7 +73,7 @@ interface LedgerSnapshot {
 
 type AmountsSnapshot = Readonly<Partial<Record<LedgerCategory, string>>>;
 /** These came after version 0.1. */
-type LaterNodeFields = 'roomAtMs';
+type LaterNodeFields = 'roomAtMs' | 'spare';
 /** And these. */
 type LaterFields = 'array' | 'held' | 'next' | 'nomination' | 'move' | 'target' | 'attained';
 type JobSnapshot = Omit<JobRecord, 'attempts' | 'ledger' | LaterFields> &
@@ -86,8 +89,9 @@ type StageSnapshot =
       readonly message?: string;
       readonly answers: readonly [number, { accepted: boolean; step: number }][];
     });
-/** `roundsBefore` and `waitedMs` came after version 0.1. */
-type AttemptSnapshot = Omit<AttemptRecord, 'parts' | 'stage' | 'roundsBefore' | 'waitedMs'> & {
+/** `roundsBefore`, `waitedMs` and `mesh` came after version 0.1. */
+type AttemptSnapshot = Omit<AttemptRecord, 'parts' | 'stage' | 'roundsBefore' | 'waitedMs' | 'mesh'> & {
+  readonly mesh?: AttemptRecord['mesh'];
   readonly roundsBefore?: number;
   readonly waitedMs?: number;
   readonly parts: readonly [number, CheckpointPart][];
@@ -121,10 +125,11 @@ export function printSnapshot(state: StateView): string {
 }
 
 function ledgerOf({ ledger }: StateView) {
-  const { amounts, capacity, nowMs, settledAtMs, totals } = ledger;
+  const { amounts, capacity, spare, nowMs, settledAtMs, totals } = ledger;
   return {
     amounts,
     capacity,
+    spare,
     nowMs,
     settledAtMs,
     totals: { user: [...totals.user], queue: [...totals.queue], project: [...totals.project] },
@@ -138,14 +143,12 @@ export function restoreSnapshot(snapshot: StateSnapshot): State {
   for (const queue of snapshot.queues) state.queues.set(queue.name, { ...queue, spec: completeQueueSpec(queue.spec) });
   for (const [key, past] of snapshot.past ?? []) state.past.set(key, past);
   if (snapshot.popular !== undefined) state.popular = { ...snapshot.popular, weights: new Map(snapshot.popular.weights) };
-  for (const { settledAtMs: _old, ...node } of snapshot.nodes)
-    state.nodes.set(node.name, {
-      ...node,
-      roomAtMs: node.roomAtMs ?? 0,
-      jobs: new Set(),
-      holds: node.health.map(() => noHolds),
-      promises: noPromises,
-    });
+  for (const { settledAtMs: _old, ...node } of snapshot.nodes) {
+    const { spare = null, roomAtMs = 0 } = node;
+    if (spare !== null) state.spares.add(node.name);
+    const indices = { jobs: new Set<JobUid>(), holds: node.health.map(() => noHolds), promises: noPromises };
+    state.nodes.set(node.name, { ...node, spare, roomAtMs, ...indices });
+  }
   for (const token of snapshot.tokens) state.tokens.set(token.id, token);
   state.recent.push(...snapshot.recent);
   restoreLedger(state, snapshot.ledger);
@@ -161,6 +164,7 @@ export function restoreSnapshot(snapshot: StateSnapshot): State {
     state.jobsByName.set(job.name, job.uid);
     if (job.phase.kind === 'pending') insertPending(state, job);
     if (job.move?.kind === 'asked') state.moving.add(job.uid);
+    noteSparing(state, job);
     if (waitsForOthers(job)) countAwaited(state, job, 1);
     countDisplaceable(state, job, 1);
     noteResizable(state, job);
@@ -180,7 +184,8 @@ export function restoreSnapshot(snapshot: StateSnapshot): State {
 
 function restoreLedger(state: State, stored: LedgerSnapshot): void {
   const { nowMs = state.atMs, settledAtMs = state.atMs, totals = null } = stored;
-  Object.assign(state.ledger, { amounts: restoreAmounts(stored.amounts), capacity: BigInt(stored.capacity), nowMs, settledAtMs });
+  const [capacity, spare] = [BigInt(stored.capacity), BigInt(stored.spare ?? '0')];
+  Object.assign(state.ledger, { amounts: restoreAmounts(stored.amounts), capacity, spare, nowMs, settledAtMs });
   if (totals === null) return;
   for (const kind of totalKinds) for (const [name, amounts] of totals[kind]) state.ledger.totals[kind].set(name, restoreAmounts(amounts));
 }
@@ -200,6 +205,7 @@ function restoreAttempt(stored: AttemptSnapshot): AttemptRecord {
     ...stored,
     roundsBefore: stored.roundsBefore ?? 0,
     waitedMs: stored.waitedMs ?? 0,
+    mesh: stored.mesh ?? null,
     parts: stored.parts.length === 0 ? null : new Map(stored.parts),
     stage,
   };

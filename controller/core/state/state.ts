@@ -4,9 +4,10 @@ import type { SuspendStage } from '#vocabulary/assignment.ts';
 import type { Epoch, Generation, JobName, JobUid, NodeName, QueueName, Revision, UserName } from '#vocabulary/ids.ts';
 import { epoch, revision } from '#vocabulary/ids.ts';
 import type { JobSpec, Placement, StopReason } from '#vocabulary/job.ts';
+import type { MeshRecord } from '#vocabulary/meshRecord.ts';
 import type { QueueSpec } from '#vocabulary/queue.ts';
 import type { NodeInventory } from '#vocabulary/topology.ts';
-import type { ArrayTask, ExitCodes, JobWanted, Labels, LeaveReason } from '../events.ts';
+import type { ArrayTask, ExitCodes, JobWanted, Labels, LeaveReason, SpareFor } from '../events.ts';
 import type { RecordedProgress, StopCause, TokenFacts, WorkerRecordState } from '../events.ts';
 import type { Amounts, FreeCategory, Totals } from '../ledger/amounts.ts';
 import { noAmounts, noTotals } from '../ledger/amounts.ts';
@@ -16,7 +17,7 @@ import type { Hold } from '../nodes/holds.ts';
 
 /**
  * All that the controller knows, as the fold of the log. Changed in place by `apply` alone, handed out as `StateView`.
- * Indices (`jobsByName`, `pending`, `moving`, `usage`, `ports`, `awaited`, `arrays`, `displaceable`, `resizable`, `saved`, `endings`, a node's `jobs`, `holds` and
+ * Indices (`jobsByName`, `pending`, `moving`, `crossing`, `spares`, `sparing`, `usage`, `ports`, `awaited`, `arrays`, `displaceable`, `resizable`, `saved`, `endings`, a node's `jobs`, `holds` and
  * `promises`, the ledger's rates) are kept by the same fold; a snapshot leaves them out and they are made again from the records.
  */
 export interface State {
@@ -34,6 +35,12 @@ export interface State {
   readonly pending: JobUid[];
   /** Jobs for which a place is kept elsewhere (`JobRecord.move`). Index. */
   readonly moving: Set<JobUid>;
+  /** Gangs under way that stand in several domains of the outermost level. Index. */
+  readonly crossing: Set<JobUid>;
+  /** Nodes that are somebody's spare. Index. */
+  readonly spares: Set<NodeName>;
+  /** Jobs that want spares and are not over. Index. */
+  readonly sparing: Set<JobUid>;
   /** Milli-GPU held, by queue (with all below it) and by user in a queue; see queues/usageKey.ts for the keys. */
   readonly usage: Map<string, number>;
   /** What was used before, by the same keys, where the queue has a half-life; see queues/pastUsage.ts. No index. */
@@ -57,6 +64,8 @@ export interface State {
   wakeAtMs: number | null;
   /** Moves that make a hole are not looked for before this time, so that they are not at every step. Derived; 0 after recovery. */
   movesFromMs: number;
+  /** When the room is tidied up next (schedule/defrag/); null: it is not known yet, or never. Derived. */
+  defragDueMs: number | null;
   /** What jobs ask of late (schedule/popularShapes.ts): it decides between places that hold a worker. No index. */
   popular: PopularRecord;
   /** Whose saving makes a pass due: somebody may have its place then (queues/standing.ts). Derived. */
@@ -115,6 +124,8 @@ export interface NodeState {
   /** When it last had more room than before: somebody left it, or it began to take work. 0: before this was noted. */
   roomAtMs: number;
   cordon: { by: UserName; reason: string; atMs: number; drain: boolean } | null;
+  /** Whose spare it is (schedule/spares/); null: it is none. */
+  spare: SpareFor | null;
   generation: Generation;
   /** Health of each GPU, by index. */
   health: { healthy: boolean; code: string; message: string }[];
@@ -177,7 +188,7 @@ export type Move =
   /** It leaves, or has left, and starts again at a place that is kept for it. */
   | {
       readonly kind: 'asked';
-      /** Who gets its place, or a part of it; null: nobody, it grows. */
+      /** Who gets its place, or a part of it; null: nobody in particular, it grows (schedule/elastic/) or makes room (schedule/defrag/). */
       readonly gang: JobUid | null;
       readonly placement: Placement;
       readonly model: string | null;
@@ -221,6 +232,8 @@ export interface AttemptRecord {
   readonly model: string | null;
   readonly coordinator: { readonly address: string; readonly port: number };
   readonly resume: { readonly step: number; readonly path: string } | null;
+  /** How its mesh lies on the placement; null: it has none, or an older version placed it. */
+  readonly mesh: MeshRecord | null;
   stage: AttemptStage;
   /** Rounds of suspensions that were taken back: the next one counts on, so that a late answer answers nothing. */
   roundsBefore: number;
@@ -281,6 +294,8 @@ export interface JobLedger {
 export interface ClusterLedger {
   readonly amounts: Amounts;
   capacity: bigint;
+  /** Of `amounts.reserved`, what lay free on spare nodes and so is nobody's. */
+  spare: bigint;
   /** By user, queue and project, over all jobs that ever were. */
   readonly totals: Totals;
   /** Time of the last event, and never less than that of one before it: a clock set back costs no time and gives none. */
@@ -297,11 +312,12 @@ function noClusterLedger(): ClusterLedger {
   return {
     amounts: noAmounts(),
     capacity: 0n,
+    spare: 0n,
     totals: noTotals(),
     nowMs: 0,
     settledAtMs: 0,
     capacityMilli: 0,
-    freeMilli: { unhealthy: 0, cordoned: 0, idle: 0 },
+    freeMilli: { reserved: 0, unhealthy: 0, cordoned: 0, idle: 0 },
   };
 }
 
@@ -329,6 +345,9 @@ export function emptyState(): State {
     jobsByName: new Map(),
     pending: [],
     moving: new Set(),
+    crossing: new Set(),
+    spares: new Set(),
+    sparing: new Set(),
     usage: new Map(),
     past: new Map(),
     ports: new Map(),
@@ -342,6 +361,7 @@ export function emptyState(): State {
     scheduleDirty: true,
     wakeAtMs: null,
     movesFromMs: 0,
+    defragDueMs: null,
     popular: noPopularShapes(),
     awaitsSave: awaitsNobody,
     saved: new Set(),

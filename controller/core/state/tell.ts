@@ -1,6 +1,7 @@
 import type { JobUid, NodeName } from '#vocabulary/ids.ts';
 import type { Placement } from '#vocabulary/job.ts';
-import type { AttemptEvent, JobEvent, NodeEvent, StampedEvent } from '../events.ts';
+import type { AttemptEvent, JobEvent, NodeEvent, SpareFor, StampedEvent } from '../events.ts';
+import { describeSwap, placesToKeep } from '../schedule/swap.ts';
 import type { RecentEvent } from './state.ts';
 import { currentAttempt } from './state.ts';
 import type { JobView, StateView } from './view.ts';
@@ -14,6 +15,11 @@ export function tell(state: StateView, event: StampedEvent): Told | null {
       return cluster('ClusterCreated', `cluster ${event.clusterId}`);
     case 'LeaderElected':
       return cluster('LeaderElected', `epoch ${event.epoch}, version ${event.version}`);
+    case 'MovesAsked':
+      return cluster(
+        'MovesAsked',
+        `${event.by === null ? 'due' : `by ${event.by}`}: ${event.moves.length} ${event.moves.length === 1 ? 'job is' : 'jobs are'} asked to move, so that free room lies together`,
+      );
     case 'QueueApplied':
       return { objectKind: 'Queue', objectName: event.name, type: 'Normal', reason: 'Applied', message: 'queue applied' };
     case 'QueueRemoved':
@@ -64,8 +70,10 @@ export function tell(state: StateView, event: StampedEvent): Told | null {
     case 'NodeReady':
     case 'NodeCordoned':
     case 'NodeUncordoned':
+    case 'NodeSpared':
+    case 'SpareReleased':
     case 'GpuHealthChanged':
-      return tellNode(event);
+      return tellNode(state, event);
   }
 }
 
@@ -117,7 +125,8 @@ function tellAttempt(state: StateView, event: AttemptEvent): Told | null {
   switch (event.kind) {
     case 'AttemptPlaced': {
       const from = event.resume === null ? 'from the start' : `from the checkpoint of step ${event.resume.step}`;
-      return say('Placed', `${of} on ${describePlacement(event.placement)}, ${from}`);
+      const swap = describeSwap(placesToKeep(state.jobs.get(event.uid) ?? {}), event.placement);
+      return say('Placed', swap === null ? `${of} on ${describePlacement(event.placement)}, ${from}` : `${of}: ${swap}; ${from}`);
     }
     case 'AttemptStarted':
       return say('Started', `${of}: all workers run`);
@@ -152,7 +161,7 @@ function tellAttempt(state: StateView, event: AttemptEvent): Told | null {
   }
 }
 
-function tellNode(event: NodeEvent): Told | null {
+function tellNode(state: StateView, event: NodeEvent): Told | null {
   const say = (reason: string, message: string, warning = false): Told => ({
     objectKind: 'Node',
     objectName: event.node,
@@ -176,10 +185,26 @@ function tellNode(event: NodeEvent): Told | null {
       return say(event.drain ? 'Draining' : 'Cordoned', `by ${event.by}${event.reason === '' ? '' : `: ${event.reason}`}`);
     case 'NodeUncordoned':
       return say('Uncordoned', `by ${event.by}`);
+    case 'NodeSpared':
+      return say('Spare', `kept for ${describeSpareFor(state, event.for)}`);
+    case 'SpareReleased':
+      return say('SpareReleased', event.message);
     case 'GpuHealthChanged':
       return event.healthy
         ? say('GpuHealthy', `GPU ${event.gpu} is healthy again`)
         : say('GpuUnhealthy', `GPU ${event.gpu}: ${event.code} ${event.message}`, true);
+  }
+}
+
+/** `job a`, `the pool of z1/b1`. */
+export function describeSpareFor(state: StateView, spare: SpareFor): string {
+  switch (spare.kind) {
+    case 'job':
+      return `job ${state.jobs.get(spare.uid)?.name ?? spare.uid}`;
+    case 'pool':
+      return `the pool of ${spare.domain}`;
+    case 'label':
+      return 'all, by its label';
   }
 }
 
@@ -234,8 +259,10 @@ function describeMove(state: StateView, { uid, attempt, reason }: Extract<Attemp
   if (reason === 'Resized')
     return `attempt ${attempt} is asked to shrink from ${from.length} to ${to.length} workers so that job ${name} can start`;
   if (reason !== 'Moved') return null;
+  const kept = describePlacement(to);
+  if (move.gang === null) return `attempt ${attempt} is asked to move so that free room lies together; ${kept} is kept for it`;
   const hole = gang?.nomination === undefined || gang.nomination === null ? '' : ` on ${describePlacement(gang.nomination.placement)}`;
-  return `attempt ${attempt} is asked to move so that job ${name} can start${hole}; ${describePlacement(to)} is kept for it`;
+  return `attempt ${attempt} is asked to move so that job ${name} can start${hole}; ${kept} is kept for it`;
 }
 
 const isFailure = (reason: string): boolean => reason.endsWith('Failure') || reason === 'MaxRuntime' || reason === 'DeadlineExceeded';

@@ -214,6 +214,21 @@ export class Capacity {
     this.#noteChange(node);
   }
 
+  /** A node begins or ceases to take new work; what is held there stays. */
+  setOpen(node: number, open: boolean): void {
+    this.#facts[node] = { ...this.factsOf(node), open };
+    this.#open[node] = open ? 1 : 0;
+    this.#noteChange(node);
+  }
+
+  /** Looks while these nodes take work that else take none. */
+  withOpen<T>(nodes: readonly number[], look: () => T): T {
+    for (const node of nodes) this.setOpen(node, true);
+    const seen = look();
+    for (const node of nodes) this.setOpen(node, false);
+    return seen;
+  }
+
   /** The hold must fit: a GPU given twice is a broken promise. */
   take(hold: Hold): void {
     this.#move(hold, true);

@@ -28,8 +28,11 @@ export const isPlain = (shape: WorkerShape): boolean =>
   shape.gpus > 0 && shape.gpuMilli === gpuMilliPerGpu && shape.cpuMilli === 0 && shape.memoryBytes === 0;
 
 /** How many such workers fit on the node now. */
-export function slotsOn(capacity: Capacity, node: number, shape: WorkerShape): number {
-  if (!capacity.isOpen(node)) return 0;
+export const slotsOn = (capacity: Capacity, node: number, shape: WorkerShape): number =>
+  capacity.isOpen(node) ? slotsIfOpen(capacity, node, shape) : 0;
+
+/** The same whether the node takes work or not. */
+export function slotsIfOpen(capacity: Capacity, node: number, shape: WorkerShape): number {
   let slots = gpuSlots(capacity, node, shape);
   if (slots > 0 && shape.cpuMilli > 0) slots = Math.min(slots, Math.floor(capacity.cpuFreeMilli(node) / shape.cpuMilli));
   if (slots > 0 && shape.memoryBytes > 0) slots = Math.min(slots, Math.floor(capacity.memoryFreeBytes(node) / shape.memoryBytes));

@@ -94,7 +94,7 @@ export class Consolidation {
       const freeMilli = this.#cluster.room.freeGpus(model) * gpuMilliPerGpu;
       const isEnough = freeMilli >= milliOf(gang) || this.#preemption.surplus.mayHelp(milliOf(gang), freeMilli);
       if (!isEnough || !this.#isTime(gang)) continue;
-      const key = JSON.stringify([gang.spec.queue, gang.spec.priority, model, wishesKey(gang, this.#turn.context.nowMs)]);
+      const key = JSON.stringify([gang.spec.queue, gang.spec.priority, model, wishesKey(this.#cluster, gang, this.#turn.context.nowMs)]);
       const known = this.#found.get(key);
       if (known === null || (known !== undefined && !this.#pays(gang, known.cost))) continue;
       const plan = this.#search(gang, model);
@@ -198,7 +198,7 @@ export class Consolidation {
     const known = this.#movable.get(job.uid);
     if (known !== undefined) return known;
     const { nowMs } = this.#turn.context;
-    const key = wishesKey(job, nowMs);
+    const key = wishesKey(this.#cluster, job, nowMs);
     const answer = this.#haveRoom.get(key) ?? fits(this.#cluster.room, requestToMove(this.#cluster, job, nowMs));
     this.#haveRoom.set(key, answer);
     this.#movable.set(job.uid, answer);

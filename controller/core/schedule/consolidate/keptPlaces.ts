@@ -1,6 +1,7 @@
 import { specOfSize } from '#vocabulary/elastic.ts';
 import type { JobUid } from '#vocabulary/ids.ts';
 import type { Placement } from '#vocabulary/job.ts';
+import { isGrowth } from '../../jobs/size.ts';
 import { cancelLeaving } from '../../jobs/stop.ts';
 import { judgeReadiness } from '../../jobs/readiness.ts';
 import { findBrokenLimit } from '../../queues/usage.ts';
@@ -9,6 +10,9 @@ import type { Turn } from '../../turn.ts';
 import type { Hold } from '../capacity/capacity.ts';
 import type { ClusterRoom } from '../clusterRoom.ts';
 import type { PlacementDecision } from '../decidePlacement.ts';
+import { crosses } from '../../jobs/crossing.ts';
+import { layMeshAt } from '../mesh/layMesh.ts';
+import { mustStayInside } from '../requestOf.ts';
 import { keepPlace } from './keepPlace.ts';
 
 /**
@@ -70,10 +74,15 @@ export class KeptPlaces {
       const job = state.jobs.get(uid);
       if (job?.move?.kind !== 'asked' || job.phase.kind !== 'pending') continue;
       this.#giveBack(uid);
-      // Held meanwhile, or its queue may hold less now.
+      // Held meanwhile, or its queue may hold less now, or others took the links between zones.
       const sized = { ...job, spec: specOfSize(job.spec, placement.length) };
-      const mayStart = judgeReadiness(state, job, context.nowMs) === null && findBrokenLimit(state, sized, model) === null;
-      if (mayStart) place(job, { ok: true, placement, model });
+      const mayStart =
+        judgeReadiness(state, job, context.nowMs) === null &&
+        findBrokenLimit(state, sized, model) === null &&
+        !(mustStayInside(this.#cluster, sized.spec) && crosses(state, placement));
+      // Who changes its size stays in its order.
+      const kind = job.attempts.at(-1)?.placement.length === placement.length ? 'order' : 'keep';
+      if (mayStart) place(job, { ok: true, model, ...layMeshAt(this.#cluster, sized, { placement, model }, { kind }) });
       else this.#lose(job);
     }
   }
@@ -110,8 +119,6 @@ interface Kept {
   /** What of it the job does not hold itself. */
   readonly holds: readonly Hold[];
 }
-
-const isGrowth = ({ move }: JobView): boolean => move?.kind === 'asked' && move.gang === null;
 
 /** Who grows has what it had, where others took meanwhile what it would have had. */
 function placesFor(job: JobView, move: Extract<JobView['move'], { kind: 'asked' }>): readonly Placement[] {

@@ -4,6 +4,7 @@ import type { Placement } from '#vocabulary/job.ts';
 import { milliPerGpu } from '#vocabulary/job.ts';
 import { deviceModel } from '#vocabulary/gpuProfile.ts';
 import { gpuMilliPerGpu } from '#vocabulary/units.ts';
+import { isGrowth } from '../../jobs/size.ts';
 import { askToLeave, cancelLeaving } from '../../jobs/stop.ts';
 import { wholeSecond } from '../../queues/attained.ts';
 import { findBrokenLimit } from '../../queues/usage.ts';
@@ -13,7 +14,7 @@ import type { Turn } from '../../turn.ts';
 import { placeAt } from '../capacity/devices.ts';
 import type { ClusterRoom } from '../clusterRoom.ts';
 import { keepPlace } from '../consolidate/keepPlace.ts';
-import { placeAround } from '../gang/keepSpots.ts';
+import { swapWorkers } from '../gang/swapWorkers.ts';
 import type { Spot } from '../gang/gangRequest.ts';
 import { requestOf } from '../requestOf.ts';
 import type { Backfill } from '../reserve/backfill.ts';
@@ -104,7 +105,7 @@ export class Growth {
   #keepThoseUnderWay(): void {
     for (const uid of [...this.#turn.state.moving].sort()) {
       const job = this.#turn.state.jobs.get(uid);
-      if (job?.move?.kind !== 'asked' || job.move.gang !== null || currentAttempt(job) === undefined) continue;
+      if (job?.move?.kind !== 'asked' || !isGrowth(job) || currentAttempt(job) === undefined) continue;
       if (keepPlace(this.#cluster, job, job.move) === null) cancelLeaving(this.#turn, job);
     }
   }
@@ -163,10 +164,11 @@ export class Growth {
       return null;
     const request = requestOf(this.#cluster, { ...job, spec }, attempt.model, this.#turn.context.nowMs);
     const mark = capacity.mark();
-    const kept = this.#giveOwn(job.uid, attempt);
-    const spots = kept === null ? null : placeAround(this.#cluster.room, request, [...kept, ...Array.from({ length: more }, () => null)]);
+    const own = this.#giveOwn(job.uid, attempt);
+    const old = own?.map((spot) => ({ spot, isSound: true }));
+    const swap = old === undefined ? null : swapWorkers(this.#cluster.room, request, [...old, ...Array.from({ length: more }, () => null)]);
     capacity.rollback(mark);
-    return spots?.map((spot) => placeAt(capacity, spot)) ?? null;
+    return swap === null || swap.moved > 0 ? null : swap.spots.map((spot) => placeAt(capacity, spot));
   }
 
   /** Its own places, free in the trial. null: one of them takes no work any more. */

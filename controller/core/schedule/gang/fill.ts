@@ -35,13 +35,13 @@ function fill(topology: Topology, units: Units, target: Parameters<typeof fillDo
   for (const child of divided) fill(topology, units, { domain: child.domain, depth: depth + 1, units: child.units, packing }, shares);
 }
 
-interface Part {
+export interface Part {
   readonly domain: number;
   readonly units: number;
 }
 
 /** The largest whole until one child holds the rest, then the tightest that does. Ties: the first. */
-function chooseChildren(counts: Int32Array, first: number, end: number, needed: number): readonly Part[] {
+export function chooseChildren(counts: Int32Array, first: number, end: number, needed: number): readonly Part[] {
   const parts: Part[] = [];
   let rest = needed;
   const order = largestFirst(counts, first, end);

@@ -1,6 +1,6 @@
+import { domainsInside } from '../capacity/topology.ts';
 import type { Capacity, Hold } from '../capacity/capacity.ts';
 import type { Asked, Room } from '../capacity/room.ts';
-import { domainsInside } from '../capacity/topology.ts';
 import type { WorkerShape } from '../capacity/shape.ts';
 import type { JobUid } from '#vocabulary/ids.ts';
 import { chooseGpus } from './chooseGpus.ts';
@@ -36,13 +36,6 @@ export function findPlacement(room: Room, request: GangRequest): GangSpots | nul
   return domain === null ? null : [fillGroup(room.capacity, asked, { group: only, units, domain })];
 }
 
-/** The same for one group, inside one domain. */
-export function findInside(room: Room, request: GangRequest, group: WorkerGroup, inside: DomainAt): readonly Spot[] | null {
-  const units = unitsOf(room, request, group);
-  const domain = tightestDomain(room.capacity, units, group.workers, { requiredDepth: inside.depth, aboveNodes: false, inside });
-  return domain === null ? null : fillGroup(room.capacity, request, { group, units, domain });
-}
-
 /** Whether the gang fits at all; as exact as `findPlacement`, and cheaper for gangs of one group. */
 export function fits(room: Room, request: GangRequest): boolean {
   const [only] = request.groups;
@@ -59,6 +52,13 @@ export function fitsInside(room: Room, request: GangRequest, inside: DomainAt): 
     return (units.counts[inside.domain] ?? 0) >= group.workers / (units.size[inside.depth] ?? 1);
   });
   return alone && (request.groups.length === 1 || tryIn(room, asked, inside) !== null);
+}
+
+/** The group's place inside one domain; null: it does not fit there. */
+export function findInside(room: Room, request: GangRequest, group: WorkerGroup, inside: DomainAt): readonly Spot[] | null {
+  const units = unitsOf(room, request, group);
+  const domain = tightestDomain(room.capacity, units, group.workers, { requiredDepth: inside.depth, aboveNodes: false, inside });
+  return domain === null ? null : fillGroup(room.capacity, request, { group, units, domain });
 }
 
 export interface DomainAt {

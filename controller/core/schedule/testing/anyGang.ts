@@ -56,3 +56,27 @@ export const anyRequest: fc.Arbitrary<GangRequest> = fc
     ...wishes,
     allowed: mask === null ? null : { key: mask.map((n) => (n > 0 ? 1 : 0)).join(''), mask: Uint8Array.from(mask, (n) => (n > 0 ? 1 : 0)) },
   }));
+
+/** Gangs of whole segments, of one level or of two that nest, so that a fault may break one or both. */
+export const anySegmentedRequest = (levels: 1 | 2): fc.Arbitrary<GangRequest> =>
+  fc
+    .record({
+      gpus: fc.constantFrom(1, 1, 2),
+      inner: fc.integer({ min: 1, max: 3 }),
+      outer: fc.integer({ min: 1, max: 3 }),
+      depths: fc.constantFrom<readonly [number, number]>([zoneDepth, rackDepth], [zoneDepth, nodeDepth], [rackDepth, nodeDepth]),
+      spread: fc.option(fc.record({ depth: fc.integer({ min: zoneDepth, max: nodeDepth }), max: fc.integer({ min: 2, max: 4 }) }), {
+        freq: 1,
+      }),
+      requiredDepth: fc.constantFrom(0, 0, zoneDepth),
+    })
+    .map(({ gpus, inner, outer, depths: [outside, inside], spread, requiredDepth }) => {
+      const [innerWorkers, outerWorkers] = levels === 1 ? [inner, inner] : [Math.min(inner, 2), Math.min(inner, 2) * outer];
+      const nested = [
+        { depth: outside, workers: outerWorkers },
+        { depth: inside, workers: innerWorkers },
+      ];
+      const group = { workers: outerWorkers * Math.floor(6 / outerWorkers), shape: wholeGpus(model, gpus) };
+      const groups = [{ ...group, segments: levels === 1 ? nested.slice(1) : nested }];
+      return { groups, requiredDepth, spread, exclusiveDepth: null, packing: 'tight', allowed: null };
+    });

@@ -38,6 +38,12 @@ const anySmallNode: fc.Arbitrary<SmallNode> = fc
 
 export const anySmallCluster = fc.array(anySmallNode, { minLength: 1, maxLength: 6 });
 
+/** Where most gangs find a place, and few find two. */
+export const anyOpenCluster: fc.Arbitrary<readonly SmallNode[]> = fc.array(
+  fc.record({ zone: fc.nat(1), rack: fc.nat(1), gpus: fc.integer({ min: 1, max: 3 }) }).map((node) => ({ ...node, held: 0, open: true })),
+  { minLength: 4, maxLength: 6 },
+);
+
 /** A node with all of its GPUs free. */
 export const freeNode = (rack: number, gpus: number, zone = 0): SmallNode => ({ zone, rack, gpus, held: 0, open: true });
 

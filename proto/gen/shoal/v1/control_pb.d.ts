@@ -4,13 +4,14 @@
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
-import type { TrainingJob, WorkerPlacement } from "./training_job_pb.js";
+import type { MeshPlan, TrainingJob, WorkerPlacement } from "./training_job_pb.js";
 import type { Queue } from "./queue_pb.js";
 import type { Gpu, Node } from "./node_pb.js";
 import type { Event } from "./event_pb.js";
 import type { InferenceService } from "./inference_service_pb.js";
 import type { PriceBook } from "./price_book_pb.js";
 import type { ObjectReference } from "./meta_pb.js";
+import type { DefragRequestSchema, DefragResponseSchema } from "./defrag_pb.js";
 
 /**
  * Describes the file shoal/v1/control.proto.
@@ -989,6 +990,13 @@ export declare type PlanResult = Message<"shoal.v1.PlanResult"> & {
    * @generated from field: string wait_message = 4;
    */
   waitMessage: string;
+
+  /**
+   * How its mesh would lie there. Absent: it has none, or would wait.
+   *
+   * @generated from field: shoal.v1.MeshPlan mesh = 10;
+   */
+  mesh?: MeshPlan | undefined;
 };
 
 /**
@@ -1409,6 +1417,16 @@ export declare const ControlService: GenService<{
     methodKind: "unary";
     input: typeof PlanRequestSchema;
     output: typeof PlanResponseSchema;
+  },
+  /**
+   * Moves preemptible jobs so that free GPUs lie together, or says who would move.
+   *
+   * @generated from rpc shoal.v1.ControlService.Defrag
+   */
+  defrag: {
+    methodKind: "unary";
+    input: typeof DefragRequestSchema;
+    output: typeof DefragResponseSchema;
   },
   /**
    * What GPU time was spent on, up to now.

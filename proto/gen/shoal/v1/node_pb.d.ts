@@ -120,6 +120,13 @@ export declare type NodeStatus = Message<"shoal.v1.NodeStatus"> & {
    * @generated from field: uint32 gpu_milli_used = 12;
    */
   gpuMilliUsed: number;
+
+  /**
+   * Whose spare it is: `job a`, `the pool of z1/b1`, `all, by its label`. Empty: it is none.
+   *
+   * @generated from field: string spare_for = 13;
+   */
+  spareFor: string;
 };
 
 /**

@@ -127,7 +127,8 @@ export declare type TrainingJobSpec = Message<"shoal.v1.TrainingJobSpec"> & {
   placement?: Placement | undefined;
 
   /**
-   * Spare nodes kept for this job.
+   * Spare nodes kept for this job while it runs, as near to its workers as they help, so that a broken worker is replaced at
+   * once. They count against no limit, and preemptible work may use them meanwhile.
    *
    * @generated from field: optional int32 spares = 11;
    */
@@ -203,6 +204,13 @@ export declare type TrainingJobSpec = Message<"shoal.v1.TrainingJobSpec"> & {
    * @generated from field: string gpu_profile = 22;
    */
   gpuProfile: string;
+
+  /**
+   * Bytes that each GPU hands over along an axis of the mesh in one step, e.g. {tensor: 40Gi}. Default: by the class of the axis.
+   *
+   * @generated from field: map<string, string> traffic = 23;
+   */
+  traffic: { [key: string]: string };
 };
 
 /**
@@ -261,6 +269,13 @@ export declare type Placement = Message<"shoal.v1.Placement"> & {
    * @generated from field: string packing = 7;
    */
   packing: string;
+
+  /**
+   * All axes of the mesh from the slowest varying to the fastest, for a program that numbers its ranks itself. Default: the scheduler chooses.
+   *
+   * @generated from field: repeated string axis_order = 8;
+   */
+  axisOrder: string[];
 };
 
 /**
@@ -673,6 +688,20 @@ export declare type TrainingJobStatus = Message<"shoal.v1.TrainingJobStatus"> & 
    * @generated from field: shoal.v1.Resize resize = 19;
    */
   resize?: Resize | undefined;
+
+  /**
+   * How the mesh lies on the places of the newest attempt, and its predicted communication. Absent: it has no mesh, or no place yet.
+   *
+   * @generated from field: shoal.v1.MeshPlan mesh = 17;
+   */
+  mesh?: MeshPlan | undefined;
+
+  /**
+   * Nodes that are kept for it as spares, by name.
+   *
+   * @generated from field: repeated string spares = 20;
+   */
+  spares: string[];
 };
 
 /**
@@ -796,6 +825,20 @@ export declare type Attempt = Message<"shoal.v1.Attempt"> & {
    * @generated from field: repeated shoal.v1.WorkerPlacement placement = 12;
    */
   placement: WorkerPlacement[];
+
+  /**
+   * Axes of the mesh from the slowest varying to the fastest, as this attempt's ranks have them.
+   *
+   * @generated from field: repeated string mesh_order = 13;
+   */
+  meshOrder: string[];
+
+  /**
+   * After a fault: who was replaced by what. Empty: it was placed whole.
+   *
+   * @generated from field: string swapped = 14;
+   */
+  swapped: string;
 };
 
 /**
@@ -1001,4 +1044,172 @@ export declare type RestartCounts = Message<"shoal.v1.RestartCounts"> & {
  * Use `create(RestartCountsSchema)` to create a new message.
  */
 export declare const RestartCountsSchema: GenMessage<RestartCounts>;
+
+/**
+ * How the axes of a mesh lie on a cluster, and what their traffic is predicted to take.
+ *
+ * @generated from message shoal.v1.MeshPlan
+ */
+export declare type MeshPlan = Message<"shoal.v1.MeshPlan"> & {
+  /**
+   * Slowest first: the last one varies fastest over the GPUs in rank order.
+   *
+   * @generated from field: repeated string order = 1;
+   */
+  order: string[];
+
+  /**
+   * Predicted communication of one step, of all axes together.
+   *
+   * @generated from field: double seconds = 2;
+   */
+  seconds: number;
+
+  /**
+   * The same places with their ranks in random order.
+   *
+   * @generated from field: double random_seconds = 3;
+   */
+  randomSeconds: number;
+
+  /**
+   * Where and in which order topology packing puts the gang that knows no mesh.
+   *
+   * @generated from field: double packed_seconds = 4;
+   */
+  packedSeconds: number;
+
+  /**
+   * In that order, without axes of size 1.
+   *
+   * @generated from field: repeated shoal.v1.MeshAxisPlan axes = 5;
+   */
+  axes: MeshAxisPlan[];
+
+  /**
+   * One for each coordinate along the pipeline.
+   *
+   * @generated from field: repeated shoal.v1.MeshGroup stages = 6;
+   */
+  stages: MeshGroup[];
+
+  /**
+   * Groups that exchange tokens with each other. Those of the same workers are told once.
+   *
+   * @generated from field: repeated shoal.v1.MeshGroup expert_groups = 7;
+   */
+  expertGroups: MeshGroup[];
+};
+
+/**
+ * Describes the message shoal.v1.MeshPlan.
+ * Use `create(MeshPlanSchema)` to create a new message.
+ */
+export declare const MeshPlanSchema: GenMessage<MeshPlan>;
+
+/**
+ * One axis of a mesh.
+ *
+ * @generated from message shoal.v1.MeshAxisPlan
+ */
+export declare type MeshAxisPlan = Message<"shoal.v1.MeshAxisPlan"> & {
+  /**
+   * @generated from field: string axis = 1;
+   */
+  axis: string;
+
+  /**
+   * @generated from field: uint32 size = 2;
+   */
+  size: number;
+
+  /**
+   * all-reduce, all-to-all, ring, point-to-point.
+   *
+   * @generated from field: string collective = 3;
+   */
+  collective: string;
+
+  /**
+   * What each GPU hands over in a step.
+   *
+   * @generated from field: uint64 bytes = 4;
+   */
+  bytes: bigint;
+
+  /**
+   * @generated from field: double seconds = 5;
+   */
+  seconds: number;
+
+  /**
+   * Whose links are the bottleneck: nvlink, rail, a level, or cluster (between domains of the outermost level).
+   *
+   * @generated from field: string bound_by = 6;
+   */
+  boundBy: string;
+
+  /**
+   * Pairs of neighbouring coordinates of which some GPUs are in different domains of the outermost level.
+   *
+   * @generated from field: uint32 outer_crossings = 7;
+   */
+  outerCrossings: number;
+};
+
+/**
+ * Describes the message shoal.v1.MeshAxisPlan.
+ * Use `create(MeshAxisPlanSchema)` to create a new message.
+ */
+export declare const MeshAxisPlanSchema: GenMessage<MeshAxisPlan>;
+
+/**
+ * Workers that belong together, and the domains that they are in.
+ *
+ * @generated from message shoal.v1.MeshGroup
+ */
+export declare type MeshGroup = Message<"shoal.v1.MeshGroup"> & {
+  /**
+   * @generated from field: repeated uint32 workers = 1;
+   */
+  workers: number[];
+
+  /**
+   * In path order: its node when it is on one, else its domains of the innermost level above the nodes.
+   *
+   * @generated from field: repeated shoal.v1.MeshDomain domains = 2;
+   */
+  domains: MeshDomain[];
+};
+
+/**
+ * Describes the message shoal.v1.MeshGroup.
+ * Use `create(MeshGroupSchema)` to create a new message.
+ */
+export declare const MeshGroupSchema: GenMessage<MeshGroup>;
+
+/**
+ * A domain and how many workers of a group it has.
+ *
+ * @generated from message shoal.v1.MeshDomain
+ */
+export declare type MeshDomain = Message<"shoal.v1.MeshDomain"> & {
+  /**
+   * Its path: z1/b1/r3, or a node's name.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * @generated from field: uint32 workers = 2;
+   */
+  workers: number;
+};
+
+/**
+ * Describes the message shoal.v1.MeshDomain.
+ * Use `create(MeshDomainSchema)` to create a new message.
+ */
+export declare const MeshDomainSchema: GenMessage<MeshDomain>;
 
