@@ -70,6 +70,26 @@ describe('a running elastic job grows', () => {
     expect(sizeOf(promised)).toBe(4);
   });
 
+  test('into a place that empties for a gang, and gives it back when the gang fits', () => {
+    const cluster = new FakeCluster({ racks: 1, nodesPerRack: 3, gpus: 4 }, { ...quick, targetAfterMs: 5_000, targetGpusMin: 4 });
+    const level = [{ level: 'node', mode: 'required' as const, waitMs: null }];
+    cluster.step([
+      applyJob('sweep', { workers: 2, elastic: { minWorkers: 2, maxWorkers: 8 } }),
+      applyJob('busy', { gpusPerWorker: 4, preemptible: false }, 'bob'),
+      applyJob('long', { gpusPerWorker: 2, preemptible: false }, 'bob'),
+      applyJob('late', { gpusPerWorker: 1, preemptible: false, constraints: level }, 'bob'),
+    ]);
+    cluster.step([applyJob('wide', { workers: 2, gpusPerWorker: 4 }, 'carol')]);
+    cluster.until('it has a target', () => cluster.job('wide').target !== null, 20);
+    play(cluster, 20);
+    expect(sizeOf(cluster)).toBeGreaterThan(2);
+    const { name, user } = cluster.job('late');
+    cluster.step([{ kind: 'deleteJob', name, user, now: true }]);
+    const busy = cluster.job('busy');
+    cluster.step([{ kind: 'deleteJob', name: busy.name, user: busy.user, now: true }]);
+    cluster.until('the gang runs', () => cluster.job('wide').phase.kind === 'active', 20);
+  });
+
   test('just after it has saved, when it would lose more than it gains before', () => {
     const cluster = begin({ growPaybackMs: 3_500, growPercentMin: 100 }, { elastic: { minWorkers: 2, maxWorkers: 8 } });
     for (let second = 0; second < 60 && cluster.job('sweep').attempts.length === 1; second += 1)

@@ -24,7 +24,7 @@ import { YoungRoom } from './youngRoom.ts';
 
 /**
  * Running elastic jobs grow into what is idle when a pass has looked at everybody who waits: nobody of them fits there, as
- * the pass has just found, and it is promised to none. A job saves, leaves, and starts again at once with all workers where
+ * the pass has just found, and it is promised to none, but for the places that empty for a gang, nobody knows how long. A job saves, leaves, and starts again at once with all workers where
  * they stood and more beside them, as near as its levels and segments ask.
  *
  * What it is to have is kept from nobody: who comes meanwhile takes it, and then the job runs on as it was. And what it
@@ -73,6 +73,8 @@ export class Growth {
     this.#backfill.showForLater();
     const { capacity } = this.#cluster.room;
     const mark = capacity.mark();
+    // A place that empties for a gang is of no use to it before the last one has left; surplus is given back as fast as that one leaves.
+    for (const hold of this.#backfill.promises.heldOfTargets()) capacity.give(hold);
     this.#keepThoseUnderWay();
     const growers = this.#growers();
     if (growers.length > 0) this.#lookAt(growers, new YoungRoom(this.#turn, capacity));

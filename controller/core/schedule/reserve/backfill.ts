@@ -201,7 +201,8 @@ export class Backfill {
       this.dropTarget(job, 'a part of its place takes no work any more');
       return null;
     }
-    this.keep(job, target.placement, target.model);
+    const { placement, model } = target;
+    this.promises.add({ ...this.#promised(job, { spots: this.#spotsOf(placement), model }), isTarget: true });
     return this.#waitsForTarget(job, target.placement, target.model);
   }
 
@@ -224,7 +225,7 @@ export class Backfill {
     if (place === null) return null;
     const placement = place.spots.map(({ node, gpus }) => ({ node: this.#cluster.room.capacity.nameOf(node), gpus }));
     this.#turn.emit({ kind: 'TargetChosen', uid: job.uid, placement, model: place.model });
-    this.promises.add(this.#promised(job, place));
+    this.promises.add({ ...this.#promised(job, place), isTarget: true });
     return this.#waitsForTarget(job, placement, place.model);
   }
 
