@@ -1,6 +1,6 @@
 /**
  * The scheduling core beside the figures that others publish.
- *   node bench/schedule.ts [fill|gangs|verdict|reclaim|victims|decide|backfill|growth]…
+ *   node bench/schedule.ts [fill|gangs|verdict|reclaim|victims|decide|backfill|growth|why]…
  * Ours are of the core alone, in this process: no API, no store, no agents. Where a peer's figure includes an API server
  * the row says so; bench/submit.ts measures ours through the API and the durable store.
  */
@@ -12,6 +12,7 @@ import { measureGangs } from './schedule/gangs.ts';
 import { measureGrowth } from './schedule/growth.ts';
 import { measureReclaim, measureVictims } from './schedule/reclaim.ts';
 import { measureVerdict } from './schedule/verdict.ts';
+import { measureWhy } from './schedule/why.ts';
 
 const subjects: readonly (readonly [name: string, measure: () => void])[] = [
   ['fill', measureFill],
@@ -22,6 +23,7 @@ const subjects: readonly (readonly [name: string, measure: () => void])[] = [
   ['decide', measureDecide],
   ['growth', measureGrowth],
   ['backfill', measureBackfill],
+  ['why', measureWhy],
 ];
 
 function main(): void {

@@ -16,6 +16,7 @@ export const commandSources: readonly CommandSource[] = [
   { verbs: ['agent'], load: async () => (await import('./cmd/agent/command.ts')).addAgentCommands },
   { verbs: ['get'], load: async () => (await import('./cmd/get/command.ts')).addGetCommand },
   { verbs: ['describe'], load: async () => (await import('./cmd/describe/command.ts')).addDescribeCommand },
+  { verbs: ['why'], load: async () => (await import('./cmd/why/command.ts')).addWhyCommand },
   { verbs: ['logs'], load: async () => (await import('./cmd/logs/command.ts')).addLogsCommand },
   { verbs: ['events'], load: async () => (await import('./cmd/events/command.ts')).addEventsCommand },
   { verbs: ['ledger'], load: async () => (await import('./cmd/ledger/command.ts')).addLedgerCommand },

@@ -78,7 +78,7 @@ describe('apply', () => {
     await apply(job('a', { priority: 5 }));
     expect((await apply(job('a', { priority: 6 }))).map(print)).toEqual(['TrainingJob/a configured']);
     expect((await apply(job('a', { priority: 6, workers: 2 }))).map(print)).toEqual([
-      'TrainingJob/a refused | ALREADY_EXISTS | spec.workers: job a exists and its workers cannot change (priority, preemptible, restarts, spares, after, avoidNodes, notBefore, deadline, minRuntime and maxRuntime can); delete it first or take another name',
+      'TrainingJob/a refused | ALREADY_EXISTS | spec.workers: job a has been placed and its workers cannot change any more (priority, preemptible, restarts, spares, after, avoidNodes, notBefore, deadline, minRuntime and maxRuntime can); delete it first or take another name',
     ]);
   });
 

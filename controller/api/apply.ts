@@ -4,7 +4,7 @@ import type { CompiledManifest } from '#codec/manifest.ts';
 import { compileManifest } from '#codec/manifest.ts';
 import type { Context } from '#core/context.ts';
 import type { Reply, Request } from '#core/inputs.ts';
-import { planJob, planQueue } from '#core/plan.ts';
+import { explainPlan, planJob, planQueue } from '#core/plan.ts';
 import type { PlacementDecision } from '#core/schedule/decidePlacement.ts';
 import type { StateView } from '#core/state/view.ts';
 import type { ApplyResultSchema, Document, PlanResultSchema } from '#gen/shoal/v1/control_pb.js';
@@ -16,6 +16,7 @@ import { limits } from '../limits.ts';
 import type { Loop } from '../loop/loop.ts';
 import { placeToWire } from './jobToWire.ts';
 import { meshToWire } from './meshToWire.ts';
+import { verdictToWire } from './verdictToWire.ts';
 
 type ApplyResult = MessageInitShape<typeof ApplyResultSchema>;
 type PlanResult = MessageInitShape<typeof PlanResultSchema>;
@@ -44,13 +45,21 @@ async function planDocument(loop: Loop, user: UserName, document: Document, cont
   if (!manifest.ok) return { apply: refusal(manifest) };
   const request = requestOf(manifest, user);
   if (request.kind !== 'applyJob') return { apply: resultOf(manifest, await loop.read((state) => planQueue(state, request, context))) };
-  const { reply, decision, mesh } = await loop.read((state) => {
-    const plan = planJob(state, request, context);
-    return { ...plan, mesh: meshOf(request, plan.decision, state) };
+  const { plan, verdict, mesh } = await loop.read((state, lastPass) => {
+    const planned = planJob(state, request, context);
+    const explained = explainPlan(state, lastPass, planned, context);
+    return { plan: planned, verdict: explained, mesh: meshOf(request, planned.decision, state) };
   });
+  const { reply, decision } = plan;
   const apply = resultOf(manifest, reply);
   if (decision === null) return { apply };
-  if (!decision.ok) return { apply, waitReason: decision.wait.kind, waitMessage: describeWait(decision.wait) };
+  if (!decision.ok)
+    return {
+      apply,
+      waitReason: decision.wait.kind,
+      waitMessage: describeWait(decision.wait),
+      ...(verdict === null ? {} : { verdict: verdictToWire(verdict, manifest.name) }),
+    };
   return {
     apply,
     placement: decision.placement.map(placeToWire),

@@ -17,6 +17,7 @@ import { makeToken } from './access.ts';
 import { applyDocuments, planDocuments } from './apply.ts';
 import { defragToWire } from './defragToWire.ts';
 import { accepted, asRpc } from './failure.ts';
+import { addVerdict } from './addVerdict.ts';
 import { ledgerToWire } from './ledgerToWire.ts';
 import type { LogDesk } from './logs.ts';
 import type { Sight } from './objects.ts';
@@ -46,12 +47,16 @@ type Reading = 'get' | 'list' | 'watch' | 'logs' | 'plan' | 'ledger' | 'info';
 function readingHandlers(parts: ControlParts): Pick<Handlers<typeof ControlService>, Reading> {
   const { loop, sessions, changes, clock, access } = parts;
   const look = <T>(read: (sight: Sight) => T): Promise<T> =>
-    asRpc(() => loop.read((state, waits) => read({ state, waits, sessions, nowMs: clock.nowMs() })));
+    asRpc(() => loop.read((state, lastPass) => read({ state, lastPass, sessions, nowMs: clock.nowMs() })));
   return {
-    get: async ({ object }) => {
+    get: async ({ object, verdict }) => {
       const kind = parseKind(object?.kind ?? '');
       const name = object?.name ?? '';
-      const found = await look((sight) => ({ resource: findObject(sight, kind, name), revision: BigInt(sight.state.revision) }));
+      const found = await look((sight) => {
+        const resource = findObject(sight, kind, name);
+        if (verdict && resource !== undefined) addVerdict(sight, resource, parts.policy);
+        return { resource, revision: BigInt(sight.state.revision) };
+      });
       if (found.resource === undefined) throw new RpcError('NOT_FOUND', `${pluralOf(kind)} "${name}" not found`);
       return { resource: found.resource, revision: found.revision };
     },

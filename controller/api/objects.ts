@@ -1,6 +1,6 @@
 import type { MessageShape } from '@bufbuild/protobuf';
 import { create } from '@bufbuild/protobuf';
-import type { Waits } from '#core/schedule/waiting/waits.ts';
+import type { LastPass } from '#core/schedule/explain/explainWait.ts';
 import type { RecentEvent } from '#core/state/state.ts';
 import type { NodeView, StateView, View } from '#core/state/view.ts';
 import type { Table } from '#gen/shoal/v1/control_pb.js';
@@ -21,7 +21,7 @@ type Resource = MessageShape<typeof ResourceSchema>;
 /** Where objects are read from: one committed state and what is known beside it. */
 export interface Sight {
   readonly state: StateView;
-  readonly waits: Waits;
+  readonly lastPass: LastPass;
   readonly sessions: Sessions;
   readonly nowMs: number;
 }
@@ -57,7 +57,7 @@ export function select(sight: Sight, selection: Selection): readonly Resource[] 
 }
 
 function read(sight: Sight, { kind, names, about }: Selection): readonly Resource[] {
-  const { state, waits, nowMs } = sight;
+  const { state, lastPass, nowMs } = sight;
   switch (kind) {
     case 'TrainingJob': {
       const named = names.length > 0 ? names : [...state.jobsByName.keys()];
@@ -66,7 +66,7 @@ function read(sight: Sight, { kind, names, about }: Selection): readonly Resourc
         const job = uid === undefined ? undefined : state.jobs.get(uid);
         return job === undefined
           ? []
-          : resource({ case: 'trainingJob', value: jobToWire(job, { state, wait: waits.get(job.uid), nowMs }) });
+          : resource({ case: 'trainingJob', value: jobToWire(job, { state, wait: lastPass.waits.get(job.uid), nowMs }) });
       });
     }
     case 'Queue':

@@ -2,7 +2,7 @@ import type { Policy } from '#core/context.ts';
 import type { StampedEvent } from '#core/events.ts';
 import type { Input, Reply } from '#core/inputs.ts';
 import { printSnapshot } from '#core/state/snapshot.ts';
-import type { Waits } from '#core/schedule/waiting/waits.ts';
+import type { LastPass } from '#core/schedule/explain/explainWait.ts';
 import type { State } from '#core/state/state.ts';
 import type { StateView } from '#core/state/view.ts';
 import { step } from '#core/step.ts';
@@ -45,7 +45,8 @@ export class Loop {
   readonly #inbox: Inbox;
   readonly #listeners = new Set<CommitListener>();
   #state: State;
-  #waits: Waits = new Map();
+  #lastPass: LastPass = { waits: new Map(), atMs: 0 };
+  #steppedAtMs = 0;
   #committed: Revision;
   #snapshotAt: Revision;
   /** Reads that came while a batch was under way. */
@@ -70,11 +71,11 @@ export class Loop {
   }
 
   /** Looks at the state when all of it is durable: at once, or after the batch under way. What looks may act on what it sees. */
-  read<T>(look: (state: StateView, waits: Waits) => T): Promise<T> {
+  read<T>(look: (state: StateView, lastPass: LastPass) => T): Promise<T> {
     return new Promise((settle, fail) => {
       const lookNow = (): void => {
         try {
-          settle(look(this.#state, this.#waits));
+          settle(look(this.#state, this.#lastPass));
         } catch (error) {
           fail(error);
         }
@@ -145,8 +146,8 @@ export class Loop {
   }
 
   #step(inputs: readonly Input[]): StepResult {
-    const nowMs = Math.max(this.#options.clock.nowMs(), this.#state.atMs);
-    return step(this.#state, inputs, { nowMs, policy: this.#options.policy });
+    this.#steppedAtMs = Math.max(this.#options.clock.nowMs(), this.#state.atMs);
+    return step(this.#state, inputs, { nowMs: this.#steppedAtMs, policy: this.#options.policy });
   }
 
   async #append(events: readonly StampedEvent[]): Promise<void> {
@@ -155,7 +156,7 @@ export class Loop {
   }
 
   #tell(result: StepResult): void {
-    if (result.waits !== null) this.#waits = result.waits;
+    if (result.waits !== null) this.#lastPass = { waits: result.waits, atMs: this.#steppedAtMs };
     this.#committed = this.#state.revision;
     if (result.events.length > 0) for (const listener of this.#listeners) listener(this.#state, result.events);
     // After the listeners: whoever reads a state may ask them what changed up to it.

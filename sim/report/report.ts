@@ -83,14 +83,26 @@ export function makeReport(scenario: Scenario, played: Played, options: { readon
   };
 }
 
+/** Waiting jobs of which more than the reason is said: each takes a look at the whole cluster. */
+const explainedMax = 100;
+
 /** Of several jobs of one name, the last one. */
 function workloadReports(played: Played, jobs: readonly JobView[], ledger: LedgerFacts): Report['workloads'] {
   const reports = new Map<string, WorkloadReport>();
-  for (const [index, job] of jobs.entries()) reports.set(`job/${job.name}`, workloadReport(played, job, ledger.productive[index] ?? 0n));
+  let waiting = 0;
+  for (const [index, job] of jobs.entries()) {
+    if (job.phase.kind === 'pending') waiting += 1;
+    const inFull = waiting <= explainedMax;
+    reports.set(`job/${job.name}`, workloadReport(played, job, { productive: ledger.productive[index] ?? 0n, inFull }));
+  }
   return Object.fromEntries([...reports].sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
-function workloadReport({ world, endedAtMs }: Played, job: JobView, productive: bigint): WorkloadReport {
+function workloadReport(
+  { world, endedAtMs }: Played,
+  job: JobView,
+  { productive, inFull }: { readonly productive: bigint; readonly inFull: boolean },
+): WorkloadReport {
   const { recorder } = world;
   const removedAtMs = recorder.removedAtMs.get(job.uid);
   const waits = removedAtMs === undefined && job.phase.kind === 'pending';
@@ -99,7 +111,7 @@ function workloadReport({ world, endedAtMs }: Played, job: JobView, productive: 
     queue: job.spec.queue,
     submittedAt: job.createdAtMs,
     attempts: job.attempts.map((attempt) => attemptReport(attempt, world.program(job.uid, attempt.number)?.resumedFrom ?? null)),
-    verdict: waits ? verdictOf(recorder.waits.get(job.uid)) : null,
+    verdict: waits ? verdictOf(world, job, inFull) : null,
     restarts: {
       application: job.restarts.applicationAtMs.length,
       infrastructure: job.restarts.infrastructure,

@@ -1,5 +1,5 @@
 /** What the report tells that the state does not keep: every event for people, jobs that were removed, incidents, counts. */
-import type { Waits } from '#core/schedule/waiting/waits.ts';
+import type { LastPass } from '#core/schedule/explain/explainWait.ts';
 import type { StampedEvent } from '#core/events.ts';
 import type { JobView, StateView } from '#core/state/view.ts';
 import type { StepResult } from '#core/step.ts';
@@ -32,8 +32,8 @@ export class Recorder {
   readonly removedAtMs = new Map<JobUid, number>();
   readonly events: ToldEvent[] = [];
   readonly incidents: Incident[] = [];
-  /** Why each waiting job waits, as the last pass said. */
-  waits: Waits = new Map();
+  /** What the last pass said. */
+  lastPass: LastPass = { waits: new Map(), atMs: 0 };
   /** Scheduling passes. */
   decisions = 0;
   /** Of each, by the wall clock, in milliseconds. */
@@ -47,7 +47,7 @@ export class Recorder {
 
   noteStep(state: StateView, result: StepResult, { nowMs, wallMs }: { readonly nowMs: number; readonly wallMs: number }): void {
     if (result.waits !== null) {
-      this.waits = result.waits;
+      this.lastPass = { waits: result.waits, atMs: nowMs };
       this.decisions += 1;
       this.decisionMs.push(wallMs);
     }

@@ -185,7 +185,7 @@ test('a name that is taken by another job is refused, and the job stays as it wa
   const { revision } = await ground().client.info({});
   const said = await applyFile(`${head.replace('wrong', 'taken')}spec:\n  workers: 2\n${template}`);
   const why =
-    'job taken exists and its workers cannot change (priority, preemptible, restarts, after, avoidNodes, notBefore, deadline, minRuntime and maxRuntime can)';
+    'job taken has been placed and its workers cannot change any more (priority, preemptible, restarts, after, avoidNodes, notBefore, deadline, minRuntime and maxRuntime can)';
   expect(said).toEqual({
     exitCode: 1,
     stdout: '',

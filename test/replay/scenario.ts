@@ -10,6 +10,7 @@ import { assertNever } from '#vocabulary/assert.ts';
 import type { AssignedWorker } from '#vocabulary/assignment.ts';
 import { jobName, nodeName, queueName, userName } from '#vocabulary/ids.ts';
 import { dependencyConditions, meshAxes, type DependencySpec, type JobSpec } from '#vocabulary/job.ts';
+import { describeVerdict } from '#vocabulary/describeVerdict.ts';
 import { describeWait } from '#vocabulary/reasons.ts';
 import type { Words } from './words.ts';
 
@@ -112,6 +113,8 @@ export class Scenario {
         return [...view.jobs.values()].map((job) => this.#job(job));
       case 'placements':
         return this.#cluster.placements();
+      case 'why':
+        return this.#why(name);
       case 'nodes':
         return [...view.nodes.values()].map((node) => {
           const held = node.holds.map((holds) => holds.map(({ job }) => view.jobs.get(job)?.name).join('+') || '-').join(' ');
@@ -138,6 +141,13 @@ export class Scenario {
       default:
         throw new Error(`no command is called "${verb}"`);
     }
+  }
+
+  /** As `shoal why` prints it. */
+  #why(name: string): readonly string[] {
+    const verdict = this.#cluster.verdict(name);
+    if (verdict === null) return [`${name} does not wait`];
+    return describeVerdict(verdict, name).map(({ title, text }) => `${title.padEnd(13)}${text}`);
   }
 
   #job(job: JobView): string {
@@ -181,6 +191,7 @@ function inputOf(words: Words, bornAtMs: number): Input | null {
     case 'queue':
       return applyQueue(name, {
         parent: words.has('parent') ? queueName(words.text('parent', '')) : null,
+        hold: words.text('hold', 'no') === 'yes',
         guaranteed: words.has('guaranteed') ? { H100: words.number('guaranteed', 0) } : {},
         limit: words.has('limit') ? { H100: words.number('limit', 0) } : {},
         perUser: {
@@ -223,6 +234,14 @@ function applyOf(words: Words, bornAtMs: number): Input {
       preemptible: words.text('preemptible', 'yes') === 'yes',
       workers: words.number('workers', 1),
       gpusPerWorker: words.number('gpus', 1),
+      gpuModels: words
+        .text('model', '')
+        .split(',')
+        .filter((model) => model !== ''),
+      avoidNodes: words
+        .text('avoid', '')
+        .split(',')
+        .filter((node) => node !== ''),
       after: afterOf(words.text('after', '')),
       startAfterMs: timeOf('notBefore'),
       deadlineMs: timeOf('deadline'),

@@ -4,6 +4,7 @@ import type { Policy } from '#core/context.ts';
 import type { StampedEvent } from '#core/events.ts';
 import type { Input, Reply } from '#core/inputs.ts';
 import { findBrokenPromises } from '#core/invariants.ts';
+import { explainWait } from '#core/schedule/explain/explainWait.ts';
 import { apply } from '#core/state/apply.ts';
 import { printSnapshot } from '#core/state/snapshot.ts';
 import type { State } from '#core/state/state.ts';
@@ -16,6 +17,7 @@ import { unaskedSpec } from '#vocabulary/job.ts';
 import { defaultQueueSpec, type QueueSpec } from '#vocabulary/queue.ts';
 import { jobName, jobUid, queueName, userName } from '#vocabulary/ids.ts';
 import { describeWait } from '#vocabulary/reasons.ts';
+import type { Verdict } from '#vocabulary/verdict.ts';
 import type { NodeShape } from './fakeAgent.ts';
 import { FakeAgent } from './fakeAgent.ts';
 import type { Random } from '#sim/random.ts';
@@ -91,6 +93,8 @@ export class FakeCluster {
   readonly cut = new Set<FakeAgent>();
   /** Why each waiting job waits, as the last pass said. */
   waits: Waits = new Map();
+  /** When that pass was run. */
+  passAtMs = 0;
   /** The last step said that another one is due at once. */
   more = false;
   nowMs = 1_000_000;
@@ -137,6 +141,11 @@ export class FakeCluster {
     return job;
   }
 
+  /** Why the job waits; null: it does not, or no pass has looked at it. */
+  verdict(name: string): Verdict | null {
+    return explainWait(this.view, { waits: this.waits, atMs: this.passAtMs }, this.job(name), { nowMs: this.nowMs, policy: this.#policy });
+  }
+
   agent(name: string): FakeAgent {
     const agent = this.agents.find((one) => one.name === name);
     if (agent === undefined) throw new Error(`no node ${name}`);
@@ -151,7 +160,7 @@ export class FakeCluster {
   step(inputs: readonly Input[]): readonly Reply[] {
     const result = step(this.state, inputs, { nowMs: this.nowMs, policy: this.#policy });
     this.log.push(...result.events);
-    if (result.waits !== null) this.waits = result.waits;
+    if (result.waits !== null) [this.waits, this.passAtMs] = [result.waits, this.nowMs];
     this.more = result.more;
     const broken = findBrokenPromises(this.state, policy);
     if (broken.length > 0) throw new Error(`after ${JSON.stringify(inputs.map((input) => input.kind))}: ${broken.join('; ')}`);

@@ -134,6 +134,12 @@ test('a server dry run says where a job would start, or why it would wait with e
       apply: { outcome: 'created', object: { kind: 'TrainingJob', name: 'waits' } },
       waitReason: 'InsufficientGpus',
       waitMessage: '64 x 8 GPUs wanted; 1 of 64 workers fit now (8 GPUs free)',
+      verdict: {
+        lines: [
+          { title: 'Why pending', text: 'InsufficientGpus: told above' },
+          { title: 'Would start', text: 'now with 1 worker (spec.workers: 1)' },
+        ],
+      },
     },
   };
   const fits = await bench.file('fits.yaml', job('fits'));
@@ -148,7 +154,7 @@ test('a server dry run says where a job would start, or why it would wait with e
     code: 7,
     stderr: '',
     stdout:
-      'job/waits created (server dry run)\n  would wait: InsufficientGpus: 64 x 8 GPUs wanted; 1 of 64 workers fit now (8 GPUs free)\n',
+      'job/waits created (server dry run)\n  would wait: InsufficientGpus: 64 x 8 GPUs wanted; 1 of 64 workers fit now (8 GPUs free)\n    Would start:   now with 1 worker (spec.workers: 1)\n',
   });
   expect(bench.server.asked.map(({ method }) => method)).toEqual(['plan', 'plan']);
 });

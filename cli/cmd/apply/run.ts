@@ -7,6 +7,7 @@ import { singularOf } from '../../kinds.ts';
 import { inBatches } from '../../manifests/batches.ts';
 import { loadManifests } from '../../manifests/load.ts';
 import type { Manifest } from '../../manifests/manifest.ts';
+import { oneLine } from '../../escapes.ts';
 import { formatIndices } from '../../print/format.ts';
 import { meshSections } from '../../print/mesh.ts';
 import { formatSections } from '../../print/sections.ts';
@@ -107,7 +108,10 @@ function printRefusal(result: ApplyResult, manifest: Manifest, io: Io): number {
 }
 
 function planText(plan: PlanResult): string {
-  if (plan.waitReason !== '') return `  would wait: ${plan.waitReason}: ${plan.waitMessage}\n`;
+  if (plan.waitReason !== '') {
+    const lines = (plan.verdict?.lines ?? []).slice(1).map(({ title, text }) => `    ${`${title}:`.padEnd(15)}${oneLine(text)}\n`);
+    return `  would wait: ${plan.waitReason}: ${plan.waitMessage}\n${lines.join('')}`;
+  }
   const places = plan.placement.map(
     ({ worker, node, gpus, slot }) =>
       `  worker ${worker}   ${node}   GPUs ${formatIndices(gpus) || '-'}${slot === '' ? '' : `, slot ${slot}`}\n`,

@@ -45,6 +45,7 @@ function spareFacts(spec: TrainingJobSpec | undefined, status: TrainingJobStatus
 
 /** Waiting is the question that brings most people here. */
 function whyFacts(status: TrainingJobStatus | undefined): readonly Fact[] {
+  if (status?.verdict !== undefined) return status.verdict.lines.map(({ title, text }): Fact => [title, text]);
   if (status === undefined || (status.reason === '' && status.message === '')) return [];
   const why = [status.reason, status.message].filter((each) => each !== '').join(': ');
   return [[status.phase === 'Pending' ? 'Why pending' : 'Reason', why]];

@@ -47,7 +47,7 @@ export async function runDescribe(options: DescribeOptions, io: Io, signal: Abor
         for (const name of names) {
           try {
             const object = { kind: kind.kind, name };
-            const { resource } = await onNamed(server, kind, name, () => server.client.get({ object }, server.unary()));
+            const { resource } = await onNamed(server, kind, name, () => server.client.get({ object, verdict: true }, server.unary()));
             const sections = [
               ...(resource === undefined ? [] : describe(resource)),
               eventsSection(await eventsAbout(server, object), io.now()),

@@ -68,7 +68,7 @@ test('another count or another spec is refused', () => {
   one.step([array(3)]);
   expect(ask(one, array(4), array(3, null, { workers: 2 }))).toEqual([
     'ALREADY_EXISTS spec.array.count: array s has 3 jobs and their number cannot change; take another name',
-    'ALREADY_EXISTS spec.workers: job s-0 exists and its workers cannot change (priority, preemptible, restarts, spares, after, avoidNodes, notBefore, deadline, minRuntime and maxRuntime can); delete it first or take another name',
+    'ALREADY_EXISTS spec.workers: job s-0 has been placed and its workers cannot change any more (priority, preemptible, restarts, spares, after, avoidNodes, notBefore, deadline, minRuntime and maxRuntime can); delete it first or take another name',
   ]);
 });
 

@@ -1,3 +1,4 @@
+import { parseSnapshot } from '#controller/loop/logLine.ts';
 import { expect, test } from 'vitest';
 import { printSnapshot, restoreSnapshot } from '#core/state/snapshot.ts';
 import { applyJob, FakeCluster } from '#test/simulation/fakeCluster.ts';
@@ -65,5 +66,5 @@ test('workers alone and workers without GPUs are not counted', () => {
 test('a snapshot knows who crosses', () => {
   const cluster = twoZones(1);
   cluster.step([gang('a', 4)]);
-  expect([...restoreSnapshot(JSON.parse(printSnapshot(cluster.view))).crossing]).toEqual(['uid-a']);
+  expect([...restoreSnapshot(parseSnapshot(printSnapshot(cluster.view))).crossing]).toEqual(['uid-a']);
 });

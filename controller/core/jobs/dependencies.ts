@@ -35,7 +35,7 @@ function judgeCondition(job: JobView, condition: DependencySpec['condition']): '
   return condition === 'Finished' || condition === phase.outcome ? 'holds' : 'never';
 }
 
-function stateWord({ phase, attempts }: JobView): string {
+export function stateWord({ phase, attempts }: JobView): string {
   if (phase.kind === 'finished') return phase.outcome.toLowerCase();
   return phase.kind === 'active' ? (attempts.at(-1)?.stage.kind ?? 'starting') : phase.kind;
 }

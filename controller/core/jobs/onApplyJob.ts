@@ -3,6 +3,7 @@ import type { JobEvent } from '../events.ts';
 import type { Reply } from '../inputs.ts';
 import type { JobView } from '../state/view.ts';
 import type { Turn } from '../turn.ts';
+import { dropNomination } from './stop.ts';
 import type { Application, ApplyJob } from './arrays.ts';
 import { expandArray } from './arrays.ts';
 import { findJob } from './jobReplies.ts';
@@ -29,7 +30,7 @@ export function onApplyJob(turn: Turn, request: ApplyJob): Reply {
   }
   const full = judgeRoom(turn, accepted.filter(({ outcome }) => outcome === 'created').length);
   if (full !== null) return full;
-  for (const { event } of accepted) if (event !== null) turn.emit(event);
+  for (const { event } of accepted) if (event !== null) emitChange(turn, event);
   const outcome = (['created', 'configured'] as const).find((one) => accepted.some((verdict) => verdict.outcome === one)) ?? 'unchanged';
   // An array is no object: its answer has the uid that those of its jobs begin with.
   return { kind: 'applied', outcome, uid: request.uid };
@@ -40,8 +41,16 @@ function applyOne(turn: Turn, application: Application): Reply {
   if (verdict.kind === 'refused') return verdict;
   const full = verdict.outcome === 'created' ? judgeRoom(turn, 1) : null;
   if (full !== null) return full;
-  if (verdict.event !== null) turn.emit(verdict.event);
+  if (verdict.event !== null) emitChange(turn, verdict.event);
   return { kind: 'applied', outcome: verdict.outcome, uid: verdict.uid };
+}
+
+/** What was promised to a gang is of no use to another one. */
+function emitChange(turn: Turn, event: JobEvent): void {
+  const old = event.kind === 'JobChanged' ? turn.state.jobs.get(event.uid) : undefined;
+  if (event.kind === 'JobChanged' && old !== undefined && changedField(old.spec, event.spec) !== null)
+    dropNomination(turn, old, 'it was changed');
+  turn.emit(event);
 }
 
 function judgeRoom({ state, context }: Turn, created: number): Refused | null {
@@ -55,7 +64,9 @@ function judgeRoom({ state, context }: Turn, created: number): Refused | null {
 function judgeApplication(turn: Turn, application: Application, isFirst: boolean): Verdict {
   const { name, user, labels, annotations, spec, task } = application;
   const old = findJob(turn.state, name);
-  const wrong = (isFirst ? judgeSpec(turn, spec, old?.spec ?? null) : null) ?? judgeCircle(turn, name, spec);
+  // Another gang is judged like a new one.
+  const before = old === undefined || changedField(old.spec, spec) !== null ? null : old.spec;
+  const wrong = (isFirst ? judgeSpec(turn, spec, before) : null) ?? judgeCircle(turn, name, spec);
   if (wrong !== null) return refuse('INVALID_ARGUMENT', wrong);
   if (old === undefined) {
     const created: JobEvent = { kind: 'JobCreated', uid: application.uid, name, user, labels, annotations, spec };
@@ -74,7 +85,7 @@ function refuse(code: Refused['code'], { field, message }: SpecProblem): Refused
   return { kind: 'refused', code, field, message };
 }
 
-/** Fields of a spec that stay as they were, with the paths that users know them by. */
+/** Fields of a spec that stay as they were from the first placement on, with the paths that users know them by. */
 const fixedFields: readonly (readonly [field: keyof JobSpec, path: string])[] = [
   ['queue', 'queue'],
   ['gpuModels', 'gpuModel'],
@@ -105,14 +116,19 @@ function judgeTaken(old: JobView, { name, spec, task }: Application): SpecProble
       field: 'spec.array.count',
       message: `array ${task.name} has ${old.array?.count} jobs and their number cannot change; take another name`,
     };
-  const path = sameLevels(old.spec, spec)
-    ? fixedFields.find(([field]) => !same(old.spec[field], spec[field]))?.[1]
-    : 'placement.constraints';
-  if (path === undefined) return null;
+  // As long as it has stood nowhere it may become another gang, and keeps its age.
+  const path = old.attempts.length === 0 ? null : changedField(old.spec, spec);
+  if (path === null) return null;
   return {
     field: `spec.${path}`,
-    message: `job ${name} exists and its ${path} cannot change (${changeable}); delete it first or take another name`,
+    message: `job ${name} has been placed and its ${path} cannot change any more (${changeable}); delete it first or take another name`,
   };
+}
+
+/** Of the fields that are fixed once the job was placed the first that is another one; null: none is. */
+function changedField(old: JobView['spec'], wanted: JobSpec): string | null {
+  if (!sameLevels(old, wanted)) return 'placement.constraints';
+  return fixedFields.find(([field]) => !same(old[field], wanted[field]))?.[1] ?? null;
 }
 
 /** How long a preferred level is waited for may change. */

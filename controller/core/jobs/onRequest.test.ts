@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { Reply } from '#core/inputs.ts';
+import { printSnapshot } from '#core/state/snapshot.ts';
 import { applyJob, applyQueue, FakeCluster } from '#test/simulation/fakeCluster.ts';
 import { jobName, jobUid, queueName, userName } from '#vocabulary/ids.ts';
 import type { JobSpec } from '#vocabulary/job.ts';
@@ -53,8 +54,31 @@ describe('applying a job', () => {
     const cluster = small();
     cluster.step([applyQueue('other'), applyJob('a')]);
     expect(ask(cluster, applyJob('a', changes))[0]).toMatch(
-      new RegExp(`^ALREADY_EXISTS spec\\.${field}: job a exists and its ${field} cannot change`),
+      new RegExp(`^ALREADY_EXISTS spec\\.${field}: job a has been placed and its ${field} cannot change any more`),
     );
+  });
+
+  test('as long as it was never placed it may become another gang, keeps its age, and is judged like a new one', () => {
+    const cluster = small();
+    cluster.step([applyJob('blocker', { preemptible: false }), applyJob('a', { workers: 5 }), applyJob('b', { workers: 5 })]);
+    const { createdAtMs } = cluster.job('a');
+    expect(ask(cluster, applyJob('a', { gpusPerWorker: 99 }))[0]).toMatch(
+      /^INVALID_ARGUMENT spec\.gpusPerWorker: a worker of 99 GPUs cannot fit a node/,
+    );
+    expect(ask(cluster, applyJob('a', { workers: 4, gpuModels: ['H100'] }))).toEqual(['configured']);
+    expect(cluster.job('a')).toMatchObject({ createdAtMs, spec: { workers: 4 } });
+    expect(cluster.replay()).toBe(printSnapshot(cluster.state));
+  });
+
+  test('another gang is not what victims were asked to leave for: they run on', () => {
+    const cluster = small();
+    cluster.step([applyJob('victim', { gpusPerWorker: 2 })]);
+    for (let second = 0; second < 3; second += 1) cluster.tick();
+    cluster.step([applyJob('a', { gpusPerWorker: 2, priority: 50 })]);
+    expect(cluster.job('a').nomination).not.toBeNull();
+    expect(ask(cluster, applyJob('a', { gpusPerWorker: 2, priority: 50, gpuModels: ['B200'] }))).toEqual(['configured']);
+    expect(cluster.job('a').nomination).toBeNull();
+    expect(cluster.job('victim').attempts.at(-1)?.stage.kind).toBe('running');
   });
 
   test.each<[string, Partial<JobSpec>]>([

@@ -71,10 +71,10 @@ const isVictimOf = (turn: Turn, nominee: JobUid, uid: JobUid): boolean =>
   turn.state.jobs.get(nominee)?.nomination?.victims.includes(uid) === true;
 
 /** A nominee that wants its place no more: who was asked for it and has not been told to stop runs on. */
-export function dropNomination(turn: Turn, job: JobView): void {
+export function dropNomination(turn: Turn, job: JobView, message = 'it no longer waits'): void {
   const { nomination } = job;
   if (nomination === null) return;
-  turn.emit({ kind: 'NominationDropped', uid: job.uid, message: 'it no longer waits' });
+  turn.emit({ kind: 'NominationDropped', uid: job.uid, message });
   for (const uid of nomination.victims) {
     const victim = turn.state.jobs.get(uid);
     if (victim !== undefined) letStay(turn, victim);

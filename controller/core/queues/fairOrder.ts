@@ -42,6 +42,18 @@ interface Rank {
   readonly share: number;
 }
 
+export interface FairStanding {
+  readonly name: QueueName;
+  /** The share with half of what its next candidate wants. */
+  readonly compared: number;
+  readonly fulfilled: number;
+  readonly isServing: boolean;
+  /** From 1. */
+  readonly turn: { readonly at: number; readonly of: number };
+  /** The one right before it; null: it is the first. */
+  readonly after: { readonly name: QueueName; readonly compared: number } | null;
+}
+
 interface TreeNode {
   /** null: above the roots. */
   readonly name: QueueName | null;
@@ -118,6 +130,22 @@ export class FairOrder {
     if (node.openLeaves === 0) return null;
     for (let child = node.open[0]; child !== undefined; child = node.open[0]) node = child;
     return node.name;
+  }
+
+  /** What `next` compares, for people: the queue, and those above it, among the queues beside them that have candidates. */
+  standing(queue: QueueName): readonly FairStanding[] {
+    const standings: FairStanding[] = [];
+    for (let node: TreeNode | null = this.#leaf(queue).node; node !== null; node = node.parent) {
+      const { name, parent, rank } = node;
+      // An inner queue's own candidates stand beside the queues below it; people think of them as that queue.
+      if (name === null || parent === null || parent.name === name) continue;
+      const at = parent.open.indexOf(node);
+      const before = parent.open[at - 1];
+      const after = before === undefined || before.name === null ? null : { name: before.name, compared: before.rank.share };
+      const { share: compared, fulfilled, serving: isServing } = rank;
+      standings.push({ name, compared, fulfilled, isServing, turn: { at: at + 1, of: parent.open.length }, after });
+    }
+    return standings;
   }
 
   #leaf(queue: QueueName): Leaf {

@@ -251,8 +251,7 @@ function decide(pass: Pass, job: JobView): PlacementDecision {
   const least = atLeast(job);
   const recalled = decision.recall === undefined ? null : pass.spares.recall(least, decision.recall, preemption);
   const nominated = recalled ?? (isShortage(decision.wait) ? (preemption.nominate(least) ?? pass.consolidation.nominate(least)) : null);
-  if (nominated === null)
-    return { ok: false, wait: backfill.promise(least, decision.wait, () => preemption.surplus.leaving(preemption.nomineeOf(least, null))) };
+  if (nominated === null) return { ok: false, wait: backfill.promise(least, decision.wait, preemption.leavingFor(least)) };
   backfill.dropTarget(job, 'it is promised another place');
   return { ok: false, wait: nominated };
 }

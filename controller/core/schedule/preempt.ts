@@ -18,21 +18,20 @@ import type { Hold } from './capacity/capacity.ts';
 import { placeAt } from './capacity/devices.ts';
 import type { ClusterRoom } from './clusterRoom.ts';
 import { modelsFor } from './decidePlacement.ts';
-import type { Surplus } from './elastic/surplus.ts';
 import { keptBy } from './elastic/surplus.ts';
-import { entitlementToSurplus, SurplusPool } from './elastic/surplusPool.ts';
+import { SurplusPool } from './elastic/surplusPool.ts';
 import type { Wish } from './requestOf.ts';
 import { requestOf, wishesKey } from './requestOf.ts';
 import { sparesFor } from './spares/borrow.ts';
 import { placesToKeep } from './swap.ts';
 import type { Backfill } from './reserve/backfill.ts';
+import type { Leaving } from './reserve/leaving.ts';
 import { SecondLook } from './secondLook.ts';
 import { fits } from './gang/findPlacement.ts';
 import type { Running } from './victims/running.ts';
 import { Claimed, giveLeft } from './victims/claimed.ts';
 import { claimOf, isLeaving, isResizing, leavesForGood, readRunning, readSaved } from './victims/running.ts';
 import type { VictimPlan } from './victims/chooseVictims.ts';
-import type { Entitlement } from './victims/evictable.ts';
 import { inTurn } from './victims/inTurn.ts';
 import { countsFor, findDeficits } from './victims/quota.ts';
 import type { Candidate } from './victims/searchVictims.ts';
@@ -234,9 +233,9 @@ export class Preemption {
     return `had its turn: ${gpuHours.toFixed(1)} GPU-hours; job ${name} of user ${user} ${level === overdueLevel ? 'is overdue' : 'had less'}`;
   }
 
-  /** Whether it may take of what elastic jobs can do without, and all others leave as they like. */
-  entitlementTo(gang: Nominee, model: string, surplus: readonly Surplus[]): Entitlement {
-    return entitlementToSurplus(this.nomineeOf(gang, model), this.#book, surplus);
+  /** What elastic jobs can be asked to give back to the job, and from when on. */
+  leavingFor(job: Nominee): () => readonly Leaving[] {
+    return () => this.surplus.leaving(this.nomineeOf(job, null));
   }
 
   /** All that hold GPUs, by uid. */

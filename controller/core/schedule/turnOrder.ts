@@ -107,7 +107,8 @@ function putFirst({ pending, jobs }: StateView): JobView[] {
 
 const milliOf = (job: JobView): number => sizeOf(job) * job.spec.gpusPerWorker * milliPerGpu(job.spec);
 
-function modelsOf({ spec }: JobView, present: readonly string[]): readonly string[] {
+/** What it accepts of what is there. */
+export function modelsOf({ spec }: JobView, present: readonly string[]): readonly string[] {
   if (spec.gpusPerWorker === 0) return none;
   return spec.gpuModels.length === 0 ? present : spec.gpuModels;
 }

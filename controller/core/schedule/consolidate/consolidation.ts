@@ -129,6 +129,7 @@ export class Consolidation {
     const request = requestOf(this.#cluster, gang, model, nowMs);
     // What elastic jobs give back makes holes too.
     const surplus = this.#surplusFor(gang, model);
+    const entitlement = this.#preemption.surplus.entitlement(this.#preemption.nomineeOf(gang, model), surplus);
     let candidates = this.#candidates(gang, model, surplus);
     for (let tries = 0; tries < triesPerGang; tries += 1) {
       if (!candidates.some(({ mover, evictable }) => mover !== null || evictable.group !== undefined)) return null;
@@ -136,7 +137,7 @@ export class Consolidation {
       if (tries > 0) this.#searches += 1;
       const refused = new Set<JobUid>();
       const evictable = candidates.map((candidate) => candidate.evictable);
-      for (const found of rankPlans(this.#cluster.room, request, evictable, this.#preemption.entitlementTo(gang, model, surplus))) {
+      for (const found of rankPlans(this.#cluster.room, request, evictable, entitlement)) {
         const leaving = new Set(found.leaving);
         const movers = candidates.flatMap(({ mover, evictable: each }) => (mover !== null && leaving.has(each) ? [mover] : []));
         const shrinks = this.#preemption.surplus.shrinks(found.leaving);

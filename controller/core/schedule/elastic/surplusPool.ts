@@ -74,6 +74,11 @@ export class SurplusPool {
     return leaving;
   }
 
+  /** Whether the nominee may take of these what they can do without; all others leave as they like. */
+  entitlement(nominee: Claim, surplus: readonly Surplus[]): Entitlement {
+    return entitlementToSurplus(nominee, this.#parts.book, surplus);
+  }
+
   /** Where those start again who give back these groups. */
   shrinks(leaving: readonly Evictable[]): readonly MovedTo[] {
     const groups = leaving.filter(({ group }) => group !== undefined);

@@ -1,3 +1,4 @@
+import { parseSnapshot } from '#controller/loop/logLine.ts';
 import { describe, expect, test } from 'vitest';
 import { desiredFor } from '#core/desired.ts';
 import { printSnapshot, restoreSnapshot } from '#core/state/snapshot.ts';
@@ -113,7 +114,7 @@ describe('the order of the axes', () => {
       .map(({ launch, id }) => Object.entries(Object.fromEntries(meshCoordinates(launch.mesh, id.worker * 2))).join(' '));
     // Data varies fastest: the two GPUs of a worker are neighbours along it.
     expect(coordinates).toEqual(['data,0 expert,0', 'data,2 expert,0', 'data,0 expert,1', 'data,2 expert,1']);
-    const restored = restoreSnapshot(JSON.parse(printSnapshot(cluster.view)));
+    const restored = restoreSnapshot(parseSnapshot(printSnapshot(cluster.view)));
     expect(restored.jobs.get(cluster.job('a').uid)?.attempts[0]?.mesh).toEqual(attempt(cluster)?.mesh);
     expect(cluster.replay()).toBe(printSnapshot(cluster.view));
   });

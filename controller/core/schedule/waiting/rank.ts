@@ -77,7 +77,7 @@ export function withCandidate(ranks: readonly Rank[], job: JobView, level: numbe
 }
 
 /** Higher priority first, then the lower level; 0: the same rank. */
-function compareRanks(left: Pick<Rank, 'priority' | 'level'>, right: Pick<Rank, 'priority' | 'level'>): number {
+export function compareRanks(left: Pick<Rank, 'priority' | 'level'>, right: Pick<Rank, 'priority' | 'level'>): number {
   return right.priority - left.priority || left.level - right.level;
 }
 

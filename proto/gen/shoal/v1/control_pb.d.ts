@@ -11,6 +11,7 @@ import type { Event } from "./event_pb.js";
 import type { InferenceService } from "./inference_service_pb.js";
 import type { PriceBook } from "./price_book_pb.js";
 import type { ObjectReference } from "./meta_pb.js";
+import type { Verdict } from "./verdict_pb.js";
 import type { DefragRequestSchema, DefragResponseSchema } from "./defrag_pb.js";
 
 /**
@@ -218,6 +219,13 @@ export declare type GetRequest = Message<"shoal.v1.GetRequest"> & {
    * @generated from field: shoal.v1.ObjectReference object = 1;
    */
   object?: ObjectReference | undefined;
+
+  /**
+   * Of a job that waits: also its verdict (TrainingJobStatus.verdict).
+   *
+   * @generated from field: bool verdict = 2;
+   */
+  verdict: boolean;
 };
 
 /**
@@ -997,6 +1005,13 @@ export declare type PlanResult = Message<"shoal.v1.PlanResult"> & {
    * @generated from field: shoal.v1.MeshPlan mesh = 10;
    */
   mesh?: MeshPlan | undefined;
+
+  /**
+   * Why it would wait; absent when it would not.
+   *
+   * @generated from field: shoal.v1.Verdict verdict = 15;
+   */
+  verdict?: Verdict | undefined;
 };
 
 /**

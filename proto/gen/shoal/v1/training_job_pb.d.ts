@@ -6,6 +6,7 @@ import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
 import type { ObjectMeta } from "./meta_pb.js";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import type { Verdict } from "./verdict_pb.js";
 
 /**
  * Describes the file shoal/v1/training_job.proto.
@@ -702,6 +703,13 @@ export declare type TrainingJobStatus = Message<"shoal.v1.TrainingJobStatus"> & 
    * @generated from field: repeated string spares = 20;
    */
   spares: string[];
+
+  /**
+   * Why it waits, where that was asked for (GetRequest.verdict). Absent: it does not wait, or no pass has looked at it yet.
+   *
+   * @generated from field: shoal.v1.Verdict verdict = 15;
+   */
+  verdict?: Verdict | undefined;
 };
 
 /**
