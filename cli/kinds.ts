@@ -5,7 +5,7 @@ import { didYouMean } from '#vocabulary/didYouMean.ts';
 /** What people may name, and how: kubectl's plural, singular and short names. */
 export interface Kind {
   /** As in manifests and in the API. */
-  readonly kind: 'TrainingJob' | 'Queue' | 'Node' | 'Gpu' | 'Event';
+  readonly kind: 'TrainingJob' | 'Queue' | 'Reservation' | 'Node' | 'Gpu' | 'Event';
   readonly singular: string;
   readonly plural: string;
   readonly aliases: readonly string[];
@@ -16,6 +16,7 @@ export const kinds: readonly Kind[] = [
   { kind: 'Node', singular: 'node', plural: 'nodes', aliases: ['no'] },
   { kind: 'Gpu', singular: 'gpu', plural: 'gpus', aliases: ['g'] },
   { kind: 'Queue', singular: 'queue', plural: 'queues', aliases: ['q'] },
+  { kind: 'Reservation', singular: 'reservation', plural: 'reservations', aliases: ['rsv'] },
   { kind: 'Event', singular: 'event', plural: 'events', aliases: ['ev'] },
 ];
 

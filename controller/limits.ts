@@ -66,6 +66,7 @@ export const defaultPolicy: Policy = {
   stopSlackMs: 5_000,
   reservationsPerQueue: 1,
   reservationsMax: 32,
+  reservationObjectsMax: 256,
   targetAfterMs: 60 * 60_000,
   targetGpusMin: 8,
   targetsMax: 1,

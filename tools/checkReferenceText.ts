@@ -7,7 +7,7 @@ import { FileDescriptorSetSchema } from '@bufbuild/protobuf/wkt';
 import { type FieldRules, rules as rulesOption, Served } from '#gen/shoal/v1/rules_pb.js';
 
 /** Manifests that people write; what else is in the proto files is not for manifests. */
-const kinds = ['TrainingJob', 'Queue', 'InferenceService', 'PriceBook'] as const;
+const kinds = ['TrainingJob', 'Queue', 'Reservation', 'InferenceService', 'PriceBook'] as const;
 /** Defaults of rules.proto. */
 const defaultMaxLength = 4096;
 const defaultMaxItems = 1024;

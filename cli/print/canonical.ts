@@ -10,6 +10,7 @@ import { EventSchema } from '#gen/shoal/v1/event_pb.js';
 import { GpuSchema, NodeSchema } from '#gen/shoal/v1/node_pb.js';
 import { PriceBookSchema } from '#gen/shoal/v1/price_book_pb.js';
 import { QueueSchema } from '#gen/shoal/v1/queue_pb.js';
+import { ReservationSchema } from '#gen/shoal/v1/reservation_pb.js';
 import { TrainingJobSchema } from '#gen/shoal/v1/training_job_pb.js';
 import { assertNever } from '#vocabulary/assert.ts';
 import { singularOf } from '../kinds.ts';
@@ -65,6 +66,8 @@ function innerJson({ object }: Resource): JsonValue {
       return toJson(EventSchema, object.value);
     case 'inferenceService':
       return toJson(InferenceServiceSchema, object.value);
+    case 'reservation':
+      return toJson(ReservationSchema, object.value);
     case 'priceBook':
       return toJson(PriceBookSchema, object.value);
     case undefined:

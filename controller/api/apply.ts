@@ -4,7 +4,7 @@ import type { CompiledManifest } from '#codec/manifest.ts';
 import { compileManifest } from '#codec/manifest.ts';
 import type { Context } from '#core/context.ts';
 import type { Reply, Request } from '#core/inputs.ts';
-import { explainPlan, planJob, planQueue } from '#core/plan.ts';
+import { explainPlan, planJob, planQueue, planReservation } from '#core/plan.ts';
 import type { PlacementDecision } from '#core/schedule/decidePlacement.ts';
 import type { StateView } from '#core/state/view.ts';
 import type { ApplyResultSchema, Document, PlanResultSchema } from '#gen/shoal/v1/control_pb.js';
@@ -44,13 +44,13 @@ async function planDocument(loop: Loop, user: UserName, document: Document, cont
   const manifest = compile(document);
   if (!manifest.ok) return { apply: refusal(manifest) };
   const request = requestOf(manifest, user);
-  if (request.kind !== 'applyJob') return { apply: resultOf(manifest, await loop.read((state) => planQueue(state, request, context))) };
-  const { plan, verdict, mesh } = await loop.read((state, lastPass) => {
-    const planned = planJob(state, request, context);
-    const explained = explainPlan(state, lastPass, planned, context);
-    return { plan: planned, verdict: explained, mesh: meshOf(request, planned.decision, state) };
+  if (request.kind === 'applyQueue') return { apply: resultOf(manifest, await loop.read((state) => planQueue(state, request, context))) };
+  if (request.kind === 'applyReservation')
+    return { apply: resultOf(manifest, await loop.read((state) => planReservation(state, request, context))) };
+  const { reply, decision, mesh, verdict } = await loop.read((state, lastPass) => {
+    const plan = planJob(state, request, context);
+    return { ...plan, mesh: meshOf(request, plan.decision, state), verdict: explainPlan(state, lastPass, plan, context) };
   });
-  const { reply, decision } = plan;
   const apply = resultOf(manifest, reply);
   if (decision === null) return { apply };
   if (!decision.ok)
@@ -112,10 +112,14 @@ function compile(document: Document): CompiledManifest {
 function requestOf(
   manifest: Extract<CompiledManifest, { ok: true }>,
   user: UserName,
-): Extract<Request, { kind: 'applyJob' | 'applyQueue' }> {
+): Extract<Request, { kind: 'applyJob' | 'applyQueue' | 'applyReservation' }> {
   if (manifest.kind === 'Queue') {
     const { name, labels, spec } = manifest;
     return { kind: 'applyQueue', name, labels, spec };
+  }
+  if (manifest.kind === 'Reservation') {
+    const { name, labels, spec } = manifest;
+    return { kind: 'applyReservation', name, user, labels, spec };
   }
   const { name, labels, annotations, spec } = manifest;
   return { kind: 'applyJob', name, uid: jobUid(randomUUID()), user, labels, annotations, spec };

@@ -141,7 +141,7 @@ describe('get', () => {
     ['Node', 'x', 'NOT_FOUND: nodes "x" not found'],
     ['Queue', 'x', 'NOT_FOUND: queues "x" not found'],
     ['Gpu', 'n1', 'NOT_FOUND: gpus "n1" not found'],
-    ['Pod', 'x', 'INVALID_ARGUMENT: kind: "Pod" is none of TrainingJob, Node, Gpu, Queue, Event'],
+    ['Pod', 'x', 'INVALID_ARGUMENT: kind: "Pod" is none of TrainingJob, Node, Gpu, Queue, Reservation, Event'],
   ])('of what is not there: %s %s', async (kind, name, want) => {
     expect(await failure(get(kind, name))).toBe(want);
   });
@@ -239,7 +239,9 @@ describe('what people change', () => {
     await api.loop.offer(applyJob('a', { workers: 9 }));
     expect(await remove('TrainingJob', 'a')).toEqual({ uid: 'uid-a' });
     expect(await remove('Queue', 'default')).toEqual({ uid: 'default' });
-    expect(await failure(remove('Node', 'n1'))).toBe('INVALID_ARGUMENT: object.kind: "Node" cannot be deleted; TrainingJob and Queue can');
+    expect(await failure(remove('Node', 'n1'))).toBe(
+      'INVALID_ARGUMENT: object.kind: "Node" cannot be deleted; TrainingJob, Queue and Reservation can',
+    );
     expect(await failure(remove('TrainingJob', 'a'))).toMatch(/^NOT_FOUND: jobs "a" not found/);
   });
 

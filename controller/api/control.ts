@@ -6,7 +6,7 @@ import type { ControlService } from '#gen/shoal/v1/control_pb.js';
 import type { Handlers } from '#rpc/call.ts';
 import { RpcError } from '#rpc/rpcError.ts';
 import { assert } from '#vocabulary/assert.ts';
-import { jobName, nodeName, queueName } from '#vocabulary/ids.ts';
+import { jobName, nodeName, queueName, reservationName } from '#vocabulary/ids.ts';
 import { limits } from '../limits.ts';
 import type { Changes } from '../loop/changes.ts';
 import type { Loop } from '../loop/loop.ts';
@@ -47,7 +47,7 @@ type Reading = 'get' | 'list' | 'watch' | 'logs' | 'plan' | 'ledger' | 'info';
 function readingHandlers(parts: ControlParts): Pick<Handlers<typeof ControlService>, Reading> {
   const { loop, sessions, changes, clock, access } = parts;
   const look = <T>(read: (sight: Sight) => T): Promise<T> =>
-    asRpc(() => loop.read((state, lastPass) => read({ state, lastPass, sessions, nowMs: clock.nowMs() })));
+    asRpc(() => loop.read((state, lastPass) => read({ state, lastPass, sessions, nowMs: clock.nowMs(), policy: parts.policy })));
   return {
     get: async ({ object, verdict }) => {
       const kind = parseKind(object?.kind ?? '');
@@ -112,7 +112,12 @@ function changingHandlers(parts: ControlParts): Omit<Handlers<typeof ControlServ
       const name = object?.name ?? '';
       if (object?.kind === 'TrainingJob') return { uid: (await change({ kind: 'deleteJob', name: jobName(name), user, now })).uid };
       if (object?.kind === 'Queue') return { uid: (await change({ kind: 'deleteQueue', name: queueName(name) })).uid };
-      throw new RpcError('INVALID_ARGUMENT', `object.kind: "${object?.kind ?? ''}" cannot be deleted; TrainingJob and Queue can`);
+      if (object?.kind === 'Reservation')
+        return { uid: (await change({ kind: 'deleteReservation', name: reservationName(name), user })).uid };
+      throw new RpcError(
+        'INVALID_ARGUMENT',
+        `object.kind: "${object?.kind ?? ''}" cannot be deleted; TrainingJob, Queue and Reservation can`,
+      );
     },
     suspend: async ({ job }, context) => ({
       changed: (await change({ kind: 'suspendJob', name: jobName(job), user: access.callerOf(context).user })).changed,
@@ -174,5 +179,5 @@ function planIn(reply: Reply): DefragPlan {
 const priorityMax = 100;
 
 function pluralOf(kind: string): string {
-  return { TrainingJob: 'jobs', Node: 'nodes', Queue: 'queues', Gpu: 'gpus', Event: 'events' }[kind] ?? kind;
+  return { TrainingJob: 'jobs', Node: 'nodes', Queue: 'queues', Reservation: 'reservations', Gpu: 'gpus', Event: 'events' }[kind] ?? kind;
 }

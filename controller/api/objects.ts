@@ -1,5 +1,6 @@
 import type { MessageShape } from '@bufbuild/protobuf';
 import { create } from '@bufbuild/protobuf';
+import type { Policy } from '#core/context.ts';
 import type { LastPass } from '#core/schedule/explain/explainWait.ts';
 import type { RecentEvent } from '#core/state/state.ts';
 import type { NodeView, StateView, View } from '#core/state/view.ts';
@@ -7,12 +8,13 @@ import type { Table } from '#gen/shoal/v1/control_pb.js';
 import { ResourceSchema, TableSchema } from '#gen/shoal/v1/control_pb.js';
 import type { ObjectReference } from '#gen/shoal/v1/meta_pb.js';
 import { RpcError } from '#rpc/rpcError.ts';
-import { jobName, nodeName, queueName } from '#vocabulary/ids.ts';
+import { jobName, nodeName, queueName, reservationName } from '#vocabulary/ids.ts';
 import type { ObjectKind } from '../loop/changes.ts';
 import type { Sessions } from '../loop/sessions.ts';
 import { jobToWire } from './jobToWire.ts';
 import type { NodeSight } from './objectsToWire.ts';
 import { eventToWire, gpusToWire, nodeToWire, queueToWire } from './objectsToWire.ts';
+import { reservationToWire } from './reservationToWire.ts';
 import type { ColumnOf } from './tables.ts';
 import { tables } from './tables.ts';
 
@@ -24,6 +26,7 @@ export interface Sight {
   readonly lastPass: LastPass;
   readonly sessions: Sessions;
   readonly nowMs: number;
+  readonly policy: Policy;
 }
 
 /** Which objects are asked for; empty parts do not narrow. */
@@ -71,6 +74,10 @@ function read(sight: Sight, { kind, names, about }: Selection): readonly Resourc
     }
     case 'Queue':
       return sorted(state.queues).map((queue) => resource({ case: 'queue', value: queueToWire(state, queue, nowMs) }));
+    case 'Reservation':
+      return sorted(state.reservations).map((reservation) =>
+        resource({ case: 'reservation', value: reservationToWire(sight, reservation) }),
+      );
     case 'Node':
       return sorted(state.nodes).map((node) => resource({ case: 'node', value: nodeToWire(state, node, sightOf(sight, node)) }));
     case 'Gpu':
@@ -93,6 +100,10 @@ export function findObject(sight: Sight, kind: ObjectKind, name: string): Resour
     const queue = state.queues.get(queueName(name));
     return queue === undefined ? undefined : resource({ case: 'queue', value: queueToWire(state, queue, sight.nowMs) });
   }
+  if (kind === 'Reservation') {
+    const found = state.reservations.get(reservationName(name));
+    return found === undefined ? undefined : resource({ case: 'reservation', value: reservationToWire(sight, found) });
+  }
   return select(sight, { kind, names: [name], labels: {}, about: undefined }).find((one) => nameOf(one) === name);
 }
 
@@ -112,6 +123,8 @@ function cellsOf({ object }: Resource, nowMs: number): string[] {
       return cells(tables.Gpu, object.value, nowMs);
     case 'queue':
       return cells(tables.Queue, object.value, nowMs);
+    case 'reservation':
+      return cells(tables.Reservation, object.value, nowMs);
     case 'event':
       return cells(tables.Event, object.value, nowMs);
     case 'inferenceService':

@@ -32,7 +32,7 @@ export interface NodeSight {
 }
 
 export function nodeToWire(state: StateView, node: NodeView, sight: NodeSight): MessageInitShape<typeof NodeSchema> {
-  const { availability, cordon } = node;
+  const { availability } = node;
   return {
     apiVersion,
     kind: 'Node',
@@ -51,8 +51,8 @@ export function nodeToWire(state: StateView, node: NodeView, sight: NodeSight): 
           : availability.kind === 'returning'
             ? `ends ${availability.held} workers of old attempts first`
             : '',
-      ...(cordon === null ? {} : { cordon: { owner: cordon.by, reason: cordon.reason, at: timestampFromMs(cordon.atMs) } }),
-      draining: cordon?.drain === true && node.jobs.size > 0,
+      ...cordonToWire(state, node),
+      draining: node.jobs.size > 0 && (node.cordon?.drain === true || node.reserved?.purpose === 'maintenance'),
       inventory: inventoryToWire(node.inventory),
       gpusUsed: node.holds.filter((holds) => holds.length > 0).length,
       gpuMilliUsed: heldMilli(node),
@@ -64,6 +64,17 @@ export function nodeToWire(state: StateView, node: NodeView, sight: NodeSight): 
       gpus: gpusToWire(state, node, sight),
     },
   };
+}
+
+/** Who keeps new work off the node: a person, or else a maintenance that is under way. */
+function cordonToWire(
+  state: StateView,
+  { cordon, reserved }: NodeView,
+): Pick<NonNullable<MessageInitShape<typeof NodeSchema>['status']>, 'cordon'> {
+  if (cordon !== null) return { cordon: { owner: cordon.by, reason: cordon.reason, at: timestampFromMs(cordon.atMs) } };
+  if (reserved?.purpose !== 'maintenance') return {};
+  const reason = state.reservations.get(reserved.name)?.spec.reason ?? '';
+  return { cordon: { owner: `reservation/${reserved.name}`, reason, at: timestampFromMs(reserved.atMs) } };
 }
 
 /** A GPU is an object of its own, named node/index. */

@@ -26,6 +26,7 @@ test('columns that are always shown', () => {
     'Node: NAME STATUS GPUS HEALTH JOBS AGE VERSION',
     'Gpu: NODE IDX MODEL UTIL MEM POWER TEMP HEALTH JOB RANK',
     'Queue: NAME PARENT PENDING RUNNING GPUS GUARANTEED WEIGHT SHARE STATUS AGE',
+    'Reservation: NAME KIND STATUS START END REPEAT NODES GPUS FOR',
     'Event: LAST SEEN TYPE REASON OBJECT MESSAGE',
   ]);
 });
@@ -36,6 +37,7 @@ test('columns that only -o wide shows', () => {
     'Node: TOPOLOGY MODEL CPU MEMORY ADDRESS HEARTBEAT REASON',
     'Gpu: UUID PCI NUMA NVLINK REASON',
     'Queue: CLASS HALF-LIFE',
+    'Reservation: AGE BY REASON',
     'Event: ',
   ]);
 });
@@ -186,5 +188,11 @@ test('a queue shows what it holds of what it may hold, by model', () => {
 
 test('an event names its object as kubectl does', () => {
   const about = (kind: string) => cell(tables.Event, 'OBJECT', create(EventSchema, { object: { kind, name: 'x' } }));
-  expect(['TrainingJob', 'Node', 'Queue', 'Cluster'].map(about)).toEqual(['job/x', 'node/x', 'queue/x', 'cluster/x']);
+  expect(['TrainingJob', 'Node', 'Queue', 'Reservation', 'Cluster'].map(about)).toEqual([
+    'job/x',
+    'node/x',
+    'queue/x',
+    'reservation/x',
+    'cluster/x',
+  ]);
 });

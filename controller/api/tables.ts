@@ -3,7 +3,9 @@ import type { Timestamp } from '@bufbuild/protobuf/wkt';
 import type { Event } from '#gen/shoal/v1/event_pb.js';
 import type { Gpu, GpuHolder, Node } from '#gen/shoal/v1/node_pb.js';
 import type { Queue } from '#gen/shoal/v1/queue_pb.js';
+import type { Reservation } from '#gen/shoal/v1/reservation_pb.js';
 import type { TrainingJob } from '#gen/shoal/v1/training_job_pb.js';
+import { formatTimestamp } from '#vocabulary/timestamp.ts';
 import { gpuMilliPerGpu, parseQuantityMilli } from '#vocabulary/units.ts';
 import type { ObjectKind } from '../loop/changes.ts';
 
@@ -107,6 +109,28 @@ const queueColumns: readonly ColumnOf<Queue>[] = [
   column('HALF-LIFE', 1, (queue) => queue.spec?.halfLife ?? ''),
 ];
 
+const reservationColumns: readonly ColumnOf<Reservation>[] = [
+  column('NAME', 0, (reservation) => reservation.metadata?.name ?? ''),
+  column('KIND', 0, (reservation) => reservation.spec?.kind ?? ''),
+  column('STATUS', 0, (reservation) => reservation.status?.state ?? ''),
+  column('START', 0, (reservation) => timeOf(reservation.status?.start)),
+  column('END', 0, (reservation) => timeOf(reservation.status?.end)),
+  column('REPEAT', 0, (reservation) => reservation.spec?.repeat?.cron || (reservation.spec?.repeat?.every ?? '')),
+  column('NODES', 0, (reservation) => String(reservation.status?.nodes.length ?? 0)),
+  column('GPUS', 0, ({ status }) => `${status?.gpusUsed ?? 0}/${status?.gpus ?? 0}`),
+  column('FOR', 0, reservationHolders),
+  column('AGE', 1, (reservation, nowMs) => age(reservation.metadata?.creationTimestamp, nowMs)),
+  column('BY', 1, (reservation) => reservation.status?.createdBy ?? ''),
+  column('REASON', 1, (reservation) => reservation.spec?.reason ?? ''),
+];
+
+const timeOf = (time: Timestamp | undefined): string => (time === undefined ? '' : formatTimestamp(timestampMs(time)));
+
+function reservationHolders({ spec }: Reservation): string {
+  const named = (kind: string, names: readonly string[] = []): readonly string[] => names.map((name) => `${kind}/${name}`);
+  return [...named('user', spec?.users), ...named('queue', spec?.queues), ...named('job', spec?.jobs)].join(',');
+}
+
 const eventColumns: readonly ColumnOf<Event>[] = [
   column('LAST SEEN', 0, (event, nowMs) => age(event.at, nowMs)),
   column('TYPE', 0, (event) => event.type),
@@ -120,6 +144,7 @@ export const tables = {
   Node: nodeColumns,
   Gpu: gpuColumns,
   Queue: queueColumns,
+  Reservation: reservationColumns,
   Event: eventColumns,
 } satisfies Record<ObjectKind, unknown>;
 
@@ -166,7 +191,7 @@ function queueAmounts(amounts: Readonly<Record<string, number>>): string {
 }
 
 function objectPrefix(kind: string): string {
-  return { TrainingJob: 'job', Node: 'node', Queue: 'queue' }[kind] ?? kind.toLowerCase();
+  return { TrainingJob: 'job', Node: 'node', Queue: 'queue', Reservation: 'reservation' }[kind] ?? kind.toLowerCase();
 }
 
 const gibibytes = (bytes: bigint): string => `${Math.round(Number(bytes) / 2 ** 30)}Gi`;

@@ -105,7 +105,7 @@ describe('a watch', () => {
 
   test('refuses a kind that cannot be watched, and names those that can', async () => {
     const { failure } = await watching({ kind: 'Pod' }, async () => undefined);
-    expect(await failure).toBe('INVALID_ARGUMENT: kind: "Pod" is none of TrainingJob, Node, Gpu, Queue, Event');
+    expect(await failure).toBe('INVALID_ARGUMENT: kind: "Pod" is none of TrainingJob, Node, Gpu, Queue, Reservation, Event');
   });
 
   test('of some labels tells when an object no longer has them', async () => {

@@ -65,6 +65,8 @@ export interface Policy {
   readonly reservationsPerQueue: number;
   /** Of all queues together. */
   readonly reservationsMax: number;
+  /** Reservations of users and operators that are not over (reservations/): each is looked at for each waiting job. */
+  readonly reservationObjectsMax: number;
   /** A gang without a reservation that waited so long gets a place that is kept as it empties ... */
   readonly targetAfterMs: number;
   /** ... if it wants at least so many whole GPUs ... */

@@ -1,8 +1,9 @@
 import type { SuspendStage } from '#vocabulary/assignment.ts';
-import type { Epoch, JobName, JobUid, NodeName, QueueName, UserName } from '#vocabulary/ids.ts';
+import type { Epoch, JobName, JobUid, NodeName, QueueName, ReservationName, UserName } from '#vocabulary/ids.ts';
 import type { JobSpec, Placement, StopReason } from '#vocabulary/job.ts';
 import type { MeshRecord } from '#vocabulary/meshRecord.ts';
 import type { QueueSpec } from '#vocabulary/queue.ts';
+import type { Occurrence, ReservationSpec } from '#vocabulary/reservation.ts';
 import type { NodeInventory } from '#vocabulary/topology.ts';
 
 /**
@@ -10,7 +11,7 @@ import type { NodeInventory } from '#vocabulary/topology.ts';
  * carries all that its fold needs. Plain JSON values only. A change here needs a new `logVersion` (loop/logLine.ts)
  * unless old lines still read.
  */
-export type Event = ClusterEvent | AccessEvent | QueueEvent | JobEvent | AttemptEvent | NodeEvent;
+export type Event = ClusterEvent | AccessEvent | QueueEvent | ReservationEvent | JobEvent | AttemptEvent | NodeEvent;
 
 /** An event with the controller's wall clock at the step that decided it. */
 export type StampedEvent = Event & { readonly atMs: number };
@@ -39,6 +40,34 @@ export interface TokenFacts {
 export type QueueEvent =
   | { readonly kind: 'QueueApplied'; readonly name: QueueName; readonly spec: QueueSpec; readonly labels: Labels }
   | { readonly kind: 'QueueRemoved'; readonly name: QueueName };
+
+export type ReservationEvent =
+  | {
+      readonly kind: 'ReservationApplied';
+      readonly name: ReservationName;
+      readonly spec: ReservationSpec;
+      readonly labels: Labels;
+      readonly by: UserName;
+      /** From when on its calendar counts. */
+      readonly fromMs: number;
+      /** The occurrence that is under way, or the next one. */
+      readonly occurrence: Occurrence;
+      /** Nodes that the scheduler chose, in name order; null: the spec says which. */
+      readonly chosen: readonly NodeName[] | null;
+    }
+  /** Its time has come, or it goes on on more nodes: these are kept by it from now on. */
+  | { readonly kind: 'ReservationOpened'; readonly name: ReservationName; readonly nodes: readonly NodeName[] }
+  /** An occurrence is over. `next` null: it was the last one. */
+  | { readonly kind: 'ReservationClosed'; readonly name: ReservationName; readonly next: Occurrence | null }
+  /** Of nodes that the scheduler chose some broke before it began; these are all of them now. */
+  | {
+      readonly kind: 'ReservationNodesChosen';
+      readonly name: ReservationName;
+      readonly chosen: readonly NodeName[];
+      readonly message: string;
+    }
+  /** `by` null: it was over long ago. */
+  | { readonly kind: 'ReservationRemoved'; readonly name: ReservationName; readonly by: UserName | null };
 
 export type Labels = Readonly<Record<string, string>>;
 

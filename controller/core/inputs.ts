@@ -1,6 +1,7 @@
-import type { JobName, JobUid, NodeName, QueueName, UserName } from '#vocabulary/ids.ts';
+import type { JobName, JobUid, NodeName, QueueName, ReservationName, UserName } from '#vocabulary/ids.ts';
 import type { JobSpec } from '#vocabulary/job.ts';
 import type { QueueSpec } from '#vocabulary/queue.ts';
+import type { ReservationSpec } from '#vocabulary/reservation.ts';
 import type { Hello, Report } from '#vocabulary/session.ts';
 import type { Labels, TokenFacts } from './events.ts';
 import type { DefragPlan } from './schedule/defrag/defragPlan.ts';
@@ -21,6 +22,13 @@ export type Request =
       readonly spec: JobSpec;
     }
   | { readonly kind: 'applyQueue'; readonly name: QueueName; readonly labels: Labels; readonly spec: QueueSpec }
+  | {
+      readonly kind: 'applyReservation';
+      readonly name: ReservationName;
+      readonly user: UserName;
+      readonly labels: Labels;
+      readonly spec: ReservationSpec;
+    }
   /** Exactly there, or refused: how a scenario sets up a state. */
   | {
       readonly kind: 'placeJob';
@@ -29,6 +37,7 @@ export type Request =
     }
   | { readonly kind: 'deleteJob'; readonly name: JobName; readonly user: UserName; readonly now: boolean }
   | { readonly kind: 'deleteQueue'; readonly name: QueueName }
+  | { readonly kind: 'deleteReservation'; readonly name: ReservationName; readonly user: UserName }
   | { readonly kind: 'suspendJob'; readonly name: JobName; readonly user: UserName }
   | { readonly kind: 'resumeJob'; readonly name: JobName; readonly user: UserName }
   /** Keeps it from starting, in its place; one that runs is held when it waits again. */

@@ -6,6 +6,7 @@ import { findLedgerErrors } from './ledger/findLedgerErrors.ts';
 import type { Policy } from './context.ts';
 import { latestEndMs } from './jobs/endings.ts';
 import { currentAttempt } from './state/state.ts';
+import { isEntitled, mayBeGuest } from './reservations/mayRun.ts';
 import type { AttemptView, JobView, StateView } from './state/view.ts';
 
 /**
@@ -20,6 +21,7 @@ export function findBrokenPromises(state: StateView, policy: Pick<Policy, 'level
     ...checkExclusive(state, policy),
     ...checkPending(state),
     ...checkEndings(state),
+    ...checkReservations(state),
     ...checkSpares(state),
     ...findLedgerErrors(state),
   ];
@@ -155,6 +157,24 @@ function* checkPending(state: StateView): Generator<string> {
   const listed = new Set(state.pending);
   if (listed.size !== state.pending.length || waiting.length !== listed.size || !waiting.every((uid) => listed.has(uid)))
     yield 'the list of waiting jobs differs from the jobs that wait';
+}
+
+/** On nodes of a reservation that is under way is nobody but those who may be there, and those who are leaving. */
+function* checkReservations(state: StateView): Generator<string> {
+  for (const node of state.nodes.values()) {
+    if (node.reserved === null) continue;
+    const reservation = state.reservations.get(node.reserved.name);
+    if (reservation?.isOpen !== true || reservation.spec.purpose !== node.reserved.purpose)
+      yield `node ${node.name} is marked for reservation ${node.reserved.name}, which is not under way`;
+    for (const uid of reservation === undefined ? [] : node.jobs) {
+      const job = state.jobs.get(uid);
+      if (reservation === undefined || job === undefined) continue;
+      const stage = currentAttempt(job)?.stage.kind;
+      const mayBe = isEntitled(state, reservation.spec, job) || mayBeGuest(reservation.spec, job);
+      if (!mayBe && stage !== 'suspending' && stage !== 'stopping')
+        yield `job ${job.name} runs on ${node.name}, which reservation ${reservation.name} keeps`;
+    }
+  }
 }
 
 /** The indices of spares say what nodes and jobs say. */

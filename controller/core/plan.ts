@@ -5,6 +5,7 @@ import { expandArray } from './jobs/arrays.ts';
 import { newJob } from './jobs/applyJob.ts';
 import { onApplyJob } from './jobs/onApplyJob.ts';
 import { onApplyQueue } from './queues/onRequest.ts';
+import { onApplyReservation } from './reservations/onRequest.ts';
 import type { PlacementDecision } from './schedule/decidePlacement.ts';
 import { planPass } from './schedule/pass.ts';
 import type { LastPass } from './schedule/explain/explainWait.ts';
@@ -37,6 +38,11 @@ export function explainPlan(state: StateView, lastPass: LastPass, { job, decisio
   if (job === null || decision === null || decision.ok) return null;
   const waits = new Map(lastPass.waits).set(job.uid, decision.wait);
   return explainWait(state, { waits, atMs: context.nowMs }, job, context);
+}
+
+/** What applying a reservation would be answered now. */
+export function planReservation(state: StateView, request: Extract<Request, { kind: 'applyReservation' }>, context: Context): Reply {
+  return onApplyReservation({ state, context, emit: () => undefined }, request);
 }
 
 /** What applying a queue would be answered now. */

@@ -10,6 +10,8 @@ import { endOverdueJobs, removeOldJobs } from './jobs/overdue.ts';
 import { onHello, onNodeSilent, onReport } from './nodes/onNode.ts';
 import { onCordonNode, onUncordonNode } from './nodes/onRequest.ts';
 import { onApplyQueue, onDeleteQueue } from './queues/onRequest.ts';
+import { keepReservations } from './reservations/keepReservations.ts';
+import { onApplyReservation, onDeleteReservation } from './reservations/onRequest.ts';
 import { defrag, defragWhenDue } from './schedule/defrag/defrag.ts';
 import { runPass } from './schedule/pass.ts';
 import { onPlaceJob } from './schedule/placeExactly.ts';
@@ -41,12 +43,15 @@ export function step(state: State, inputs: readonly Input[], context: Context): 
   if (context.policy.defrag.everyMs > 0) state.defragDueMs = defragWhenDue(turn, state.defragDueMs);
   const timeCame = state.wakeAtMs !== null && context.nowMs >= state.wakeAtMs;
   if (!state.scheduleDirty && !timeCame) return { events, replies, waits: null, more: false };
+  keepReservations(turn);
   const { waits, more, wakeAtMs, awaitsSave, movesFromMs } = runPass(turn);
+  // Who was placed in the pass may be due before anybody else. What that changes is for another pass.
   state.scheduleDirty = more;
-  state.wakeAtMs = wakeAtMs;
+  const dueMs = keepReservations(turn);
+  state.wakeAtMs = dueMs === null ? wakeAtMs : Math.min(dueMs, wakeAtMs ?? dueMs);
   state.awaitsSave = awaitsSave;
   state.movesFromMs = movesFromMs;
-  return { events, replies, waits, more };
+  return { events, replies, waits, more: state.scheduleDirty };
 }
 
 function onInput(turn: Turn, input: Input): Reply {
@@ -61,6 +66,10 @@ function onInput(turn: Turn, input: Input): Reply {
       return onDeleteJob(turn, input);
     case 'deleteQueue':
       return onDeleteQueue(turn, input.name);
+    case 'applyReservation':
+      return onApplyReservation(turn, input);
+    case 'deleteReservation':
+      return onDeleteReservation(turn, input.name, input.user);
     case 'suspendJob':
       return onSuspendJob(turn, input);
     case 'resumeJob':

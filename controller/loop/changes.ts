@@ -3,7 +3,7 @@ import type { StateView } from '#core/state/view.ts';
 import type { JobUid, NodeName } from '#vocabulary/ids.ts';
 
 /** Kinds that can be watched. */
-export type ObjectKind = 'TrainingJob' | 'Queue' | 'Node' | 'Gpu' | 'Event';
+export type ObjectKind = 'TrainingJob' | 'Queue' | 'Reservation' | 'Node' | 'Gpu' | 'Event';
 
 /** An object changed at a revision. A GPU is named by its node, an event by its revision. */
 export interface Change {
@@ -82,6 +82,12 @@ function changesOf(state: StateView, event: StampedEvent): readonly Omit<Change,
     case 'QueueApplied':
     case 'QueueRemoved':
       return [{ kind: 'Queue', name: event.name }];
+    case 'ReservationApplied':
+    case 'ReservationOpened':
+    case 'ReservationClosed':
+    case 'ReservationNodesChosen':
+    case 'ReservationRemoved':
+      return [{ kind: 'Reservation', name: event.name }];
     case 'JobCreated':
     case 'JobRemoved':
       return [{ kind: 'TrainingJob', name: event.name }, ...queueOf(state, event.uid)];

@@ -25,16 +25,22 @@ describe('what a manifest is', () => {
     ['hello', '"hello" is text; a manifest is a mapping with apiVersion, kind, metadata and spec'],
     [{ kind: 'Queue' }, 'apiVersion: required, but not given; allowed: shoal.dev/v1'],
     [{ apiVersion: 'shoal.dev/v2', kind: 'Queue' }, 'apiVersion: "shoal.dev/v2" is not served; allowed: shoal.dev/v1'],
-    [{ apiVersion: 'shoal.dev/v1' }, 'kind: required, but not given; allowed: TrainingJob, Queue, InferenceService, PriceBook'],
-    [{ apiVersion: 'shoal.dev/v1', kind: 7 }, 'kind: 7 is a number; allowed: TrainingJob, Queue, InferenceService, PriceBook'],
+    [
+      { apiVersion: 'shoal.dev/v1' },
+      'kind: required, but not given; allowed: TrainingJob, Queue, Reservation, InferenceService, PriceBook',
+    ],
+    [{ apiVersion: 'shoal.dev/v1', kind: 7 }, 'kind: 7 is a number; allowed: TrainingJob, Queue, Reservation, InferenceService, PriceBook'],
     [
       { apiVersion: 'shoal.dev/v1', kind: 'Trainingjob' },
-      'kind: unknown kind "Trainingjob"; known kinds: TrainingJob, Queue, InferenceService, PriceBook; did you mean TrainingJob?',
+      'kind: unknown kind "Trainingjob"; known kinds: TrainingJob, Queue, Reservation, InferenceService, PriceBook; did you mean TrainingJob?',
     ],
-    [{ apiVersion: 'shoal.dev/v1', kind: 'Pod' }, 'kind: unknown kind "Pod"; known kinds: TrainingJob, Queue, InferenceService, PriceBook'],
+    [
+      { apiVersion: 'shoal.dev/v1', kind: 'Pod' },
+      'kind: unknown kind "Pod"; known kinds: TrainingJob, Queue, Reservation, InferenceService, PriceBook',
+    ],
     [
       { apiVersion: 'shoal.dev/v1', kind: '__proto__' },
-      'kind: unknown kind "__proto__"; known kinds: TrainingJob, Queue, InferenceService, PriceBook',
+      'kind: unknown kind "__proto__"; known kinds: TrainingJob, Queue, Reservation, InferenceService, PriceBook',
     ],
   ])('%j is refused', (json, want) => {
     expect(problemsOf(json)).toEqual([want]);

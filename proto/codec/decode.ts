@@ -2,13 +2,14 @@
  * A manifest as the user wrote it → the message of its kind, or every problem with it. Nothing is guessed and nothing
  * is dropped: an unknown field is a problem, since a misspelled limit would otherwise be no limit.
  *
- * The rules of each field stand beside it in the .proto (`FieldRules`); rules across fields are in `trainingJob.ts` and
- * `queue.ts`. Taken as not given: `status`, what the controller alone writes in `metadata`, and an empty (null) field.
+ * The rules of each field stand beside it in the .proto (`FieldRules`); rules across fields are in `trainingJob.ts`,
+ * `queue.ts` and `reservation.ts`. Taken as not given: `status`, what the controller alone writes in `metadata`, and an empty (null) field.
  */
 import { create, type Message, type MessageShape } from '@bufbuild/protobuf';
 import { InferenceServiceSchema } from '#gen/shoal/v1/inference_service_pb.js';
 import { PriceBookSchema } from '#gen/shoal/v1/price_book_pb.js';
 import { QueueSchema } from '#gen/shoal/v1/queue_pb.js';
+import { ReservationSchema } from '#gen/shoal/v1/reservation_pb.js';
 import { TrainingJobSchema } from '#gen/shoal/v1/training_job_pb.js';
 import { assertNever } from '#vocabulary/assert.ts';
 import { didYouMean } from '#vocabulary/didYouMean.ts';
@@ -23,6 +24,7 @@ export const manifestDepthMax = 32;
 const schemas = {
   TrainingJob: TrainingJobSchema,
   Queue: QueueSchema,
+  Reservation: ReservationSchema,
   InferenceService: InferenceServiceSchema,
   PriceBook: PriceBookSchema,
 } as const;

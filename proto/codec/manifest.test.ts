@@ -64,7 +64,7 @@ describe('the manifests that users will apply', () => {
     expect(`\n${outcomes.join('\n')}\n`).toBe(`
 InferenceService/assistant refused
   UNIMPLEMENTED
-  kind: InferenceService is not served yet by this version; served: TrainingJob, Queue
+  kind: InferenceService is not served yet by this version; served: TrainingJob, Queue, Reservation
 TrainingJob/sweep served
 TrainingJob/notebook served
 Queue/org served
@@ -72,7 +72,7 @@ Queue/serving served
 Queue/research served
 PriceBook/default refused
   UNIMPLEMENTED
-  kind: PriceBook is not served yet by this version; served: TrainingJob, Queue
+  kind: PriceBook is not served yet by this version; served: TrainingJob, Queue, Reservation
 TrainingJob/gpt-tiny served
 TrainingJob/v3-pretrain refused
   INVALID_ARGUMENT
@@ -295,12 +295,25 @@ describe('a queue', () => {
 test('no JSON value makes the compiler throw, and a refusal always has a reason', () => {
   const manifestLike = fc.record({
     apiVersion: fc.constantFrom('shoal.dev/v1', 1),
-    kind: fc.constantFrom('TrainingJob', 'Queue', 'InferenceService', 'PriceBook'),
+    kind: fc.constantFrom('TrainingJob', 'Queue', 'Reservation', 'InferenceService', 'PriceBook'),
     metadata: fc.oneof(fc.constant({ name: 'a' }), fc.jsonValue()),
     spec: fc.oneof(
       fc.jsonValue(),
       fc.dictionary(
-        fc.constantFrom('queue', 'workers', 'mesh', 'placement', 'template', 'parent', 'limit', 'perUser', '__proto__'),
+        fc.constantFrom(
+          'queue',
+          'workers',
+          'mesh',
+          'placement',
+          'template',
+          'parent',
+          'limit',
+          'perUser',
+          'nodes',
+          'repeat',
+          'end',
+          '__proto__',
+        ),
         fc.jsonValue(),
       ),
     ),

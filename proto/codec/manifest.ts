@@ -1,16 +1,19 @@
-import type { JobName, QueueName } from '#vocabulary/ids.ts';
+import type { JobName, QueueName, ReservationName } from '#vocabulary/ids.ts';
 import type { JobSpec } from '#vocabulary/job.ts';
 import type { QueueSpec } from '#vocabulary/queue.ts';
+import type { ReservationSpec } from '#vocabulary/reservation.ts';
 import { assertNever } from '#vocabulary/assert.ts';
 import type { Compiled, CompileResult } from './compiled.ts';
 import { decodeManifest, type ManifestKind } from './decode.ts';
 import type { FieldProblem } from './fieldProblem.ts';
 import { compileQueue } from './queue.ts';
+import { compileReservation } from './reservation.ts';
 import { compileTrainingJob } from './trainingJob.ts';
 
 export type CompiledManifest =
   | ({ readonly ok: true; readonly kind: 'TrainingJob' } & Compiled<JobName, JobSpec>)
   | ({ readonly ok: true; readonly kind: 'Queue' } & Compiled<QueueName, QueueSpec>)
+  | ({ readonly ok: true; readonly kind: 'Reservation' } & Compiled<ReservationName, ReservationSpec>)
   | RefusedManifest;
 
 export interface RefusedManifest {
@@ -25,7 +28,7 @@ export interface RefusedManifest {
 }
 
 /** What manifests may be applied. */
-const servedKinds = ['TrainingJob', 'Queue'] as const satisfies readonly ManifestKind[];
+const servedKinds = ['TrainingJob', 'Queue', 'Reservation'] as const satisfies readonly ManifestKind[];
 
 /** A manifest as the user wrote it (parsed JSON) → checked, with its defaults, or refused with every reason. */
 export function compileManifest(json: unknown): CompiledManifest {
@@ -37,6 +40,8 @@ export function compileManifest(json: unknown): CompiledManifest {
       return orRefused(kind, json, compileTrainingJob(message));
     case 'Queue':
       return orRefused(kind, json, compileQueue(message));
+    case 'Reservation':
+      return orRefused(kind, json, compileReservation(message));
     case 'InferenceService':
     case 'PriceBook': {
       const problem = { field: 'kind', message: `${kind} is not served yet by this version; served: ${servedKinds.join(', ')}` };

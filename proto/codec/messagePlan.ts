@@ -57,6 +57,7 @@ const writtenByController: Readonly<Record<string, readonly string[]>> = {
   'shoal.v1.ObjectMeta': ['uid', 'resource_version', 'creation_timestamp'],
   'shoal.v1.TrainingJob': ['status'],
   'shoal.v1.Queue': ['status'],
+  'shoal.v1.Reservation': ['status'],
 };
 
 const plans = new Map<string, MessagePlan>();

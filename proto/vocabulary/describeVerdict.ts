@@ -92,6 +92,8 @@ const groupWords = {
   full: 'full',
   kept: 'kept for',
   unhealthy: 'with sick GPUs',
+  spare: 'spare',
+  reserved: 'reserved by',
   cordoned: 'cordoned',
   lost: 'lost',
   exclusive: 'in domains that another job has for itself',
@@ -104,7 +106,7 @@ const groupWords = {
 } as const;
 
 /** Where names help somebody who goes and looks. */
-const named: ReadonlySet<NodeGroup['why']> = new Set(['unhealthy', 'cordoned', 'lost', 'kept']);
+const named: ReadonlySet<NodeGroup['why']> = new Set(['unhealthy', 'spare', 'reserved', 'cordoned', 'lost', 'kept']);
 
 /** What is free there is told in another place, or nothing. */
 const isPlain: ReadonlySet<NodeGroup['why']> = new Set(['fits', 'tooFewFree', 'full', 'kept']);

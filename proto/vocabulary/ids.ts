@@ -11,6 +11,7 @@ export type JobName = Brand<string, 'JobName'>;
 export type NodeName = Brand<string, 'NodeName'>;
 export type QueueName = Brand<string, 'QueueName'>;
 export type UserName = Brand<string, 'UserName'>;
+export type ReservationName = Brand<string, 'ReservationName'>;
 /** Position of an event in the log; the first is 1, 0 is before all. */
 export type Revision = Brand<number, 'Revision'>;
 /** Grows by one with each leader. */
@@ -23,6 +24,7 @@ export const jobName = (value: string): JobName => value as JobName;
 export const nodeName = (value: string): NodeName => value as NodeName;
 export const queueName = (value: string): QueueName => value as QueueName;
 export const userName = (value: string): UserName => value as UserName;
+export const reservationName = (value: string): ReservationName => value as ReservationName;
 export const revision = (value: number): Revision => value as Revision;
 export const epoch = (value: number): Epoch => value as Epoch;
 export const generation = (value: number): Generation => value as Generation;

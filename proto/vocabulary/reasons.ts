@@ -55,6 +55,22 @@ export type WaitReason =
     }
   /** Free by then for sure: all who are there have promised to be gone. */
   | { readonly kind: 'Reserved'; readonly wanted: GangShape; readonly atMs: number; readonly nodes: readonly string[] }
+  /**
+   * There is room, and these reservations keep it from the job, all of them together: they are under way, or begin before it is gone for
+   * sure. `untilMs`: the last of them is over. `atMs`: it starts by then; absent: no time is known.
+   */
+  | {
+      readonly kind: 'Reservation';
+      readonly wanted: GangShape;
+      readonly reservations: readonly string[];
+      readonly nodes: readonly string[];
+      readonly fromMs: number;
+      readonly untilMs: number;
+      readonly isUnderWay: boolean;
+      /** Of the one that it is; empty: none was given. */
+      readonly reason: string;
+      readonly atMs?: number;
+    }
   /** A place that is kept as it empties; `free`: workers for which it is free already. */
   | { readonly kind: 'WaitingForTarget'; readonly wanted: GangShape; readonly free: number; readonly nodes: readonly string[] }
   /** `queue` is the job's own or one above it. */
@@ -104,6 +120,8 @@ export function describeWait(wait: WaitReason): string {
       return `${gang(wait.wanted)} will be free when ${describeVictims(wait.victims, wait.shrinking ?? [])}`;
     case 'Reserved':
       return `${gang(wait.wanted)} reserved from ${formatTimestamp(wait.atMs)} on ${listed(wait.nodes)}, when those who are there have ended`;
+    case 'Reservation':
+      return describeReservation(wait);
     case 'WaitingForTarget':
       return `${gang(wait.wanted)} wanted; ${listed(wait.nodes)} ${wait.nodes.length === 1 ? 'is' : 'are'} kept for it and empt${wait.nodes.length === 1 ? 'ies' : 'y'}: room for ${wait.free} of ${wait.wanted.workers} workers now`;
     case 'QueueHeld':
@@ -121,6 +139,17 @@ export function describeWait(wait: WaitReason): string {
     case 'ArrayParallelism':
       return `at most ${wait.limit} jobs of array ${wait.array} run at a time`;
   }
+}
+
+function describeReservation(wait: Extract<WaitReason, { kind: 'Reservation' }>): string {
+  const { wanted, reservations, nodes, fromMs, untilMs, isUnderWay, reason, atMs } = wait;
+  const whose = `reservation${reservations.length === 1 ? '' : 's'} ${listed(reservations)}${reason === '' ? '' : ` (${reason})`}`;
+  const from = formatTimestamp(fromMs);
+  const until = formatTimestamp(untilMs);
+  const why = isUnderWay
+    ? `${listed(nodes)} ${nodes.length === 1 ? 'is' : 'are'} kept by ${whose} until ${until}`
+    : `${listed(nodes)} ${nodes.length === 1 ? 'has' : 'have'} room, but it may not be gone when ${whose} begins ${from}, until ${until}; a maxRuntime that ends before lets it start`;
+  return `${gang(wanted)} wanted; ${why}${atMs === undefined ? '' : `; starts by ${formatTimestamp(atMs)}`}`;
 }
 
 const conditionVerbs = { Succeeded: 'succeed', Failed: 'fail', Finished: 'finish', Started: 'start' } as const;

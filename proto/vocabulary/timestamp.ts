@@ -2,7 +2,7 @@
  * Points in time as people write them (RFC 3339, `2026-11-25T10:00:00Z`) and as the core counts them: milliseconds
  * since 1970. Plain arithmetic on the Gregorian calendar, so that the core, which has no clock, can print one too.
  */
-const dayMs = 86_400_000;
+export const dayMs = 86_400_000;
 /** 9999-12-31T23:59:59.999Z: the last one of four digits. */
 const timestampMsMax = 253_402_300_799_999;
 
@@ -40,8 +40,8 @@ function daysOfMonth(year: number, month: number): number {
   return [4, 6, 9, 11].includes(month) ? 30 : 31;
 }
 
-/** Years begin in March here, so that the leap day is the last of its year. */
-function daysSince1970(year: number, month: number, day: number): number {
+/** Of a date of the Gregorian calendar. Years begin in March here, so that the leap day is the last of its year. */
+export function daysSince1970(year: number, month: number, day: number): number {
   const shifted = month <= 2 ? year - 1 : year;
   const dayOfYear = Math.floor((153 * (month + (month > 2 ? -3 : 9)) + 2) / 5) + day - 1;
   return shifted * 365 + Math.floor(shifted / 4) - Math.floor(shifted / 100) + Math.floor(shifted / 400) + dayOfYear - daysBefore1970;
@@ -51,7 +51,7 @@ function daysSince1970(year: number, month: number, day: number): number {
 const daysBefore1970 = 719_468;
 
 /** Eras of 400 years are equal; the same arithmetic backwards (H. Hinnant, "chrono-compatible low-level date algorithms"). */
-function dateOf(days: number): readonly [year: number, month: number, day: number] {
+export function dateOf(days: number): readonly [year: number, month: number, day: number] {
   const shifted = days + daysBefore1970;
   const era = Math.floor(shifted / 146_097);
   const dayOfEra = shifted - era * 146_097;

@@ -110,6 +110,8 @@ export const nodeWhys = [
   'full',
   'kept',
   'unhealthy',
+  'spare',
+  'reserved',
   'cordoned',
   'lost',
   'exclusive',
@@ -125,7 +127,7 @@ export type NodeWhy = (typeof nodeWhys)[number];
 /** Nodes that take no worker for the same reason, or that take some. */
 export interface NodeGroup {
   readonly why: NodeWhy;
-  /** Why they are cordoned or lost, the code of the fault, the jobs that they are kept for; empty: `why` says all. */
+  /** Why they are cordoned or lost, the code of the fault, the jobs that they are kept, or spares, for, the reservations that keep them; empty: `why` says all. */
   readonly detail: string;
   readonly count: number;
   /** Of the wanted model on them: healthy, held by nobody and kept for nobody. */

@@ -60,6 +60,11 @@ const bad: readonly (readonly [string, string, string])[] = [
     'policy.failureGraceMs: [1] is not allowed; allowed: a number from 0, or a duration',
   ],
   [
+    'a bandwidth of nothing',
+    scenarioText({ timeline: [], rest: 'policy: {bandwidths: {rack: 0}}' }),
+    'policy.bandwidths.rack: 0 is not allowed; allowed: a number above 0',
+  ],
+  [
     'a queue with a field that is not there',
     scenarioText({ timeline: [], rest: 'queues: [{name: q, limt: {H100: 1}}]' }),
     'queues[0].limt',

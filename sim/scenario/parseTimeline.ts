@@ -64,10 +64,13 @@ function parseApply(fields: Fields, context: TimelineContext): Deed | null {
   const place = parsePlace(fields, context);
   if (compiled === null) return null;
   if (compiled.kind === 'Queue') {
-    for (const name of ['run', 'place'])
-      if (fields.has(name)) fields.problems.add(fields.at(name), 'belongs to a TrainingJob, not to a Queue');
+    refuseProgram(fields, compiled.kind);
     context.known.checkQueueParent(fields, compiled.spec.parent);
     return { kind: 'applyQueue', name: compiled.name, labels: compiled.labels, spec: compiled.spec };
+  }
+  if (compiled.kind === 'Reservation') {
+    refuseProgram(fields, compiled.kind);
+    return { kind: 'applyReservation', name: compiled.name, labels: compiled.labels, spec: compiled.spec };
   }
   context.known.checkJob(fields, compiled.spec);
   if (place !== null) {
@@ -76,6 +79,11 @@ function parseApply(fields: Fields, context: TimelineContext): Deed | null {
       fields.problems.add(fields.at('place'), `places ${placed} workers; allowed: ${describeSizes(compiled.spec)}, all of the job's`);
   }
   return { kind: 'applyJob', ...jobPlanOf(compiled), program: { ...program, workers: compiled.spec.workers }, place };
+}
+
+function refuseProgram(fields: Fields, kind: string): void {
+  for (const name of ['run', 'place'])
+    if (fields.has(name)) fields.problems.add(fields.at(name), `belongs to a TrainingJob, not to a ${kind}`);
 }
 
 function jobPlanOf({ name, labels, annotations, spec }: Extract<CompiledManifest, { kind: 'TrainingJob'; ok: true }>): JobPlan {
@@ -142,7 +150,7 @@ function parsePlan(fields: Fields): Deed | null {
   const compiled = compileApplied(fields, fields.raw('manifest'), fields.at('manifest'), program);
   if (compiled === null) return null;
   if (compiled.kind === 'TrainingJob') return { kind: 'plan', job: jobPlanOf(compiled) };
-  fields.problems.add(fields.at('manifest'), 'is a Queue; allowed: a TrainingJob');
+  fields.problems.add(fields.at('manifest'), `is a ${compiled.kind}; allowed: a TrainingJob`);
   return null;
 }
 

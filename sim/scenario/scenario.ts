@@ -1,8 +1,9 @@
 /** A scenario, checked, with every default filled in. All times are milliseconds from its start. */
 import type { Policy } from '#core/context.ts';
-import type { JobName, NodeName, QueueName, UserName } from '#vocabulary/ids.ts';
+import type { JobName, NodeName, QueueName, ReservationName, UserName } from '#vocabulary/ids.ts';
 import type { JobSpec } from '#vocabulary/job.ts';
 import type { QueueSpec } from '#vocabulary/queue.ts';
+import type { ReservationSpec } from '#vocabulary/reservation.ts';
 import type { Levels } from '#vocabulary/topology.ts';
 
 export interface Scenario {
@@ -87,6 +88,12 @@ export interface Entry {
 export type Deed =
   | ({ readonly kind: 'applyJob'; readonly program: ProgramPlan; readonly place: ReadonlyMap<NodeName, number> | null } & JobPlan)
   | ({ readonly kind: 'applyQueue' } & QueuePlan)
+  | {
+      readonly kind: 'applyReservation';
+      readonly name: ReservationName;
+      readonly labels: Readonly<Record<string, string>>;
+      readonly spec: ReservationSpec;
+    }
   | { readonly kind: 'fault'; readonly fault: Fault }
   | { readonly kind: 'cordon' | 'uncordon' | 'drain'; readonly node: NodeName }
   | { readonly kind: 'delete' | 'suspend' | 'resume'; readonly job: JobName }

@@ -191,7 +191,7 @@ describe('faults', () => {
     const report = struck('kind: process-exit, job: a, rank: 1, code: 3', { spec: `${whole}, restarts: {max: 1}` });
     expect(attemptsOf(report, 'a')).toEqual([
       '1: 5000-335000 ApplicationFailure on n1,n2 from 0',
-      '2: 340000-650000 Succeeded on n1,n2 from 30',
+      '2: 340000-650000 Succeeded on n1,n3 from 30',
     ]);
     expect(report.workloads['job/a']?.attempts.map((attempt) => attempt.chargedToUser)).toEqual([true, false]);
   });

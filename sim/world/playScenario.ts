@@ -103,10 +103,16 @@ class Player {
     const { world } = this;
     const open = [...world.view.jobs.values()].filter(({ phase }) => phase.kind === 'pending' || phase.kind === 'active');
     if (open.length === 0) return true;
+    if (this.#isReservationToEnd()) return false;
     const quietMs = world.nowMs() - world.movedAtMs;
     if (quietMs < Math.max(stuckAfterMs, 2 * this.#scenario.timings.lostMs)) return false;
     if (open.some((job) => job.phase.kind === 'active' && !this.#isEndless(job))) return false;
     return world.nowMs() >= world.repairsUntilMs || quietMs >= hopelessAfterMs;
+  }
+
+  /** Somebody may start when it is over. One that repeats never is. */
+  #isReservationToEnd(): boolean {
+    return [...this.world.view.reservations.values()].some(({ spec, occurrence }) => spec.repeat === null && occurrence !== null);
   }
 
   /** It runs, and will for ever. */
@@ -124,6 +130,10 @@ class Player {
         return this.#applyJob(entry, deed);
       case 'applyQueue':
         return this.#request(`queue/${deed.name}`, { kind: 'applyQueue', name: deed.name, labels: deed.labels, spec: deed.spec });
+      case 'applyReservation': {
+        const { name, labels, spec } = deed;
+        return this.#request(`reservation/${name}`, { kind: 'applyReservation', name, user, labels, spec });
+      }
       case 'fault':
         return this.#faults.strike(deed.fault);
       case 'cordon':

@@ -125,7 +125,8 @@ export class Recorder {
     let first = state.recent.length;
     while (first > 0 && (state.recent[first - 1]?.revision ?? 0) > this.#seenRevision) first -= 1;
     for (const { atMs, objectKind, objectName, type, reason, message } of state.recent.slice(first)) {
-      const object = { TrainingJob: 'job/', Node: 'node/', Queue: 'queue/', Cluster: '' }[objectKind] + objectName;
+      const object =
+        { TrainingJob: 'job/', Node: 'node/', Queue: 'queue/', Reservation: 'reservation/', Cluster: '' }[objectKind] + objectName;
       this.events.push({ at: atMs, object, type, reason, message });
     }
     this.#seenRevision = state.revision;

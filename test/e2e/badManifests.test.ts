@@ -148,7 +148,7 @@ describe('a wrong manifest is refused with the field, the value and what is allo
   test('a kind that is not served yet', async () => {
     const service = fileURLToPath(new URL('../fixtures/manifests/assistant-service.yaml', import.meta.url));
     await expectRefused(await runCli(ground(), ['apply', '-f', service]), [
-      `Error: ${service}:3:1: kind: InferenceService is not served yet by this version; served: TrainingJob, Queue`,
+      `Error: ${service}:3:1: kind: InferenceService is not served yet by this version; served: TrainingJob, Queue, Reservation`,
     ]);
   });
 
@@ -185,7 +185,7 @@ test('a name that is taken by another job is refused, and the job stays as it wa
   const { revision } = await ground().client.info({});
   const said = await applyFile(`${head.replace('wrong', 'taken')}spec:\n  workers: 2\n${template}`);
   const why =
-    'job taken has been placed and its workers cannot change any more (priority, preemptible, restarts, after, avoidNodes, notBefore, deadline, minRuntime and maxRuntime can)';
+    'job taken has been placed and its workers cannot change any more (priority, preemptible, restarts, spares, after, avoidNodes, notBefore, deadline, minRuntime and maxRuntime can)';
   expect(said).toEqual({
     exitCode: 1,
     stdout: '',

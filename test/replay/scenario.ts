@@ -5,10 +5,10 @@ import type { Amounts } from '#core/ledger/amounts.ts';
 import { readJobLedger, readLedger } from '#core/ledger/readLedger.ts';
 import { currentAttempt } from '#core/state/state.ts';
 import type { JobView } from '#core/state/view.ts';
-import { applyJob, applyQueue, FakeCluster } from '#test/simulation/fakeCluster.ts';
+import { applyJob, applyQueue, FakeCluster, onNodes, reserve } from '#test/simulation/fakeCluster.ts';
 import { assertNever } from '#vocabulary/assert.ts';
 import type { AssignedWorker } from '#vocabulary/assignment.ts';
-import { jobName, nodeName, queueName, userName } from '#vocabulary/ids.ts';
+import { jobName, nodeName, queueName, reservationName, userName } from '#vocabulary/ids.ts';
 import { dependencyConditions, meshAxes, type DependencySpec, type JobSpec } from '#vocabulary/job.ts';
 import { describeVerdict } from '#vocabulary/describeVerdict.ts';
 import { describeWait } from '#vocabulary/reasons.ts';
@@ -120,7 +120,8 @@ export class Scenario {
           const held = node.holds.map((holds) => holds.map(({ job }) => view.jobs.get(job)?.name).join('+') || '-').join(' ');
           const sick = node.health.flatMap((gpu, index) => (gpu.healthy ? [] : [` gpu${index}=${gpu.code}`])).join('');
           const spare = node.spare === null ? '' : ' spare';
-          return `${node.name} ${node.availability.kind}${node.cordon === null ? '' : ' cordoned'}${spare}${sick} | ${held}`;
+          const reserved = node.reserved === null ? '' : ` ${node.reserved.purpose} ${node.reserved.name}`;
+          return `${node.name} ${node.availability.kind}${node.cordon === null ? '' : ' cordoned'}${spare}${reserved}${sick} | ${held}`;
         });
       case 'desired':
         return desiredFor(view, nodeName(name)).workers.map(describeDesire);
@@ -145,7 +146,7 @@ export class Scenario {
 
   /** As `shoal why` prints it. */
   #why(name: string): readonly string[] {
-    const verdict = this.#cluster.verdict(name);
+    const verdict = this.#cluster.verdictOf(this.#cluster.job(name));
     if (verdict === null) return [`${name} does not wait`];
     return describeVerdict(verdict, name).map(({ title, text }) => `${title.padEnd(13)}${text}`);
   }
@@ -199,6 +200,10 @@ function inputOf(words: Words, bornAtMs: number): Input | null {
           maxRunning: words.has('userJobs') ? words.number('userJobs', 0) : null,
         },
       });
+    case 'reserve':
+      return reservationOf(words, bornAtMs);
+    case 'unreserve':
+      return { kind: 'deleteReservation', name: reservationName(name), user };
     case 'suspend':
       return { kind: 'suspendJob', name: jobName(name), user };
     case 'resume':
@@ -268,6 +273,24 @@ function sizesOf(words: Words): Pick<JobSpec, 'elastic' | 'mesh'> {
     elastic: minWorkers === undefined || maxWorkers === undefined ? null : { minWorkers, maxWorkers },
     mesh: meshAxes.flatMap((axis) => axes.flatMap(([name, size]) => (name === axis ? [{ axis, size: Number(size) }] : []))),
   };
+}
+
+/** `nodes=n11,n12` or `domain=rack/r1` or `count=2`; times are seconds: `start` since the cluster was made, else now. */
+function reservationOf(words: Words, bornAtMs: number): Input {
+  const list = (key: string): readonly string[] => words.text(key, '').split(',').filter(Boolean);
+  const [domains, count] = [list('domain'), words.number('count', 0)];
+  const counted = { kind: 'count', of: 'nodes', amount: count, model: null, level: null } as const;
+  return reserve(words.name, {
+    reason: words.text('reason', ''),
+    nodes: count > 0 ? counted : domains.length > 0 ? { kind: 'domains', domains } : onNodes(...list('nodes')),
+    users: list('users').map(userName),
+    queues: list('queues').map(queueName),
+    jobs: list('jobs').map(jobName),
+    duration: words.number('for', 60),
+    drain: words.text('drain', 'suspend') === 'runtime' ? 'runtime' : 'suspend',
+    lend: words.text('lend', 'no') === 'yes',
+    ...(words.has('start') ? { start: bornAtMs / 1_000 + words.number('start', 0) } : {}),
+  });
 }
 
 /** `level=rack`, `prefer=rack patience=20` (seconds), `segments=rack:2`, `spread=rack:2`, `exclusive=rack`. */

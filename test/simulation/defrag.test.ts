@@ -10,7 +10,8 @@ import { applyJob, FakeCluster, policy } from './fakeCluster.ts';
 
 const endless = { total: 1e9, saveEvery: 2 };
 const settings = () => ({ defrag: defaultPolicy.defrag, restartCostMs: 1_000 });
-const holesNow = (cluster: FakeCluster) => measureHoles(openRoom(cluster.view, policy).room.capacity, policy.levels);
+const holesNow = (cluster: FakeCluster) =>
+  measureHoles(openRoom(cluster.view, { nowMs: cluster.nowMs, policy }).room.capacity, policy.levels);
 const end = (cluster: FakeCluster, name: string): void =>
   void cluster.step([{ kind: 'deleteJob', name: jobName(name), user: userName('bob'), now: true }]);
 const rest = (cluster: FakeCluster): void => {

@@ -18,6 +18,7 @@ export interface NodeShape {
   readonly nvlink?: readonly (number | null)[];
   /** By GPU: MIG profiles that it is divided into; none: it is whole. */
   readonly slots?: readonly (readonly string[])[];
+  readonly labels?: Readonly<Record<string, string>>;
 }
 
 /** What a checkpoint takes, of the second of its step. */
@@ -42,6 +43,7 @@ export class FakeAgent {
   readonly name: NodeName;
   readonly #path: readonly string[];
   readonly #gpus: readonly GpuInfo[];
+  readonly #labels: Readonly<Record<string, string>>;
   readonly #held = new Map<string, Held>();
   readonly #health: GpuHealth[];
   /** Every worker that was ever started here: a key must not come twice. */
@@ -51,7 +53,8 @@ export class FakeAgent {
   #sequence = 0;
 
   constructor(shape: NodeShape) {
-    const { name, zone = 'z1', block = 'b1', rack, gpus, model = 'H100', nvlink, slots } = shape;
+    const { name, zone = 'z1', block = 'b1', rack, gpus, model = 'H100', nvlink, slots, labels = {} } = shape;
+    this.#labels = labels;
     this.name = nodeName(name);
     this.#path = [zone, block, rack];
     this.#gpus = Array.from({ length: gpus }, (_, index) => ({
@@ -86,7 +89,7 @@ export class FakeAgent {
       epochSeen: epoch(this.#epochSeen),
       workers: this.#observe(),
       gpuHealth: this.#health,
-      labels: {},
+      labels: this.#labels,
     };
   }
 

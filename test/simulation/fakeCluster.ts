@@ -15,7 +15,8 @@ import { defaultPolicy } from '#controller/limits.ts';
 import type { JobSpec } from '#vocabulary/job.ts';
 import { unaskedSpec } from '#vocabulary/job.ts';
 import { defaultQueueSpec, type QueueSpec } from '#vocabulary/queue.ts';
-import { jobName, jobUid, queueName, userName } from '#vocabulary/ids.ts';
+import { jobName, jobUid, nodeName, queueName, reservationName, userName } from '#vocabulary/ids.ts';
+import type { NodeChoice, ReservationSpec } from '#vocabulary/reservation.ts';
 import { describeWait } from '#vocabulary/reasons.ts';
 import type { Verdict } from '#vocabulary/verdict.ts';
 import type { NodeShape } from './fakeAgent.ts';
@@ -81,6 +82,32 @@ export function applyQueue(name: string, changes: Partial<QueueSpec> = {}): Extr
   };
 }
 
+/** For all who are named in `changes`, else maintenance; `start` and `duration` are seconds. */
+export function reserve(
+  name: string,
+  { start, duration, ...changes }: Partial<ReservationSpec> & { readonly start?: number; readonly duration: number },
+): Extract<Input, { kind: 'applyReservation' }> {
+  const { users = [], queues = [], jobs = [] } = changes;
+  const spec: ReservationSpec = {
+    purpose: users.length + queues.length + jobs.length === 0 ? 'maintenance' : 'use',
+    reason: '',
+    nodes: { kind: 'names', names: [] },
+    users,
+    queues,
+    jobs,
+    startMs: start === undefined ? null : start * 1_000,
+    durationMs: duration * 1_000,
+    repeat: null,
+    drain: 'suspend',
+    lend: false,
+    ...changes,
+  };
+  return { kind: 'applyReservation', name: reservationName(name), user: userName('op'), labels: {}, spec };
+}
+
+/** Nodes by name. */
+export const onNodes = (...names: readonly string[]): NodeChoice => ({ kind: 'names', names: names.map(nodeName) });
+
 /**
  * The core with fake agents in virtual time: a second passes with each `tick`. After every step the promises are
  * checked, so that a test only has to make things happen.
@@ -142,8 +169,8 @@ export class FakeCluster {
   }
 
   /** Why the job waits; null: it does not, or no pass has looked at it. */
-  verdict(name: string): Verdict | null {
-    return explainWait(this.view, { waits: this.waits, atMs: this.passAtMs }, this.job(name), { nowMs: this.nowMs, policy: this.#policy });
+  verdictOf(job: JobView): Verdict | null {
+    return explainWait(this.view, { waits: this.waits, atMs: this.passAtMs }, job, { nowMs: this.nowMs, policy: this.#policy });
   }
 
   agent(name: string): FakeAgent {

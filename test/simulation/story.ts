@@ -34,12 +34,25 @@ export function liveSecond(cluster: FakeCluster, random: Random, second: number)
   return happened;
 }
 
+/** Two of three gangs have a mesh, every other one of these with bytes of its own. */
+function meshOf(workers: number, gpusPerWorker: number, priority: number): Pick<JobSpec, 'mesh' | 'traffic'> {
+  if (gpusPerWorker === 0 || workers === 3) return { mesh: [], traffic: {} };
+  const mesh: JobSpec['mesh'] = [
+    { axis: 'data', size: workers },
+    { axis: 'expert', size: gpusPerWorker },
+  ];
+  return { mesh, traffic: priority > 10 ? { data: 2 ** 40, expert: 2 ** 20 } : {} };
+}
+
 function drawSpec(random: Random): Partial<JobSpec> {
   const workers = 1 + random.below(4);
+  const gpusPerWorker = random.pick([0, 1, 1, 2, 2, 4]) ?? 1;
+  const priority = random.pick([10, 10, 20, 50, 90]) ?? 20;
   return {
     workers,
-    gpusPerWorker: random.pick([0, 1, 1, 2, 2, 4]) ?? 1,
-    priority: random.pick([10, 10, 20, 50, 90]) ?? 20,
+    gpusPerWorker,
+    ...meshOf(workers, gpusPerWorker, priority),
+    priority,
     queue: queueName(random.pick(queues) ?? 'default'),
     preemptible: random.chance(0.8),
     minRuntimeMs: random.chance(0.3) ? 10_000 : 0,

@@ -7,15 +7,11 @@ import type { JobSpec } from '#vocabulary/job.ts';
 import { job, playText } from '#sim/testing/playText.ts';
 import { applyJob, applyQueue, FakeCluster } from './fakeCluster.ts';
 
-const inner = (of: unknown, key: string): unknown => (typeof of === 'object' && of !== null ? Reflect.get(of, key) : undefined);
-
 /** The spec of test/fixtures/manifests/v3-pretrain.yaml, whose image this version does not serve, and whose memory fake nodes do not have. */
 function v3(changes: Partial<JobSpec> = {}): JobSpec {
-  const parsed = parseManifests(readFileSync(new URL('../fixtures/manifests/v3-pretrain.yaml', import.meta.url), 'utf8'), 'v3');
-  const manifest: unknown = parsed.ok ? structuredClone(parsed.documents[0]?.json) : null;
-  const template: unknown = inner(inner(manifest, 'spec'), 'template');
-  if (typeof template === 'object' && template !== null) Reflect.deleteProperty(template, 'image');
-  const compiled = compileManifest(manifest);
+  const text = readFileSync(new URL('../fixtures/manifests/v3-pretrain.yaml', import.meta.url), 'utf8').replace(/^ *image:.*$/m, '');
+  const parsed = parseManifests(text, 'v3-pretrain.yaml');
+  const compiled = compileManifest(parsed.ok ? parsed.documents[0]?.json : null);
   if (!compiled.ok || compiled.kind !== 'TrainingJob') throw new Error(JSON.stringify(compiled));
   return { ...compiled.spec, template: { ...compiled.spec.template, memoryBytes: null }, ...changes };
 }

@@ -31,7 +31,7 @@ const queueSpecs: Readonly<Record<string, Partial<QueueSpec>>> = {
   blue: { limit: { H100: 10, A100: 4 }, perUser: { limit: { H100: 6 }, maxRunning: 3 } },
   green: { parent: queueName('red'), weight: 0.5 },
 };
-const [seconds, seeds] = [50, cases(14)];
+const [seconds, seeds] = [50, cases(4)];
 
 function drawJob(random: Random, second: number): Partial<JobSpec> {
   const workers = 1 + random.below(5);
@@ -62,7 +62,8 @@ function live(seed: number, look: (cluster: FakeCluster) => void): FakeCluster {
   cluster.step(Object.entries(queueSpecs).map(([name, spec]) => applyQueue(name, spec)));
   const random = createRandom(seed);
   for (let second = 0; second < seconds; second += 1) {
-    if (random.chance(0.7)) cluster.step([applyJob(`j${second}`, drawJob(random, second), random.pick(['ann', 'bob']))]);
+    const array = random.chance(0.05) ? { count: 3, parallelism: null } : null;
+    if (random.chance(0.7)) cluster.step([applyJob(`j${second}`, { ...drawJob(random, second), array }, random.pick(['ann', 'bob']))]);
     const name = random.pick([...cluster.view.jobs.values()].filter(({ phase }) => phase.kind === 'pending'))?.name;
     if (name !== undefined && random.chance(0.05)) cluster.step([{ kind: 'holdJob', name, user: userName('bob') }]);
     if (random.chance(0.1)) disturb(cluster, random);
@@ -94,7 +95,7 @@ interface Waiting {
 function waitingIn(cluster: FakeCluster): readonly Waiting[] {
   return cluster.view.pending.flatMap((uid) => {
     const job = cluster.view.jobs.get(uid);
-    const verdict = job === undefined ? null : cluster.verdict(job.name);
+    const verdict = job === undefined ? null : cluster.verdictOf(job);
     return job === undefined || verdict === null ? [] : [{ job, verdict }];
   });
 }
@@ -226,7 +227,7 @@ function untrueNodes(cluster: FakeCluster, { spec }: JobView, { rooms }: Verdict
         if (node === undefined) return [`${name} does not exist`];
         const ofModel = node.inventory.gpus.filter((gpu) => gpu.model === model);
         const free = ofModel.filter(({ index }) => (node.holds[index] ?? []).length === 0 && node.health[index]?.healthy === true).length;
-        const isOpen = node.availability.kind === 'ready' && node.cordon === null;
+        const isOpen = node.availability.kind === 'ready' && node.cordon === null && node.spare === null;
         const holds: Readonly<Record<string, boolean>> = {
           fits: isOpen && free >= spec.gpusPerWorker,
           kept: isOpen && free >= spec.gpusPerWorker,
@@ -235,6 +236,7 @@ function untrueNodes(cluster: FakeCluster, { spec }: JobView, { rooms }: Verdict
           unhealthy: isOpen && ofModel.some(({ index }) => node.health[index]?.healthy === false),
           cordoned: node.cordon !== null,
           lost: node.availability.kind !== 'ready',
+          spare: node.spare !== null,
           exclusive: isOpen,
           notEmpty: isOpen && spec.exclusive !== null,
           tooSmall: ofModel.length < spec.gpusPerWorker,

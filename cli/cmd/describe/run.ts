@@ -15,13 +15,14 @@ import { eventsSection } from './eventsSection.ts';
 import { describeJob } from './job.ts';
 import { describeNode } from './node.ts';
 import { describeQueue } from './queue.ts';
+import { describeReservation } from './reservation.ts';
 
 export interface DescribeOptions {
   readonly target: TargetOptions;
   readonly wanted: readonly Target[];
 }
 
-const describable = ['TrainingJob', 'Node', 'Queue'];
+const describable = ['TrainingJob', 'Node', 'Queue', 'Reservation'];
 
 export function compileDescribe(words: readonly string[], flags: Flags): DescribeOptions {
   const wanted = parseTargets(words);
@@ -72,6 +73,8 @@ function describe({ object }: Resource): readonly Section[] {
       return describeNode(object.value);
     case 'queue':
       return describeQueue(object.value);
+    case 'reservation':
+      return describeReservation(object.value);
     default:
       return [];
   }

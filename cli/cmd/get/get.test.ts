@@ -156,7 +156,7 @@ test('escapes in cells are shown on a terminal and left alone in a pipe', async 
 test.each([
   [
     ['get', 'jbos'],
-    'error: the server doesn\'t have a resource type "jbos"\nDid you mean "jobs"?\nTypes: jobs, nodes, gpus, queues, events\n',
+    'error: the server doesn\'t have a resource type "jbos"\nDid you mean "jobs"?\nTypes: jobs, nodes, gpus, queues, reservations, events\n',
   ],
   [['get', 'jobs', '-o', 'xml'], 'error: --output "xml" is not known; allowed: wide, json, yaml, name\n'],
   [['get', 'job/a', 'b'], 'error: "b" is not of the form TYPE/NAME\n'],

@@ -46,15 +46,15 @@ function phaseLines(job: TrainingJob, nodes: readonly Node[], nowMs: number): re
 function activeLines(job: TrainingJob, nodes: readonly Node[], nowMs: number): readonly Line[] {
   const { spec, status } = job;
   const attempt = status?.attempts.at(-1);
-  const since = attempt?.startedAt ?? attempt?.placedAt;
-  const age = since === undefined ? '' : ` for ${formatAge(nowMs - timeMs(since))}`;
+  const age = (since: Attempt['placedAt']): string => (since === undefined ? '?' : formatAge(nowMs - timeMs(since)));
+  const past = attempt?.startedAt === undefined ? `was placed ${age(attempt?.placedAt)} ago` : `has run for ${age(attempt.startedAt)}`;
   const bounds = [
     ...(spec?.maxRuntime ? [`maxRuntime ${spec.maxRuntime}`] : []),
     ...(spec?.deadline ? [`deadline ${spec.deadline}`] : []),
     spec?.preemptible === false ? 'nobody may ask it to leave (preemptible: false)' : 'others may ask it to leave (preemptible)',
   ];
   return [
-    ['Phase', `${status?.phase ?? ''}${age}, attempt ${attempt?.number ?? 1}`],
+    ['Phase', `${status?.phase ?? ''}; attempt ${attempt?.number ?? 1} ${past}`],
     ...reasonLines(job, 'Because'),
     [
       'Stands on',

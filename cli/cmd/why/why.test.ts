@@ -77,7 +77,7 @@ test('a job that runs: since when, on which nodes, inside what, and why it began
     node('n2', 'r1'),
   ];
   expect((await bench.shoal(['why', 'llama'])).stdout).toBe(`Job:         llama (queue research, user ada, priority 20)
-Phase:       Running for 29m, attempt 2
+Phase:       Running; attempt 2 has run for 29m
 Stands on:   2 nodes: n1, n2; inside rack r1
 Leaves:      others may ask it to leave (preemptible)
 Before:      attempt 1 ended at 2026-11-23T11:30:00Z: NodeFailure: node n3 is lost (not charged; saved at step 50)

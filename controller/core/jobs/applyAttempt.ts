@@ -8,7 +8,7 @@ import { touchNodes } from '../nodes/touchNodes.ts';
 import { heldMilli, waitsSinceMs, wholeSecond } from '../queues/attained.ts';
 import { countUsage } from '../queues/usage.ts';
 import type { AttemptRecord, AttemptStage, JobRecord, State, WorkerRecord } from '../state/state.ts';
-import { markChanged } from '../state/state.ts';
+import { markChanged, markPlaces } from '../state/state.ts';
 import { lookAtPopular } from '../schedule/popularShapes.ts';
 import { movePhase } from './applyJob.ts';
 import { countAwaited, waitsForOthers } from './dependencies.ts';
@@ -60,6 +60,8 @@ function change(state: State, job: JobRecord, event: Exclude<Stamped<AttemptEven
       attempt.stage = { kind: attempt.startedAtMs === null ? 'starting' : 'running' };
       cancelMove(state, job);
       touchNodes(state, attempt);
+      // It may have to be asked again, for another reason (reservations/).
+      markPlaces(state, attempt.placement);
       return;
     case 'AttemptStopping':
       settleJob(state, job);

@@ -6,6 +6,7 @@ import { changePromises } from '../ledger/promises.ts';
 import { changeOwners } from '../ledger/settle.ts';
 import { notePopular, requestedShape } from '../schedule/popularShapes.ts';
 import type { JobRecord, State } from '../state/state.ts';
+import { currentAttempt, markPlaces } from '../state/state.ts';
 import { countArray } from './arrays.ts';
 import { countAwaited, waitsForOthers } from './dependencies.ts';
 import { countDisplaceable } from './displaceable.ts';
@@ -96,6 +97,12 @@ function changeJob(state: State, job: JobRecord, event: Extract<JobEvent, { kind
   });
   noteResizable(state, job);
   noteEnding(state, job);
+  // Whether it is gone when a reservation begins may be another matter now.
+  const attempt = currentAttempt(job);
+  if (attempt !== undefined) {
+    markPlaces(state, attempt.placement);
+    state.scheduleDirty = true;
+  }
   // It may want spares now, or other ones.
   if (job.spec.spares > 0 || state.sparing.has(job.uid)) state.scheduleDirty = true;
   noteSparing(state, job);

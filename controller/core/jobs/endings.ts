@@ -40,11 +40,17 @@ export function endIfPlacedAt(job: Pick<JobView, 'spec' | 'attempts'>, startMs: 
   return Math.min(leftMs === null ? Infinity : startMs + leftMs, deadlineMs ?? Infinity) + (checkpoint?.graceMs ?? defaultGraceMs);
 }
 
+/** The same for one under way, by what it promised alone; null: nothing, or it is not under way. */
+export function promisedEndMs(job: JobView): number | null {
+  const attempt = currentAttempt(job);
+  return attempt === undefined ? null : endIfPlacedAt({ spec: job.spec, attempts: job.attempts.slice(0, -1) }, attempt.placedAtMs);
+}
+
 /** When a job under way is told to leave at the latest, and its grace is over; null: nobody knows, or it is not under way. */
 export function latestEndMs(job: JobView): number | null {
   const attempt = currentAttempt(job);
   if (attempt === undefined) return null;
-  const promised = endIfPlacedAt({ spec: job.spec, attempts: job.attempts.slice(0, -1) }, attempt.placedAtMs);
+  const promised = promisedEndMs(job);
   const { stage } = attempt;
   if (stage.kind !== 'suspending' && stage.kind !== 'stopping') return promised;
   // It is back at once, on what it keeps.

@@ -38,7 +38,7 @@ function* checkTotals(state: StateView): Generator<string> {
 const isNobodys = (category: LedgerCategory): boolean => !jobCategories.some((one) => one === category);
 
 function* checkRates(state: StateView): Generator<string> {
-  const { free, held, reserved, gpus } = countRates(state);
+  const { free, held, reserved, unused, gpus } = countRates(state);
   if (state.ledger.capacityMilli !== gpus * gpuMilliPerGpu)
     yield `ledger: rate of capacity is ${state.ledger.capacityMilli}, there are ${gpus} GPUs`;
   for (const category of freeCategories) {
@@ -51,6 +51,10 @@ function* checkRates(state: StateView): Generator<string> {
     if (ledger.reservedMilli !== (reserved.get(uid) ?? 0))
       yield `ledger: ${ledger.reservedMilli} are kept for job ${name}, nodes and promises give ${reserved.get(uid) ?? 0}`;
   }
+  for (const { name, ledger } of state.reservations.values()) {
+    if (ledger.milli !== (unused.get(name) ?? 0))
+      yield `ledger: reservation ${name} keeps ${ledger.milli} free, the nodes give ${unused.get(name) ?? 0}`;
+  }
 }
 
 /** GPU by GPU, from the records alone. */
@@ -58,6 +62,7 @@ function countRates(state: StateView) {
   const free: Record<FreeCategory, number> = { reserved: 0, unhealthy: 0, cordoned: 0, idle: 0 };
   const held = new Map<JobUid, number>();
   const reserved = new Map<JobUid, number>();
+  const unused = new Map<string, number>();
   const keepers = findKeepers(state);
   let gpus = 0;
   for (const node of state.nodes.values()) {
@@ -68,11 +73,13 @@ function countRates(state: StateView) {
       const milli = gpuMilliPerGpu - charged.reduce((sum, hold) => sum + hold.milli, 0);
       const category = freeCategoryOf(node, gpu);
       const keeper = keepers.size > 0 && category === 'idle' && milli === gpuMilliPerGpu ? keepers.get(`${node.name}/${gpu}`) : undefined;
-      if (keeper === undefined) free[category] += milli;
+      const reservation = category === 'idle' && node.reserved?.purpose === 'use' ? node.reserved.name : undefined;
+      if (keeper === undefined && reservation !== undefined) unused.set(reservation, (unused.get(reservation) ?? 0) + milli);
+      else if (keeper === undefined) free[category] += milli;
       else reserved.set(keeper, (reserved.get(keeper) ?? 0) + milli);
     }
   }
-  return { free, held, reserved, gpus };
+  return { free, held, reserved, unused, gpus };
 }
 
 /** By node and GPU, the first job by uid that was promised it. */

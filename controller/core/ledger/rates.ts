@@ -2,11 +2,11 @@ import { assert } from '#vocabulary/assert.ts';
 import type { JobUid } from '#vocabulary/ids.ts';
 import { gpuMilliPerGpu } from '#vocabulary/units.ts';
 import { noHolds } from '../nodes/holds.ts';
-import type { JobRecord, NodeState, State } from '../state/state.ts';
+import type { JobRecord, NodeState, ReservationRecord, State } from '../state/state.ts';
 import type { NodeView } from '../state/view.ts';
 import type { FreeCategory } from './amounts.ts';
 import { keeperOf } from '../nodes/promises.ts';
-import { settleFree, settleJob } from './settle.ts';
+import { settleFree, settleJob, settleReservation } from './settle.ts';
 
 /**
  * The node side of the ledger: how many thousandths of a GPU pass through each account in a millisecond. Whatever moves
@@ -17,6 +17,7 @@ export function changeNode(state: State, node: NodeState, change: () => void): v
   settleFree(state);
   for (const uid of node.jobs) settle(state, uid);
   for (const { job } of node.promises) settle(state, job);
+  settleReservation(state, reservationOf(state, node));
   countNode(state, node, -1);
   change();
   countNode(state, node, 1);
@@ -35,6 +36,7 @@ export function countNode(state: State, node: NodeState, sign: 1 | -1): void {
   let job: JobRecord | undefined;
   let category: FreeCategory = 'idle';
   let sum = 0;
+  const reservation = node.reserved?.purpose === 'use' ? reservationOf(state, node) : undefined;
   for (let gpu = 0; gpu < node.holds.length; gpu += 1) {
     let free = gpuMilliPerGpu;
     if (!isOut(node, gpu)) {
@@ -54,6 +56,10 @@ export function countNode(state: State, node: NodeState, sign: 1 | -1): void {
         continue;
       }
     }
+    if (next === 'idle' && reservation !== undefined) {
+      reservation.ledger.milli += sign * free;
+      continue;
+    }
     if (next !== category) {
       ledger.freeMilli[category] += sign * sum;
       [category, sum] = [next, 0];
@@ -61,6 +67,10 @@ export function countNode(state: State, node: NodeState, sign: 1 | -1): void {
     sum += free;
   }
   ledger.freeMilli[category] += sign * sum;
+}
+
+function reservationOf(state: State, { reserved }: NodeState): ReservationRecord | undefined {
+  return reserved === null ? undefined : state.reservations.get(reserved.name);
 }
 
 function countReserved(keeper: JobRecord | undefined, milli: number): void {
@@ -74,13 +84,14 @@ export function isOut(node: NodeView, gpu: number): boolean {
 }
 
 /**
- * What the part of a GPU is spent on that no job holds, unless a whole `idle` one is kept for somebody (ledger/promises.ts). On a
- * spare node it is `reserved`, and nobody's: who wants spares is not charged for them.
+ * What the part of a GPU is spent on that no job holds, unless it is `idle` and kept: a whole one for a job
+ * (ledger/promises.ts), or what there is of it by a reservation that is under way. On a spare node it is `reserved`, and nobody's:
+ * who wants spares is not charged for them.
  * The one place that says so: another reason for a GPU to be free becomes a line here, and whatever moves it goes through
  * `changeNode`.
  */
 export function freeCategoryOf(node: NodeView, gpu: number): FreeCategory {
   if (isOut(node, gpu)) return 'unhealthy';
-  if (node.cordon !== null) return 'cordoned';
+  if (node.cordon !== null || node.reserved?.purpose === 'maintenance') return 'cordoned';
   return node.spare === null ? 'idle' : 'reserved';
 }

@@ -1,8 +1,8 @@
-import type { JobView, StateView } from '../state/view.ts';
+import type { JobView, ReservationView, StateView } from '../state/view.ts';
 import type { Amounts, TotalKind } from './amounts.ts';
 import { freeCategories, milliTime } from './amounts.ts';
 import { categoryOf } from './settle.ts';
-import { rowOf, totalNameOf } from './totals.ts';
+import { reservationRow, rowOf, totalNameOf } from './totals.ts';
 
 /** Capacity and categories of the whole cluster up to `nowMs`, without touching the state; `spare` is the part of `reserved` that is no job's. */
 export function readLedger(
@@ -14,6 +14,7 @@ export function readLedger(
   const elapsedMs = Math.max(ledger.nowMs, nowMs) - ledger.settledAtMs;
   for (const category of freeCategories) amounts[category] += milliTime(elapsedMs, ledger.freeMilli[category]);
   for (const job of state.jobs.values()) addOpenTime(state, job, nowMs, amounts);
+  for (const reservation of state.reservations.values()) amounts.reserved += openUnused(state, reservation, nowMs);
   const spare = ledger.spare + milliTime(elapsedMs, ledger.freeMilli.reserved);
   return { capacity: ledger.capacity + milliTime(elapsedMs, ledger.capacityMilli), spare, amounts };
 }
@@ -29,8 +30,19 @@ export function readJobLedger(state: StateView, job: JobView, nowMs: number): Am
 export function readTotals(state: StateView, kind: TotalKind, nowMs: number): ReadonlyMap<string, Amounts> {
   const rows = new Map([...state.ledger.totals[kind]].map(([name, amounts]): [string, Amounts] => [name, { ...amounts }]));
   for (const job of state.jobs.values()) if (hasRate(job)) addOpenTime(state, job, nowMs, rowOf(rows, totalNameOf(job, kind)));
+  for (const reservation of state.reservations.values()) {
+    const unused = openUnused(state, reservation, nowMs);
+    if (unused > 0n) rowOf(rows, reservationRow(reservation.name)).reserved += unused;
+  }
   return new Map([...rows].sort(([left], [right]) => (left < right ? -1 : 1)));
 }
+
+/** Of a reservation up to `nowMs`, in milli-GPU-milliseconds, without touching the state. */
+export const readUnused = (state: StateView, reservation: ReservationView, nowMs: number): bigint =>
+  reservation.ledger.amount + openUnused(state, reservation, nowMs);
+
+const openUnused = (state: StateView, { ledger }: ReservationView, nowMs: number): bigint =>
+  ledger.milli === 0 ? 0n : milliTime(Math.max(state.ledger.nowMs, nowMs) - ledger.settledAtMs, ledger.milli);
 
 const hasRate = ({ ledger }: JobView): boolean => ledger.milli > 0 || ledger.reservedMilli > 0;
 

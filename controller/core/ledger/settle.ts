@@ -1,9 +1,9 @@
-import type { JobRecord, State } from '../state/state.ts';
+import type { JobRecord, ReservationRecord, State } from '../state/state.ts';
 import { currentAttempt } from '../state/state.ts';
 import type { JobView } from '../state/view.ts';
 import type { HeldCategory } from './amounts.ts';
 import { freeCategories, milliTime, totalKinds } from './amounts.ts';
-import { accountsOf, rowOf, totalNameOf } from './totals.ts';
+import { accountsOf, reservationRow, rowOf, totalNameOf } from './totals.ts';
 
 /**
  * The ledger: every milli-GPU-millisecond of every GPU goes to exactly one category.
@@ -41,6 +41,18 @@ export function settleJob(state: State, job: JobRecord): void {
   const category = categoryOf(job);
   for (const amounts of accountsOf(state, job)) amounts[category] += amount;
   if (category === 'productive') ledger.unsaved += amount;
+}
+
+/** What it reserves and nobody uses: the cluster's, and in the totals a row of its own. To be called before its nodes change. */
+export function settleReservation(state: State, reservation: ReservationRecord | undefined): void {
+  if (reservation === undefined) return;
+  const { ledger, name } = reservation;
+  const amount = milliTime(state.ledger.nowMs - ledger.settledAtMs, ledger.milli);
+  ledger.settledAtMs = state.ledger.nowMs;
+  if (amount === 0n) return;
+  ledger.amount += amount;
+  state.ledger.amounts.reserved += amount;
+  for (const kind of totalKinds) rowOf(state.ledger.totals[kind], reservationRow(name)).reserved += amount;
 }
 
 /**

@@ -26,6 +26,9 @@ export function totalNameOf(job: Pick<JobView, 'user' | 'spec' | 'labels'>, kind
   }
 }
 
+/** The row of what a reservation kept and nobody used. No user, queue or project is called so: of those the first two are plain names. */
+export const reservationRow = (name: string): string => `(reservation ${name})`;
+
 /** The row that the name is counted in; made when it is new. A row stays, so the same name always finds the same one. */
 export function rowOf(rows: Map<string, Amounts>, name: string): Amounts {
   const known = rows.get(name);

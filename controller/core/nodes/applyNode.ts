@@ -88,6 +88,7 @@ function register(state: State, event: Extract<NodeEvent, { kind: 'NodeRegistere
     holds: [],
     jobs: new Set(),
     promises: noPromises,
+    reserved: null,
   };
   changeNode(state, node, () => resizeGpus(node));
   state.nodes.set(name, node);

@@ -24,6 +24,11 @@ export function onCordonNode(turn: Turn, request: Extract<Request, { kind: 'cord
 export function onUncordonNode(turn: Turn, request: Extract<Request, { kind: 'uncordonNode' }>): Reply {
   const node = turn.state.nodes.get(request.node);
   if (node === undefined) return notFound(turn, request.node);
+  if (node.cordon === null && node.reserved?.purpose === 'maintenance') {
+    const { name } = node.reserved;
+    const message = `node ${request.node} is kept by reservation ${name}, not by a cordon; delete the reservation, or apply it without the node`;
+    return { kind: 'refused', code: 'FAILED_PRECONDITION', field: '', message };
+  }
   if (node.cordon === null) return { kind: 'changed', changed: false, jobs: [], uid: request.node };
   turn.emit({ kind: 'NodeUncordoned', node: request.node, by: request.user });
   return { kind: 'changed', changed: true, jobs: [], uid: request.node };

@@ -62,6 +62,24 @@ describe('whose turn it is', () => {
     expect(turns(orderOf(state, all('b', 'a')), 8)).toBe('a b b b a b b b');
   });
 
+  test('can be told: the numbers that were compared, from the queue up, and who is right before it', () => {
+    const state = queues({ org: {}, b: { parent: 'org', weight: 2 }, c: { parent: 'org' }, z: { guaranteed: h100(10) } });
+    hold(state, 'b', 10);
+    hold(state, 'z', 5);
+    const order = new FairOrder({ state, capacityMilli, nowMs: 0 });
+    order.open(queueName('b'), ['H100'], 8000);
+    order.open(queueName('c'), ['H100'], 2000);
+    order.open(queueName('z'), ['H100'], 1000);
+    order.open(queueName('org'), ['H100'], 90_000);
+    expect(order.standing(queueName('b'))).toEqual([
+      { name: 'b', compared: 0.07, fulfilled: 1, isServing: false, turn: { at: 2, of: 3 }, after: { name: 'c', compared: 0.01 } },
+      { name: 'org', compared: 0.11, fulfilled: 1, isServing: false, turn: { at: 2, of: 2 }, after: { name: 'z', compared: 0.055 } },
+    ]);
+    expect(order.standing(queueName('z'))).toMatchObject([{ name: 'z', fulfilled: 0.5, turn: { at: 1, of: 2 }, after: null }]);
+    // An inner queue's own jobs stand beside the queues below it, and are told as the queue itself.
+    expect(order.standing(queueName('org')).map(({ name }) => name)).toEqual(['org']);
+  });
+
   test('counts half of what the next candidate wants as held', () => {
     const order = new FairOrder({ state: queues({ a: {}, b: {}, c: {}, d: { parent: 'c' } }), capacityMilli, nowMs: 0 });
     order.open(queueName('a'), ['H100'], 8000);

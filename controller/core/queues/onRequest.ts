@@ -48,6 +48,10 @@ export function onDeleteQueue(turn: Turn, name: QueueName): Reply {
   if (child !== undefined) return refuse('FAILED_PRECONDITION', '', `queue ${name} has a queue below it: ${child.name}`);
   const user = [...jobs.values()].find((job) => job.spec.queue === name && job.phase.kind !== 'finished');
   if (user !== undefined) return refuse('FAILED_PRECONDITION', '', `queue ${name} has a job that has not finished: ${user.name}`);
+  const reservation = [...turn.state.reservations.values()].find(
+    ({ spec, occurrence }) => occurrence !== null && spec.queues.includes(name),
+  );
+  if (reservation !== undefined) return refuse('FAILED_PRECONDITION', '', `queue ${name} is named by reservation ${reservation.name}`);
   turn.emit({ kind: 'QueueRemoved', name });
   return { kind: 'changed', changed: true, jobs: [], uid: name };
 }

@@ -1,6 +1,7 @@
 import type { WorkerShape } from './capacity/shape.ts';
 import type { Hold, NodeFacts } from './capacity/capacity.ts';
 import { Capacity } from './capacity/capacity.ts';
+import { ClosedNodes } from './closedNodes.ts';
 import { devicesAt, devicesOf } from './capacity/devices.ts';
 import { Room } from './capacity/room.ts';
 import { outlookOf } from './leftover.ts';
@@ -8,7 +9,7 @@ import type { JobSpec, Placement } from '#vocabulary/job.ts';
 import { deviceModel } from '#vocabulary/gpuProfile.ts';
 import { gpuMilliPerGpu } from '#vocabulary/units.ts';
 import type { Levels } from '#vocabulary/topology.ts';
-import type { Policy } from '../context.ts';
+import type { Context, Policy } from '../context.ts';
 import { currentAttempt } from '../state/state.ts';
 import type { JobView, NodeView, StateView } from '../state/view.ts';
 
@@ -19,6 +20,8 @@ import type { JobView, NodeView, StateView } from '../state/view.ts';
 export interface ClusterRoom {
   readonly room: Room;
   readonly levels: Levels;
+  /** What reservations leave to whom. */
+  readonly closed: ClosedNodes;
   /** As the policy's. */
   readonly bandwidths: Policy['bandwidths'];
   /** As many gangs stand across domains of the outermost level as the policy allows: no other may. */
@@ -39,8 +42,8 @@ interface Kept {
 
 const kept = new WeakMap<StateView, Kept>();
 
-export function openRoom(state: StateView, policy: Pick<Policy, 'levels' | 'bandwidths' | 'crossZoneJobsMax'>): ClusterRoom {
-  const { levels, bandwidths, crossZoneJobsMax } = policy;
+export function openRoom(state: StateView, context: Context): ClusterRoom {
+  const { levels, bandwidths, crossZoneJobsMax } = context.policy;
   let known = kept.get(state);
   if (known === undefined || known.topologyAt !== state.topologyAt) {
     known = { room: buildRoom(state, levels), asOf: state.changedNodes.end, topologyAt: state.topologyAt };
@@ -52,6 +55,7 @@ export function openRoom(state: StateView, policy: Pick<Policy, 'levels' | 'band
   return {
     room,
     levels,
+    closed: new ClosedNodes(state, context, room.capacity),
     bandwidths,
     get isCrossingFull() {
       return state.crossing.size >= crossZoneJobsMax;

@@ -9,16 +9,19 @@ import { modelsPresent, profilesPresent } from '../jobs/emptyRoom.ts';
 import { nodesToAvoid, withoutNodes } from './avoidance.ts';
 import { placeAt } from './capacity/devices.ts';
 import type { Room } from './capacity/room.ts';
+import { wholeGpus } from './capacity/shape.ts';
+import type { Closed } from './closedNodes.ts';
+import { bothAllow } from './closedMask.ts';
 import type { ClusterRoom } from './clusterRoom.ts';
 import { keepAtSize } from './elastic/keptGroups.ts';
 import { withEmptyDomains } from './gang/exclusive.ts';
-import { findPlacement, unitsOf } from './gang/findPlacement.ts';
+import { findPlacement, fits, unitsOf } from './gang/findPlacement.ts';
 import type { GangRequest, Spot } from './gang/gangRequest.ts';
 import { compareThrift, findThrift } from './gang/thrift.ts';
 import type { Freedom } from './mesh/layMesh.ts';
 import { layMesh } from './mesh/layMesh.ts';
-import type { Wish } from './requestOf.ts';
-import { mustStayInside, requestOf, wishesKey } from './requestOf.ts';
+import type { Wisher } from './requestOf.ts';
+import { mustStayInside, requestOf, requestWithin, wishesKey } from './requestOf.ts';
 import { placesToKeep } from './swap.ts';
 import { borrow, lendable, mayBorrow, sparesFor } from './spares/borrow.ts';
 import type { Recall, RecallPlan } from './spares/swapWithSpares.ts';
@@ -38,7 +41,7 @@ export type PlacementDecision =
   | { readonly ok: false; readonly wait: WaitReason; readonly recall?: RecallPlan };
 
 /** What the decision needs of a job: also one that does not exist yet (`shoal apply --dry-run=server`). */
-export type Candidate = Pick<JobView, 'user' | 'spec' | 'attempts'> & Partial<Pick<JobView, 'uid'>> & Wish;
+export type Candidate = Wisher & Partial<Pick<JobView, 'uid'>>;
 
 /** How the cluster looks to a job: what others were promised is out of its reach (reserve/backfill.ts). */
 export interface Look {
@@ -75,11 +78,12 @@ export function decidePlacement(state: StateView, cluster: ClusterRoom, job: Can
       [wait, limited] = [broken, true];
       continue;
     }
-    const request = requestOf(cluster, job, model, nowMs);
-    const found = findSpots(state, cluster.room, { uid: job.uid, request, keep: keepAtSize(cluster.room, request, spec, keep) }, avoided);
+    const request = requestOf(cluster, job, model, nowMs, 'start');
+    const gang = { uid: job.uid, request, keep: keepAtSize(cluster.room, request, spec, keep) };
+    const found = findOwn(state, cluster, job, { gang, avoided }) ?? findSpots(state, cluster.room, gang, avoided);
     if (found.kind === 'recall') return recalled(state, cluster, job, { model, recall: found.recall });
     if (found.kind === 'now') return placedAt(cluster, job, model, found);
-    wait = describeShortage(state, spec, cluster, request);
+    wait = describeClosed(cluster, job, model, nowMs) ?? describeShortage(state, cluster, job, { request, nowMs });
     short.push({ model, request });
   }
   const lent = isBorrower ? lend(state, cluster, job, short) : null;
@@ -135,12 +139,12 @@ function recalled(
 }
 
 /** A single worker that takes any model goes where it leaves least idle for good; then, and in all other cases, by name. */
-function thriftiestFirst(cluster: ClusterRoom, job: Wish, models: readonly (string | null)[], nowMs: number): readonly (string | null)[] {
+function thriftiestFirst(cluster: ClusterRoom, job: Wisher, models: readonly (string | null)[], nowMs: number): readonly (string | null)[] {
   const { gpuModels, workers, exclusive } = job.spec;
   if (models.length < 2 || gpuModels.length > 0 || workers > 1 || exclusive !== null) return models;
   const costs = new Map(
     models.map((model) => {
-      const request = requestOf(cluster, job, model, nowMs);
+      const request = requestOf(cluster, job, model, nowMs, 'start');
       const [group] = request.groups;
       return [
         model,
@@ -159,8 +163,10 @@ interface Spots {
   readonly freedom: Freedom;
 }
 
+type Gang = Parameters<typeof swapWithSpares>[2];
+
 /** Nodes to avoid are a wish: it takes them rather than wait. */
-function findSpots(state: StateView, room: Room, job: Parameters<typeof swapWithSpares>[2], avoided: readonly NodeName[]): Found {
+function findSpots(state: StateView, room: Room, job: Gang, avoided: readonly NodeName[]): Found {
   if (avoided.length > 0) {
     const elsewhere = findSpots(state, room, { ...job, request: withoutNodes(room, job.request, avoided) }, []);
     if (elsewhere.kind !== 'none') return elsewhere;
@@ -169,6 +175,43 @@ function findSpots(state: StateView, room: Room, job: Parameters<typeof swapWith
   const swap = swapWithSpares(state, room, job);
   if (swap.kind === 'now') return { ...swap, freedom: { kind: 'keep' } };
   return swap.kind === 'recall' ? swap : findAnew(state, room, job.request, job.uid);
+}
+
+/** What is reserved for it now comes before all else; after a fault the sound workers stay where they are. null: nothing is, or it does not fit there. */
+function findOwn(
+  state: StateView,
+  cluster: ClusterRoom,
+  job: Wisher,
+  { gang, avoided }: { readonly gang: Gang; readonly avoided: readonly NodeName[] },
+): Found | null {
+  const own = gang.keep.length > 0 ? null : cluster.closed.ownOf(job);
+  if (own === null) return null;
+  const request = { ...gang.request, allowed: bothAllow(gang.request.allowed, own) };
+  const found = findSpots(state, cluster.room, { ...gang, request }, avoided);
+  return found.kind === 'now' ? found : null;
+}
+
+/** Of many reservations the others are told together. */
+const triedAloneMax = 8;
+
+/** There is room, and it is reserved: by which, of several the one that alone is in the way and is over first; null: it would not fit anyway. */
+function describeClosed(cluster: ClusterRoom, job: Wisher, model: string | null, nowMs: number): WaitReason | null {
+  const closed = cluster.closed.closedTo(job, nowMs, 'start');
+  const wouldFit = (without: Closed | null): boolean => fits(cluster.room, requestWithin(cluster, job, model, { nowMs, closed: without }));
+  if (closed === null || !wouldFit(null)) return null;
+  const soonest = closed.by.toSorted((left, right) => left.occurrence.endMs - right.occurrence.endMs).slice(0, triedAloneMax);
+  const alone = soonest.find(({ name }) => wouldFit(cluster.closed.without(closed, name)));
+  const by = alone === undefined ? closed.by : [alone];
+  return {
+    kind: 'Reservation',
+    wanted: { workers: job.spec.workers, gpusPerWorker: job.spec.gpusPerWorker },
+    reservations: by.map(({ name }) => name),
+    nodes: [...new Set(by.flatMap(({ nodes }) => nodes))].sort(),
+    fromMs: Math.min(...by.map(({ occurrence }) => occurrence.startMs)),
+    untilMs: Math.max(...by.map(({ occurrence }) => occurrence.endMs)),
+    isUnderWay: by.some(({ occurrence }) => occurrence.startMs <= nowMs),
+    reason: alone?.spec.reason ?? '',
+  };
 }
 
 /** Why no model of the cluster is one that it accepts. */
@@ -200,8 +243,14 @@ function wantedModels(devices: readonly string[], { gpuModels, gpuProfile }: Job
     : devices.flatMap((model) => gpuOfSlot(model, gpuProfile) ?? []);
 }
 
-function describeShortage(state: StateView, spec: JobSpec, cluster: ClusterRoom, request: GangRequest): WaitReason {
+function describeShortage(
+  state: StateView,
+  cluster: ClusterRoom,
+  job: Wisher,
+  { request, nowMs }: { readonly request: GangRequest; readonly nowMs: number },
+): WaitReason {
   const { room, levels } = cluster;
+  const { spec } = job;
   const wanted = { workers: spec.workers, gpusPerWorker: spec.gpusPerWorker };
   const [group] = request.groups;
   // Whole segments count, and as many as a spread allows: what the gang could really have.
@@ -220,7 +269,8 @@ function describeShortage(state: StateView, spec: JobSpec, cluster: ClusterRoom,
   }
   const model = group?.shape.model ?? null;
   const spare = model === null || state.spares.size === 0 ? 0 : spareGpus(state, room, model);
-  const free = model === null ? 0 : room.freeGpus(model);
+  const closed = cluster.closed.closedTo(job, nowMs, 'start');
+  const free = model === null ? 0 : (room.slots(wholeGpus(model, 1), { allowed: closed, units: null })[0] ?? 0);
   return { kind: 'InsufficientGpus', wanted, free, slots: all, model, ...(spare === 0 ? {} : { spare }) };
 }
 

@@ -128,7 +128,7 @@ interface Pass {
 
 function beginPass(turn: Turn): Pass {
   const { state, context } = turn;
-  const cluster = openRoom(state, context.policy);
+  const cluster = openRoom(state, context);
   const lines = openLines(state, levelsOf(context.policy).inLine);
   const backfill = new Backfill(turn, cluster, lines.targeted.size);
   const preemption = new Preemption(turn, cluster, { backfill, lines });
@@ -169,7 +169,7 @@ function lookAtOthers(pass: Pass): void {
 function lookAtNext(pass: Pass, order: TurnOrder, job: JobView): void {
   const decision = lookAt(pass, job);
   if (decision.ok) order.gave(job, decision.model);
-  else if (isSharedByKin(decision.wait)) {
+  else if (isSharedByKin(decision.wait) && !pass.cluster.closed.namesJobs) {
     pass.waits.setKin(job.uid, decision.wait);
     order.refusedKin();
   } else order.gave(job, job.nomination?.model ?? null);
@@ -183,8 +183,8 @@ function orderOf({ turn: { state }, lines, preemption }: Pass, candidate?: JobVi
 const isAtLimit = (pass: Pass): boolean => pass.placed >= pass.turn.context.policy.placementsPerStepMax;
 
 /** Who is promised something is refused nothing that the next one of its kin could not have; all else holds for the next one too. */
-function isSharedByKin({ kind }: WaitReason): boolean {
-  switch (kind) {
+function isSharedByKin(wait: WaitReason): boolean {
+  switch (wait.kind) {
     case 'InsufficientGpus':
     case 'LevelTooSmall':
     case 'NoSuchGpuModel':
@@ -195,6 +195,8 @@ function isSharedByKin({ kind }: WaitReason): boolean {
     case 'UserMaxRunning':
     case 'ArrayParallelism':
       return true;
+    case 'Reservation':
+      return wait.atMs === undefined;
     default:
       return false;
   }

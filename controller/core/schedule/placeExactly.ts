@@ -6,8 +6,9 @@ import type { GpuInfo } from '#vocabulary/topology.ts';
 import { domainKey } from '#vocabulary/topology.ts';
 import type { Reply, Request } from '../inputs.ts';
 import { freeMilli, isWhollyFree } from '../nodes/holds.ts';
+import { isEntitled, mayBeGuest } from '../reservations/mayRun.ts';
 import { currentAttempt } from '../state/state.ts';
-import type { NodeView } from '../state/view.ts';
+import type { JobView, NodeView } from '../state/view.ts';
 import type { Turn } from '../turn.ts';
 import { openRoom } from './clusterRoom.ts';
 import { emitPlaced } from './emitPlaced.ts';
@@ -23,6 +24,12 @@ export function onPlaceJob(turn: Turn, request: Extract<Request, { kind: 'placeJ
   const job = uid === undefined ? undefined : turn.state.jobs.get(uid);
   if (job === undefined) return refuse(`job ${request.name} is not there`);
   if (job.phase.kind !== 'pending') return refuse(`job ${request.name} does not wait`);
+  const closed = findReserved(
+    turn,
+    job,
+    request.places.map(({ node }) => node),
+  );
+  if (closed !== null) return refuse(closed);
   const workers = request.places.reduce((sum, place) => sum + place.workers, 0);
   if (!isAllowedSize(job.spec, workers)) return refuse(`${workers} workers are placed; job ${job.name} has ${describeSizes(job.spec)}`);
   for (const model of job.spec.gpusPerWorker === 0 ? [null] : modelsOf(turn, job.spec, request.places)) {
@@ -30,13 +37,24 @@ export function onPlaceJob(turn: Turn, request: Extract<Request, { kind: 'placeJ
     if (placement === null) continue;
     const broken = findBrokenLevel(turn, job.spec, placement);
     if (broken !== null) return refuse(`job ${job.name} must be inside one ${broken}`);
-    const cluster = openRoom(turn.state, turn.context.policy);
+    const cluster = openRoom(turn.state, turn.context);
     emitPlaced(turn, job, { model, ...layMeshAt(cluster, job, { placement, model }, { kind: 'keep' }) });
     return { kind: 'changed', changed: true, jobs: [job.name], uid: job.uid };
   }
   const shape = job.spec.gpuProfile === null ? `${job.spec.gpusPerWorker} GPUs` : `a ${job.spec.gpuProfile} slot`;
   const where = request.places.map((place) => `${place.node} (${describeFree(turn.state.nodes.get(place.node))})`).join(', ');
   return refuse(`workers of ${shape} of one model do not fit on ${where}`);
+}
+
+/** A reservation that is under way is a promise, too. */
+function findReserved({ state }: Turn, job: JobView, nodes: readonly NodeName[]): string | null {
+  for (const name of nodes) {
+    const reserved = state.nodes.get(name)?.reserved ?? null;
+    const reservation = reserved === null ? undefined : state.reservations.get(reserved.name);
+    if (reservation === undefined || isEntitled(state, reservation.spec, job) || mayBeGuest(reservation.spec, job)) continue;
+    return `${name} is kept by reservation ${reservation.name}`;
+  }
+  return null;
 }
 
 /** Accepted models that the first node has, in the job's order. */

@@ -20,7 +20,7 @@ import type { ClusterRoom } from './clusterRoom.ts';
 import { modelsFor } from './decidePlacement.ts';
 import { keptBy } from './elastic/surplus.ts';
 import { SurplusPool } from './elastic/surplusPool.ts';
-import type { Wish } from './requestOf.ts';
+import type { Wisher } from './requestOf.ts';
 import { requestOf, wishesKey } from './requestOf.ts';
 import { sparesFor } from './spares/borrow.ts';
 import { placesToKeep } from './swap.ts';
@@ -33,7 +33,8 @@ import { Claimed, giveLeft } from './victims/claimed.ts';
 import { claimOf, isLeaving, isResizing, leavesForGood, readRunning, readSaved } from './victims/running.ts';
 import type { VictimPlan } from './victims/chooseVictims.ts';
 import { inTurn } from './victims/inTurn.ts';
-import { countsFor, findDeficits } from './victims/quota.ts';
+import { guestPriority } from './victims/evictable.ts';
+import { countsFor, findDeficits, hasGuarantee } from './victims/quota.ts';
 import type { Candidate } from './victims/searchVictims.ts';
 import { searchVictims } from './victims/searchVictims.ts';
 import { awaitsSaveOf } from './victims/awaitsSave.ts';
@@ -140,7 +141,8 @@ export class Preemption {
     const { nomination } = job;
     if (nomination === null) return null;
     const leaving = nomination.victims.filter((uid) => isLeaving(this.#turn.state.jobs.get(uid)));
-    if (leaving.length === 0 || !this.#comesTrue(job, leaving, nomination.model)) {
+    const isClosed = this.#cluster.closed.closes(job, nomination.placement, 'claim');
+    if (isClosed || leaving.length === 0 || !this.#comesTrue(job, leaving, nomination.model)) {
       this.#turn.emit({ kind: 'NominationDropped', uid: job.uid, message: 'the place that it was promised is not to be had any more' });
       this.release(nomination.victims);
       return null;
@@ -269,19 +271,21 @@ export class Preemption {
       nominee,
       book: this.#book,
       deficits,
-      gangs: this.#gangs(nominee, model, mayAsk).filter(({ claim }) => isOfUse(claim)),
+      gangs: this.#gangs(job, nominee, mayAsk).filter(({ claim }) => isOfUse(claim)),
       surplus: this.surplus.for(nominee).filter(({ claim }) => isOfUse(claim)),
     });
   }
 
   /** Those that leave anyway, and whole gangs that may be asked now, if any may. */
-  #gangs(nominee: Claim, model: string, mayAsk: boolean): readonly Candidate[] {
+  #gangs(job: Nominee, nominee: Claim, mayAsk: boolean): readonly Candidate[] {
     return this.#allRunning().flatMap(({ victim, claim, evictable: each }): readonly Candidate[] => {
-      if (this.#claimed.has(victim.uid) || claim.model !== model) return [];
+      if (this.#claimed.has(victim.uid) || claim.model !== nominee.model) return [];
       // Somebody ahead in the order was promised its place.
       if (this.#backfill.promises.touches(each.holds)) return [];
       // Who leaves anyway costs nothing and need not be asked.
       if (leavesForGood(victim)) return [{ evictable: { ...each, cost: 0 }, claim }];
+      // Who is a guest on what is reserved for it goes before all others, whatever the ranks are.
+      if (this.#cluster.closed.isGuestOf(victim, job)) return [{ evictable: { ...each, priority: guestPriority }, claim, isFree: true }];
       const untilMs = mayAsk ? this.#sparedUntilMs(nominee, { victim, claim }) : null;
       if (untilMs === null) return [];
       if (untilMs <= this.#turn.context.nowMs) return [{ evictable: inTurn(nominee, claim, each), claim }];
@@ -305,6 +309,7 @@ export class Preemption {
 
   /** Rules most jobs out without a search: nobody ranks below it, and no queue above it has a guarantee. */
   #mayDisplaceAnybody(job: Nominee, nominee: Claim): boolean {
+    if (this.#cluster.closed.mayHaveGuests(job)) return true;
     const lowest = lowestDisplaceable(this.#turn.state);
     if (lowest === null || lowest > nominee.priority) return lowest !== null && !this.#isPlain(job.spec.queue);
     if (lowest < nominee.priority || !this.#isPlain(job.spec.queue)) return true;
@@ -313,7 +318,7 @@ export class Preemption {
   }
 
   #isPlain(queue: QueueName): boolean {
-    return !this.#book.tree.isServing(queue) && !this.#book.tree.chain(queue).some((one) => hasGuarantee(this.#turn, one));
+    return !this.#book.tree.isServing(queue) && !this.#book.tree.chain(queue).some((one) => hasGuarantee(this.#turn.state, one));
   }
 
   /** Of any model. */
@@ -383,15 +388,11 @@ export class Preemption {
 }
 
 /** Also one that does not exist yet (`shoal apply --dry-run=server`). */
-export type Nominee = Pick<JobView, 'uid' | 'user' | 'spec' | 'attempts'> & Wish;
+export type Nominee = Pick<JobView, 'uid'> & Wisher;
 
 /** Others could make room: on nodes, or under a limit. */
 export const isShortage = (wait: WaitReason): boolean =>
-  wait.kind === 'InsufficientGpus' || wait.kind === 'LevelTooSmall' || wait.kind === 'QueueLimit';
+  wait.kind === 'InsufficientGpus' || wait.kind === 'LevelTooSmall' || wait.kind === 'QueueLimit' || wait.kind === 'Reservation';
 
 /** A user's own limit is nobody else's to make room under. */
 const isQuotaToFree = (broken: WaitReason | null): boolean => broken === null || broken.kind === 'QueueLimit';
-
-function hasGuarantee(turn: Turn, queue: JobView['spec']['queue']): boolean {
-  return Object.values(turn.state.queues.get(queue)?.spec.guaranteed ?? {}).some((gpus) => gpus > 0);
-}

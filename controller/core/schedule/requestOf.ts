@@ -1,9 +1,12 @@
 import type { JobSpec, LevelConstraint } from '#vocabulary/job.ts';
+import type { Asker } from '../reservations/mayRun.ts';
 import { mayCross } from '../jobs/crossing.ts';
 import type { JobView } from '../state/view.ts';
 import type { Room } from './capacity/room.ts';
 import type { ClusterRoom } from './clusterRoom.ts';
 import { shapeOf } from './clusterRoom.ts';
+import type { Closed, Use } from './closedNodes.ts';
+import { bothAllow } from './closedMask.ts';
 import { placesToKeep } from './swap.ts';
 import type { AllowedNodes, GangRequest, WorkerGroup } from './gang/gangRequest.ts';
 
@@ -14,8 +17,21 @@ export interface Wish {
   readonly attempts?: JobView['attempts'];
 }
 
-/** A job's wishes with levels as depths and names as numbers. */
-export function requestOf(cluster: ClusterRoom, job: Wish, model: string | null, nowMs: number): GangRequest {
+/** What the scheduler must know of a job to ask for its place. */
+export type Wisher = Wish & Asker;
+
+/** A job's wishes with levels as depths and names as numbers, on nodes that no reservation keeps from it. */
+export function requestOf(cluster: ClusterRoom, job: Wisher, model: string | null, nowMs: number, use: Use = 'claim'): GangRequest {
+  return requestWithin(cluster, job, model, { nowMs, closed: cluster.closed.closedTo(job, nowMs, use) });
+}
+
+/** The same with what is closed to it given. */
+export function requestWithin(
+  cluster: ClusterRoom,
+  job: Wish,
+  model: string | null,
+  { nowMs, closed }: { readonly nowMs: number; readonly closed: Closed | null },
+): GangRequest {
   const { room, levels } = cluster;
   const { spec } = job;
   const depthOf = (level: string): number => levels.indexOf(level) + 1;
@@ -29,7 +45,7 @@ export function requestOf(cluster: ClusterRoom, job: Wish, model: string | null,
     spread: spec.spread === null ? null : { depth: depthOf(spec.spread.level), max: spec.spread.max },
     exclusiveDepth: spec.exclusive === null ? null : depthOf(spec.exclusive),
     packing: spec.packing,
-    allowed: allowedNodes(room, spec),
+    allowed: bothAllow(allowedNodes(room, spec), closed),
   };
 }
 
@@ -66,10 +82,10 @@ export function widensAtMs({ spec, phase, attempts }: Wish, nowMs: number): numb
 }
 
 /** Jobs with the same key have a place, or none, at the same time. */
-export function wishesKey(cluster: ClusterRoom, job: Wish, nowMs: number): string {
+export function wishesKey(cluster: ClusterRoom, job: Wisher, nowMs: number): string {
   const { constraints } = job.spec;
   // Nearly all the same in every pass, so it is printed once a spec.
-  let key = lastingWishes(job.spec);
+  let key = lastingWishes(job.spec) + cluster.closed.keyOf(job, nowMs);
   if (mustStayInside(cluster, job.spec)) key += ' inside';
   for (const constraint of constraints) if (isInsisted(constraint, job, nowMs)) key += ` ${constraint.level}`;
   return key;

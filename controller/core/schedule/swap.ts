@@ -23,8 +23,8 @@ export function swapIn(room: Room, request: GangRequest, keep: Placement): Swap 
   return swapWorkers(room, request, oldSpots(room, request, keep));
 }
 
-/** A place is sound when its node takes work and the very GPUs are of the model, healthy and free. */
-export function oldSpots({ capacity }: Room, { groups: [group] }: GangRequest, keep: Placement): readonly (OldSpot | null)[] {
+/** A place is sound when its node takes work, and this job, and the very GPUs are of the model, healthy and free. */
+export function oldSpots({ capacity }: Room, { groups: [group], allowed }: GangRequest, keep: Placement): readonly (OldSpot | null)[] {
   const model = group?.shape.model ?? null;
   const number = model === null ? -1 : capacity.modelNumber(model);
   return keep.map((place) => {
@@ -33,7 +33,8 @@ export function oldSpots({ capacity }: Room, { groups: [group] }: GangRequest, k
     const gpus = devicesAt(capacity, node, place);
     const isWhole = gpus.length === place.gpus.length;
     const areFree = gpus.every((gpu) => capacity.freeMilli(node, gpu, number) >= (group?.shape.gpuMilli ?? 0));
-    return { spot: { node, gpus }, isSound: capacity.isOpen(node) && isWhole && areFree };
+    const isAllowed = allowed === null || allowed.mask[node] === 1;
+    return { spot: { node, gpus }, isSound: capacity.isOpen(node) && isAllowed && isWhole && areFree };
   });
 }
 

@@ -5,6 +5,7 @@ import { applyJobEvent } from '../jobs/applyJob.ts';
 import { askToTidy } from '../jobs/moves.ts';
 import { applyNodeEvent } from '../nodes/applyNode.ts';
 import { applyQueueEvent } from '../queues/applyQueue.ts';
+import { applyReservationEvent } from '../reservations/applyReservation.ts';
 import type { AccessEvent, StampedEvent } from '../events.ts';
 import type { State } from './state.ts';
 import { tell } from './tell.ts';
@@ -45,6 +46,13 @@ function applyKind(state: State, event: StampedEvent): void {
     case 'QueueApplied':
     case 'QueueRemoved':
       applyQueueEvent(state, event);
+      return;
+    case 'ReservationApplied':
+    case 'ReservationOpened':
+    case 'ReservationClosed':
+    case 'ReservationNodesChosen':
+    case 'ReservationRemoved':
+      applyReservationEvent(state, event);
       return;
     case 'JobCreated':
     case 'JobChanged':

@@ -28,6 +28,7 @@ import type {
   PastAmount,
   QueueRecord,
   RecentEvent,
+  ReservationRecord,
   State,
 } from './state.ts';
 import { currentAttempt, emptyState } from './state.ts';
@@ -48,19 +49,25 @@ export interface StateSnapshot {
   readonly version: 1 | 2 | typeof snapshotVersion;
   readonly head: Pick<State, 'revision' | 'epoch' | 'clusterId' | 'atMs'>;
   readonly queues: readonly QueueRecord[];
+  /** Came after version 0.1, with the mark of the nodes. */
+  readonly reservations?: readonly ReservationSnapshot[];
   /** Snapshots of versions before fair shares have none. */
   readonly past?: readonly [string, PastAmount][];
   /** Came after version 0.1. */
   readonly popular?: Omit<PopularRecord, 'weights'> & { readonly weights: readonly [string, number][] };
-  readonly nodes: readonly (Omit<NodeState, 'jobs' | 'holds' | 'promises' | LaterNodeFields> &
-    Partial<Pick<NodeState, LaterNodeFields>> & {
-      readonly settledAtMs?: number;
-    })[];
+  readonly nodes: readonly NodeSnapshot[];
   readonly jobs: readonly JobSnapshot[];
   readonly tokens: readonly TokenSnapshot[];
   readonly recent: readonly RecentEvent[];
   readonly ledger: LedgerSnapshot;
 }
+
+/** `spare` and `reserved` came after version 0.1. */
+type NodeSnapshot = Omit<NodeState, 'jobs' | 'holds' | 'promises' | LaterNodeFields> &
+  Partial<Pick<NodeState, LaterNodeFields>> & { readonly settledAtMs?: number };
+type ReservationSnapshot = Omit<ReservationRecord, 'ledger'> & {
+  readonly ledger: { readonly amount: string; readonly settledAtMs: number };
+};
 
 interface LedgerSnapshot {
   readonly amounts: AmountsSnapshot;
@@ -73,7 +80,7 @@ interface LedgerSnapshot {
 
 type AmountsSnapshot = Readonly<Partial<Record<LedgerCategory, string>>>;
 /** These came after version 0.1. */
-type LaterNodeFields = 'roomAtMs' | 'spare';
+type LaterNodeFields = 'roomAtMs' | 'spare' | 'reserved';
 /** And these. */
 type LaterFields = 'array' | 'held' | 'next' | 'nomination' | 'move' | 'target' | 'attained';
 type JobSnapshot = Omit<JobRecord, 'attempts' | 'ledger' | LaterFields> &
@@ -105,6 +112,10 @@ export function printSnapshot(state: StateView): string {
     version: snapshotVersion,
     head: { revision, epoch, clusterId, atMs },
     queues: [...state.queues.values()],
+    reservations: [...state.reservations.values()].map(({ ledger: { amount, settledAtMs }, ...rest }) => ({
+      ...rest,
+      ledger: { amount, settledAtMs },
+    })),
     past: [...state.past],
     popular: { ...state.popular, weights: [...state.popular.weights] },
     nodes: [...state.nodes.values()].map(({ jobs: _jobs, holds: _holds, promises: _promises, ...rest }) => rest),
@@ -141,13 +152,15 @@ export function restoreSnapshot(snapshot: StateSnapshot): State {
   const state = emptyState();
   Object.assign(state, snapshot.head);
   for (const queue of snapshot.queues) state.queues.set(queue.name, { ...queue, spec: completeQueueSpec(queue.spec) });
+  for (const { ledger, ...rest } of snapshot.reservations ?? [])
+    state.reservations.set(rest.name, { ...rest, ledger: { ...ledger, amount: BigInt(ledger.amount), milli: 0 } });
   for (const [key, past] of snapshot.past ?? []) state.past.set(key, past);
   if (snapshot.popular !== undefined) state.popular = { ...snapshot.popular, weights: new Map(snapshot.popular.weights) };
   for (const { settledAtMs: _old, ...node } of snapshot.nodes) {
-    const { spare = null, roomAtMs = 0 } = node;
+    const { spare = null, reserved = null, roomAtMs = 0 } = node;
     if (spare !== null) state.spares.add(node.name);
     const indices = { jobs: new Set<JobUid>(), holds: node.health.map(() => noHolds), promises: noPromises };
-    state.nodes.set(node.name, { ...node, spare, roomAtMs, ...indices });
+    state.nodes.set(node.name, { ...node, spare, reserved, roomAtMs, ...indices });
   }
   for (const token of snapshot.tokens) state.tokens.set(token.id, token);
   state.recent.push(...snapshot.recent);

@@ -1,11 +1,12 @@
 import type { PopularRecord } from '../schedule/popularShapes.ts';
 import { noPopularShapes } from '../schedule/popularShapes.ts';
 import type { SuspendStage } from '#vocabulary/assignment.ts';
-import type { Epoch, Generation, JobName, JobUid, NodeName, QueueName, Revision, UserName } from '#vocabulary/ids.ts';
+import type { Epoch, Generation, JobName, JobUid, NodeName, QueueName, ReservationName, Revision, UserName } from '#vocabulary/ids.ts';
 import { epoch, revision } from '#vocabulary/ids.ts';
 import type { JobSpec, Placement, StopReason } from '#vocabulary/job.ts';
 import type { MeshRecord } from '#vocabulary/meshRecord.ts';
 import type { QueueSpec } from '#vocabulary/queue.ts';
+import type { Occurrence, ReservationPurpose, ReservationSpec } from '#vocabulary/reservation.ts';
 import type { NodeInventory } from '#vocabulary/topology.ts';
 import type { ArrayTask, ExitCodes, JobWanted, Labels, LeaveReason, SpareFor } from '../events.ts';
 import type { RecordedProgress, StopCause, TokenFacts, WorkerRecordState } from '../events.ts';
@@ -27,6 +28,7 @@ export interface State {
   /** Time of the last event. */
   atMs: number;
   readonly queues: Map<QueueName, QueueRecord>;
+  readonly reservations: Map<ReservationName, ReservationRecord>;
   readonly nodes: Map<NodeName, NodeState>;
   readonly jobs: Map<JobUid, JobRecord>;
   readonly tokens: Map<string, TokenFacts & { usedBy: NodeName | null }>;
@@ -107,6 +109,35 @@ export interface QueueRecord {
   changedAt: Revision;
 }
 
+/** See reservations/. */
+export interface ReservationRecord {
+  readonly name: ReservationName;
+  spec: ReservationSpec;
+  labels: Labels;
+  by: UserName;
+  readonly createdAtMs: number;
+  changedAt: Revision;
+  /** From when on its calendar counts. */
+  fromMs: number;
+  /** Under way, or the next one; null: it is over. */
+  occurrence: Occurrence | null;
+  /** Its nodes are marked (`NodeState.reserved`). */
+  isOpen: boolean;
+  /** Nodes that the scheduler chose, in name order; null: the spec says which. */
+  chosen: readonly NodeName[] | null;
+  readonly ledger: ReservationLedger;
+}
+
+/** What it reserved and nobody used. */
+export interface ReservationLedger {
+  /** Milli-GPU-milliseconds. */
+  amount: bigint;
+  /** Thousandths of free GPUs that it reserves now. Index. */
+  milli: number;
+  /** Up to when its time is in the amount. */
+  settledAtMs: number;
+}
+
 /** Decayed usage; see queues/pastUsage.ts. */
 export interface PastAmount {
   /** Milli-GPU-milliseconds as of `asOfMs`. An integer; may be above 2^53, where neighbours are further apart. */
@@ -124,6 +155,8 @@ export interface NodeState {
   /** When it last had more room than before: somebody left it, or it began to take work. 0: before this was noted. */
   roomAtMs: number;
   cordon: { by: UserName; reason: string; atMs: number; drain: boolean } | null;
+  /** The reservation that is under way here; null: none. */
+  reserved: { readonly name: ReservationName; readonly purpose: ReservationPurpose; readonly atMs: number } | null;
   /** Whose spare it is (schedule/spares/); null: it is none. */
   spare: SpareFor | null;
   generation: Generation;
@@ -325,7 +358,7 @@ function noClusterLedger(): ClusterLedger {
 export interface RecentEvent {
   readonly revision: Revision;
   readonly atMs: number;
-  readonly objectKind: 'TrainingJob' | 'Node' | 'Queue' | 'Cluster';
+  readonly objectKind: 'TrainingJob' | 'Node' | 'Queue' | 'Reservation' | 'Cluster';
   readonly objectName: string;
   readonly type: 'Normal' | 'Warning';
   readonly reason: string;
@@ -339,6 +372,7 @@ export function emptyState(): State {
     clusterId: '',
     atMs: 0,
     queues: new Map(),
+    reservations: new Map(),
     nodes: new Map(),
     jobs: new Map(),
     tokens: new Map(),
@@ -376,6 +410,14 @@ export function markChanged(state: State, node: NodeState): void {
   if (node.changedAt === state.revision) return;
   node.changedAt = state.revision;
   state.changedNodes.note(node.name);
+}
+
+/** The same for all nodes of an attempt. */
+export function markPlaces(state: State, placement: Placement): void {
+  for (const { node: name } of placement) {
+    const node = state.nodes.get(name);
+    if (node !== undefined) markChanged(state, node);
+  }
 }
 
 /** The attempt under way; undefined when the job holds nothing. */

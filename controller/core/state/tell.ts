@@ -1,6 +1,7 @@
 import type { JobUid, NodeName } from '#vocabulary/ids.ts';
 import type { Placement } from '#vocabulary/job.ts';
 import type { AttemptEvent, JobEvent, NodeEvent, SpareFor, StampedEvent } from '../events.ts';
+import { tellReservation } from '../reservations/tellReservation.ts';
 import { describeSwap, placesToKeep } from '../schedule/swap.ts';
 import type { RecentEvent } from './state.ts';
 import { currentAttempt } from './state.ts';
@@ -24,6 +25,12 @@ export function tell(state: StateView, event: StampedEvent): Told | null {
       return { objectKind: 'Queue', objectName: event.name, type: 'Normal', reason: 'Applied', message: 'queue applied' };
     case 'QueueRemoved':
       return { objectKind: 'Queue', objectName: event.name, type: 'Normal', reason: 'Removed', message: 'queue removed' };
+    case 'ReservationApplied':
+    case 'ReservationOpened':
+    case 'ReservationClosed':
+    case 'ReservationNodesChosen':
+    case 'ReservationRemoved':
+      return tellReservation(state, event);
     case 'TokenIssued':
     case 'TokenRemoved':
       return null;

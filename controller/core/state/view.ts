@@ -1,4 +1,4 @@
-import type { AttemptRecord, JobRecord, NodeState, QueueRecord, State } from './state.ts';
+import type { AttemptRecord, JobRecord, NodeState, QueueRecord, ReservationRecord, State } from './state.ts';
 
 /** The same thing, not to be changed. */
 export type View<T> = T extends (...args: never[]) => unknown
@@ -20,3 +20,4 @@ export type JobView = View<JobRecord>;
 export type AttemptView = View<AttemptRecord>;
 export type NodeView = View<NodeState>;
 export type QueueView = View<QueueRecord>;
+export type ReservationView = View<ReservationRecord>;

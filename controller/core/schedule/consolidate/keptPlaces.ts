@@ -53,7 +53,8 @@ export class KeptPlaces {
     if (job.move?.kind !== 'asked') return false;
     const { model } = job.move;
     for (const placement of placesFor(job, job.move)) {
-      const holds = this.#mayHave(job, placement, model) ? keepPlace(this.#cluster, job, { placement, model }) : null;
+      const isOpen = !this.#cluster.closed.closes(job, placement, 'claim') && this.#mayHave(job, placement, model);
+      const holds = isOpen ? keepPlace(this.#cluster, job, { placement, model }) : null;
       if (holds === null) continue;
       this.#kept.set(job.uid, { placement, model, holds });
       return true;

@@ -40,7 +40,8 @@ function ask(cluster: FakeCluster, movesMax: number | null = null): DefragPlan {
   return reply.plan;
 }
 
-const holesNow = (cluster: FakeCluster) => measureHoles(openRoom(cluster.view, policy).room.capacity, policy.levels);
+const holesNow = (cluster: FakeCluster) =>
+  measureHoles(openRoom(cluster.view, { nowMs: cluster.nowMs, policy }).room.capacity, policy.levels);
 const freeNodes = ({ free }: { readonly free: DefragPlan['before']['free'] }) => free.find(({ level }) => level === 'node')?.domains;
 const printed = ({ moves }: DefragPlan) => moves.map(({ name, from, placement }) => `${name}: ${from[0]?.node} -> ${placement[0]?.node}`);
 const rest = (cluster: FakeCluster): void => {
@@ -85,6 +86,16 @@ describe('defrag', () => {
       'by bob: 2 jobs are asked to move, so that free room lies together',
       'attempt 1 is asked to move so that free room lies together; n22[3] is kept for it',
     ]);
+  });
+
+  test('moves nobody to a node that lies free, though others make the plan pay', () => {
+    const cluster = scattered([
+      ['a', 1],
+      ['b', 3],
+      ['c', 3],
+    ]);
+    expect(freeNodes(holesNow(cluster))).toBe(1);
+    expect(printed(ask(cluster))).toEqual(['a: n11 -> n12']);
   });
 
   test('comes to rest: asked again nothing is moved', () => {

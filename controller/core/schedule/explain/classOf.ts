@@ -36,6 +36,7 @@ export function classOf(around: Around, asked: Asked): VerdictClass {
       return classOfShortage(around, asked);
     case 'WaitingForVictims':
     case 'Reserved':
+    case 'Reservation':
     case 'WaitingForTarget':
     case 'PassLimit':
     case 'NotBefore':

@@ -21,7 +21,7 @@ import { countLevelRooms } from './levelRooms.ts';
 import { isShortOfRoom, outlookOf } from './outlook.ts';
 import { orderOfAll, positionOf } from './position.ts';
 import { proposeRemedies } from './proposals.ts';
-import { proposeUncordoning, testRemedies } from './remedies.ts';
+import { findRemedy, proposeUncordoning, testRemedies } from './remedies.ts';
 import { queueStandings, userStanding } from './standings.ts';
 
 /** What the last pass said, and when it was run. */
@@ -44,7 +44,7 @@ export function explainWait(state: StateView, lastPass: LastPass, job: JobView, 
   const turn = { state, context: { nowMs: lastPass.atMs, policy }, emit: () => undefined };
   const around: Around = {
     turn,
-    cluster: openRoom(state, policy),
+    cluster: openRoom(state, turn.context),
     lines: openLines(state, levelsOf(policy).inLine),
     waits: lastPass.waits,
   };
@@ -52,19 +52,22 @@ export function explainWait(state: StateView, lastPass: LastPass, job: JobView, 
   const models = acceptedModels(around, job);
   const seen = atItsTurn(around, job, (stand) => lookAround(around, stand, { job: atLeast(job), wait, models }));
   const { remedies, ahead, judged, ...facts } = seen;
+  const verdictClass = classOf(around, { job, wait, judged });
   // What would be, would be from now on.
   const later = { ...around, turn: { ...turn, context: { nowMs, policy } } };
   const named = models.filter((model) => model !== null);
   const uncordoning = facts.outlook.startsByMs === null && isShortOfRoom(wait) ? proposeUncordoning(judged) : [];
   return {
-    class: classOf(around, { job, wait, judged }),
+    class: verdictClass,
     wait,
     sinceMs: job.phase.sinceMs,
     position: positionOf(around, order, job.uid),
     queues: queueStandings(turn, job, order, named),
     user: userStanding(turn, job, named),
     ...facts,
-    remedies: [...testRemedies(later, { job, ahead }, remedies), ...testRemedies(later, { job, ahead }, uncordoning).slice(0, 1)],
+    // Only what could hold it is kept as it empties.
+    outlook: verdictClass === 'HonestWait' ? facts.outlook : { ...facts.outlook, targetAtMs: null },
+    remedies: [...testRemedies(later, { job, ahead }, remedies), ...findRemedy(later, { job, ahead }, uncordoning)],
   };
 }
 
@@ -106,12 +109,19 @@ function acceptedModels({ turn, cluster }: Around, job: JobView): readonly (stri
 
 function judgeFor({ turn, cluster }: Around, { backfill }: Stand, job: JobView, model: string | null): readonly JudgedNode[] {
   const request = requestOf(cluster, job, model, turn.context.nowMs);
-  return judgeNodes({ state: turn.state, capacity: cluster.room.capacity, request, spec: job.spec, promised: backfill.promises.all });
+  return judgeNodes({
+    state: turn.state,
+    capacity: cluster.room.capacity,
+    request,
+    spec: job.spec,
+    promised: backfill.promises.all,
+    closed: cluster.closed.closedTo(job, turn.context.nowMs, 'start'),
+  });
 }
 
 function roomOf({ turn, cluster }: Around, job: JobView, model: string | null, judged: readonly JudgedNode[]): ModelRoom {
   const request = requestOf(cluster, job, model, turn.context.nowMs);
-  const takesWork = judged.filter(({ why }) => why !== 'lost' && why !== 'cordoned');
+  const takesWork = judged.filter(({ why }) => why !== 'lost' && why !== 'cordoned' && why !== 'spare' && why !== 'reserved');
   return {
     model,
     freeGpus: takesWork.reduce((sum, { freeGpus }) => sum + freeGpus, 0),

@@ -3,12 +3,14 @@ import type { JobSpec } from '#vocabulary/job.ts';
 import { gpuMilliPerGpu } from '#vocabulary/units.ts';
 import type { NodeGroup, NodeWhy } from '#vocabulary/verdict.ts';
 import { nodeWhys } from '#vocabulary/verdict.ts';
+import type { SpareFor } from '../../events.ts';
 import type { NodeView, StateView } from '../../state/view.ts';
 import type { Capacity, GpuFacts } from '../capacity/capacity.ts';
 import type { WorkerShape } from '../capacity/shape.ts';
 import { slotsOn } from '../capacity/shape.ts';
 import { withEmptyDomains } from '../gang/exclusive.ts';
 import type { GangRequest } from '../gang/gangRequest.ts';
+import type { Closed } from '../closedNodes.ts';
 import type { Promised } from '../reserve/promises.ts';
 
 /** One node as a worker of the gang sees it. */
@@ -34,6 +36,8 @@ export interface Judging {
   readonly request: GangRequest;
   readonly spec: Pick<JobSpec, 'nodeSelector' | 'avoidNodes'>;
   readonly promised: readonly Promised[];
+  /** What reservations keep from the job; null: nothing. */
+  readonly closed: Closed | null;
 }
 
 /** In the order of their numbers. What a node is comes before how it fares, so that a cordoned node of another model is one of another model. */
@@ -98,12 +102,20 @@ function judgeKind({ judging, shape, view }: Asked, gpusOfModel: number): Judgem
   return gpusOfModel < shape.gpus ? ['tooSmall', ''] : null;
 }
 
+function reservationsOn(closed: Closed | null, node: number, { name }: NodeView): string {
+  if (closed === null || closed.mask[node] === 1) return '';
+  return closed.by.flatMap((one) => (one.nodes.includes(name) ? [one.name] : [])).join(', ');
+}
+
 function judgeCondition(asked: Asked, ofModel: readonly GpuFacts[]): Judgement {
   const { judging, shape, node, view, isAsked, kept } = asked;
   const { capacity } = judging;
   if (view.availability.kind !== 'ready')
     return ['lost', view.availability.kind === 'lost' ? view.availability.message : 'ends what it held when it was lost'];
+  if (view.spare !== null) return ['spare', nameSpare(judging.state, view.spare)];
   if (view.cordon !== null) return ['cordoned', view.cordon.reason === '' ? `by ${view.cordon.by}` : view.cordon.reason];
+  const reservedBy = reservationsOn(judging.closed, node, view);
+  if (reservedBy !== '') return ['reserved', reservedBy];
   const hasRoom = slotsOn(capacity, node, shape) > 0;
   if (hasRoom && isAsked) return ['fits', ''];
   if (withoutPromises(capacity, node, () => slotsOn(capacity, node, shape)) > 0 && !hasRoom) return ['kept', kept()];
@@ -163,6 +175,17 @@ function nameKeepers(state: StateView, view: NodeView, promised: readonly JobUid
     .flatMap((uid) => state.jobs.get(uid)?.name ?? [])
     .sort()
     .join(', ');
+}
+
+function nameSpare({ jobs }: StateView, spare: SpareFor): string {
+  switch (spare.kind) {
+    case 'job':
+      return `of job ${jobs.get(spare.uid)?.name ?? spare.uid}`;
+    case 'pool':
+      return `pool of ${spare.domain}`;
+    case 'label':
+      return 'by its label';
+  }
 }
 
 /** Names that one group shows. */

@@ -6,6 +6,7 @@ import { stateWord } from '../../jobs/dependencies.ts';
 import { findJob } from '../../jobs/jobReplies.ts';
 import { currentAttempt } from '../../state/state.ts';
 import type { JobView, StateView } from '../../state/view.ts';
+import type { Turn } from '../../turn.ts';
 import type { Capacity } from '../capacity/capacity.ts';
 import { devicesAt } from '../capacity/devices.ts';
 import type { Spot } from '../gang/gangRequest.ts';
@@ -18,13 +19,13 @@ const namedMax = 8;
 
 /** When it starts, and whom it waits for: from what was promised to it, and from those who stand there. */
 export function outlookOf(around: Around, stand: Stand, job: JobView, wait: WaitReason): Outlook {
-  const { state, context } = around.turn;
+  const { context } = around.turn;
   const { capacity } = around.cluster.room;
   const spots = promisedSpots(around, stand, job, wait);
   const nodes = [...new Set(spots.map(({ node }) => capacity.nameOf(node)))].sort();
   const waitsFor = whoIsInTheWay(around, { wait, spots });
   return {
-    startsByMs: startsBy(state, wait),
+    startsByMs: startsBy(around.turn, wait),
     isBehindPromised: isBehindPromised(around, stand, job, wait),
     nodes: wait.kind === 'Reserved' ? wait.nodes : nodes,
     // Something happened since the pass: the next one says who is in the way.
@@ -45,11 +46,11 @@ function isBehindPromised({ turn, waits }: Around, { ahead }: Stand, { spec }: J
 /** Nobody was found for it, and no time. */
 export const isShortOfRoom = ({ kind }: WaitReason): boolean => kind === 'InsufficientGpus' || kind === 'LevelTooSmall';
 
-function startsBy(state: StateView, wait: WaitReason): number | null {
+function startsBy({ state, context }: Turn, wait: WaitReason): number | null {
   if (wait.kind === 'Reserved') return wait.atMs;
   if (wait.kind !== 'WaitingForVictims') return null;
   const lastMs = Math.max(...holdersNamed(state, wait.victims).map(({ uid }) => state.endings.atMs.get(uid) ?? Infinity));
-  return Number.isFinite(lastMs) ? lastMs : null;
+  return Number.isFinite(lastMs) ? lastMs + context.policy.stopSlackMs : null;
 }
 
 function promisedSpots({ cluster }: Around, { backfill, preemption }: Stand, job: JobView, wait: WaitReason): readonly Spot[] {

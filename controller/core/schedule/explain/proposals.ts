@@ -13,6 +13,12 @@ import { changedSpec } from './changedSpec.ts';
  * still to be tried at their own turn (remedies.ts).
  */
 export function proposeRemedies(around: Around, stand: Stand, job: JobView, wait: WaitReason): readonly Remedy[] {
+  const proposed = proposeFor(around, stand, job, wait);
+  // The manifest of an array is that of all its jobs: it cannot change one of them.
+  return job.array === null ? proposed : proposed.filter((remedy) => changedSpec(job.spec, remedy) === null);
+}
+
+function proposeFor(around: Around, stand: Stand, job: JobView, wait: WaitReason): readonly Remedy[] {
   switch (wait.kind) {
     case 'Held':
       return [{ kind: 'Release' }];
@@ -34,6 +40,7 @@ export function proposeRemedies(around: Around, stand: Stand, job: JobView, wait
     case 'NoSuchGpuModel':
     case 'NoSuchGpuProfile':
     case 'Reserved':
+    case 'Reservation':
     case 'WaitingForTarget':
       return [...shapes(around, stand, job), ...turns(around, stand, job)];
     case 'WaitingForVictims':
@@ -73,7 +80,10 @@ function shapes(around: Around, stand: Stand, job: JobView): readonly Remedy[] {
 
 const modelsMax = 3;
 
-const firstOf = (remedies: readonly Remedy[], fits: (remedy: Remedy) => boolean): readonly Remedy[] => remedies.filter(fits).slice(0, 1);
+function firstOf(remedies: readonly Remedy[], fits: (remedy: Remedy) => boolean): readonly Remedy[] {
+  const first = remedies.find(fits);
+  return first === undefined ? [] : [first];
+}
 
 /** Of sizes in growing order: what holds more holds less. */
 function largestOf(remedies: readonly Remedy[], fits: (remedy: Remedy) => boolean): readonly Remedy[] {

@@ -24,25 +24,36 @@ export function testRemedies(around: Around, patient: Patient, remedies: readonl
   return remedies.filter((remedy) => comesTrue(around, patient, remedy));
 }
 
+/** The first that would. */
+export function findRemedy(around: Around, patient: Patient, remedies: readonly Remedy[]): readonly Remedy[] {
+  const first = remedies.find((remedy) => comesTrue(around, patient, remedy));
+  return first === undefined ? [] : [first];
+}
+
 /** A shorter run is worth no suggestion. */
 const usefulRunMs = 60_000;
 
-function comesTrue(around: Around, patient: Patient, remedy: Remedy): boolean {
-  const { job, ahead } = patient;
+function comesTrue(around: Around, { job, ahead }: Patient, remedy: Remedy): boolean {
   const queues = changedQueues(around.turn.state, remedy);
   const state = queues === null ? around.turn.state : { ...around.turn.state, queues };
   const changed = changedJob(around, job, remedy);
   const { nowMs } = around.turn.context;
   if (remedy.kind === 'Deadline' && remedy.atMs < nowMs + usefulRunMs) return false;
-  const isSettled = (other: JobView): boolean => ahead.has(other.uid) && !helpsOthers(remedy);
-  return withOpened(around.cluster.room.capacity, remedy.kind === 'Uncordon' ? remedy.nodes : [], () =>
+  if (judgeReadiness(state, changed, nowMs) !== null) return false;
+  const startsBehind = (isSettled: (other: JobView) => boolean): boolean =>
     atItsTurn(
       { ...around, turn: { ...around.turn, state } },
       changed,
-      ({ backfill, isGuess }) => !isGuess && judgeReadiness(state, changed, nowMs) === null && backfill.decide(atLeast(changed)).ok,
-      { isSettled },
-    ),
-  );
+      ({ backfill, isGuess }) => !isGuess && backfill.decide(atLeast(changed)).ok,
+      {
+        isSettled,
+      },
+    );
+  return withOpened(around.cluster.room.capacity, remedy.kind === 'Uncordon' ? remedy.nodes : [], () => {
+    // Cheap, and says no to most of what the dear one would. A suggestion may be lost by it where one ahead would start elsewhere.
+    const wouldFit = startsBehind(({ uid }) => ahead.has(uid));
+    return wouldFit && (!helpsOthers(remedy) || startsBehind(() => false));
+  });
 }
 
 /** The cluster is another one then, and not only the job. */
@@ -80,7 +91,7 @@ function withQueue(state: StateView, name: string, change: (spec: QueueSpec) => 
   return found === undefined ? state.queues : new Map(state.queues).set(found.name, { ...found, spec: change(found.spec) });
 }
 
-/** Nodes are told apart one by one first, then opened together. */
+/** Nodes that are tried one by one before all are opened together. */
 const singlesMax = 8;
 
 /** Cordoned nodes of the right kind: the first that is enough alone, else all of them. */

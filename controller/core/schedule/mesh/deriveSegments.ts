@@ -4,20 +4,21 @@ import type { WorkerGroup } from '../gang/gangRequest.ts';
 type Segments = WorkerGroup['segments'];
 
 /**
- * Segments that a mesh would like: at each level the largest block (blocks.ts) of which the level's domains together hold enough, heavy
+ * Segments that a mesh would like: at each level the largest block, or equal part or multiple of one (blocks.ts), of which the level's domains together hold enough, heavy
  * axes in the innermost ones. They are wishes: each answer is tried, and the gang is placed without any when none fits.
  * Best guess first; later ones ask for smaller blocks, and for fewer levels. The user's own segments are in all of them.
  */
 export function deriveSegments(
   topology: Topology,
   gang: Pick<WorkerGroup, 'workers' | 'segments'>,
-  blocks: readonly number[],
+  sizes: readonly number[],
   room: { readonly counts: Int32Array; readonly fromDepth: number },
 ): readonly Segments[] {
   const sizesAt = new Map<number, readonly number[]>();
   for (let depth = Math.max(1, room.fromDepth); depth <= topology.depth; depth += 1) {
     if (gang.segments.some((segment) => segment.depth === depth)) continue;
-    const fitting = blocks.filter((size) => holds(topology, room.counts, depth, size) >= gang.workers);
+    const most = mostIn(topology, room.counts, depth);
+    const fitting = sizes.filter((size) => size <= most && holds(topology, room.counts, depth, size) >= gang.workers);
     if (fitting.length > 0) sizesAt.set(depth, fitting.toReversed());
   }
   const wishes: Segments[] = [];
@@ -33,6 +34,12 @@ export function deriveSegments(
     for (const depth of depths) add([depth], skip);
   }
   return wishes;
+}
+
+function mostIn({ levelStart }: Topology, counts: Int32Array, depth: number): number {
+  let most = 0;
+  for (let domain = levelStart[depth] ?? 0; domain < (levelStart[depth + 1] ?? 0); domain += 1) most = Math.max(most, counts[domain] ?? 0);
+  return most;
 }
 
 /** Workers in whole blocks that domains of the depth hold. */

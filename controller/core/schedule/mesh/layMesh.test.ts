@@ -1,7 +1,7 @@
-import { parseSnapshot } from '#controller/loop/logLine.ts';
 import { describe, expect, test } from 'vitest';
 import { desiredFor } from '#core/desired.ts';
 import { printSnapshot, restoreSnapshot } from '#core/state/snapshot.ts';
+import { parseSnapshot } from '#controller/loop/logLine.ts';
 import { applyJob, FakeCluster } from '#test/simulation/fakeCluster.ts';
 import type { JobSpec, Mesh } from '#vocabulary/job.ts';
 import { meshCoordinates } from '#vocabulary/job.ts';
@@ -103,6 +103,17 @@ describe('the order of the axes', () => {
     cluster.until('it is suspended', () => cluster.job('a').phase.kind === 'suspended');
     cluster.step([{ kind: 'resumeJob', name: jobName('a'), user: userName('u') }]);
     expect([cluster.job('a').attempts.length, orderOf(cluster)]).toEqual([2, 'expert data']);
+  });
+
+  test('of a job that ran before orders were chosen is the one that it had', () => {
+    const cluster = clusterOf(2, 2, 4);
+    apply(cluster, 'a', sizes, heavyData);
+    const job = cluster.state.jobs.get(cluster.job('a').uid);
+    if (job !== undefined) job.attempts = job.attempts.map((one) => ({ ...one, mesh: null }));
+    cluster.step([{ kind: 'suspendJob', name: jobName('a'), user: userName('u') }]);
+    cluster.until('it is suspended', () => cluster.job('a').phase.kind === 'suspended');
+    cluster.step([{ kind: 'resumeJob', name: jobName('a'), user: userName('u') }]);
+    expect([cluster.job('a').attempts.length, orderOf(cluster)]).toEqual([2, 'data expert']);
   });
 
   test('is what agents are told, rank by rank, and what a snapshot and the log keep', () => {

@@ -34,7 +34,10 @@ export function layMesh(
 ): Laid {
   const { capacity } = cluster.room;
   const wish = wishOf(cluster, job, found.model);
-  if (wish === null) return { placement: found.spots.map((spot) => placeAt(capacity, spot)) };
+  const gpus = found.spots.reduce((sum, spot) => sum + spot.gpus.length, 0);
+  // Of another size than its mesh says there is no mesh to lay.
+  if (wish === null || wish.axes.reduce((product, { size }) => product * size, 1) !== gpus)
+    return { placement: found.spots.map((spot) => placeAt(capacity, spot)) };
   const { spots, record } = choose(cluster, wish, found.spots, freedom);
   return { placement: spots.map((spot) => placeAt(capacity, spot)), mesh: record };
 }
@@ -69,11 +72,12 @@ function choose({ room }: ClusterRoom, wish: MeshWish, spots: readonly Spot[], f
 /** null: it has no mesh. */
 function wishOf({ levels, bandwidths }: ClusterRoom, { spec, attempts }: Candidate, model: string | null): MeshWish | null {
   if (spec.mesh.length === 0) return null;
-  const before = attempts.at(-1)?.mesh?.order ?? null;
-  // What a rank saved under its number must be what a later attempt's rank of that number wants: the order stays.
-  const isOrderFixed = before !== null || spec.axisOrder.length > 0 || spec.segments.length > 0 || Object.keys(spec.traffic).length === 0;
+  // What a rank saved under its number must be what a later attempt's rank of that number wants: the order stays. Attempts without one had the spec's.
+  const last = attempts.at(-1);
+  const isOrderFixed =
+    last !== undefined || spec.axisOrder.length > 0 || spec.segments.length > 0 || Object.keys(spec.traffic).length === 0;
   return {
-    axes: trafficOf(before === null ? spec.mesh : inOrder(spec.mesh, before), spec.traffic),
+    axes: trafficOf(inOrder(spec.mesh, last?.mesh?.order ?? []), spec.traffic),
     segments: spec.segments.map(({ level, workers }) => ({ depth: levels.indexOf(level) + 1, workers })),
     isOrderFixed,
     speeds: linkSpeedsOf(levels, bandwidths, model),

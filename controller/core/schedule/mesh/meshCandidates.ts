@@ -10,32 +10,42 @@ import { deriveSegments } from './deriveSegments.ts';
 
 /** Domains that are tried for each list of segments ... */
 const domainsMax = 3;
-/** ... of gangs that have so many candidates: in all ways to pack, and with equal parts of blocks too. Larger ones have one domain. */
+/** ... of gangs that have so many candidates. Larger ones have one. */
 const manyMin = 12;
 
-/** Places that hold the gang with segments of its mesh, and other domains that hold it as well as the packed one does. */
+/**
+ * Places that hold the gang with segments of its mesh, packed tight and evenly, the most promising first. Uneven parts of a gang
+ * share the links of the smaller part's domain among few GPUs, so two and two may beat three and one. Small gangs also look at other
+ * domains that hold them as well as the packed one does, and at nodes with one worker each, which are on one rail.
+ */
 export function* meshCandidates(
   room: Room,
   request: GangRequest,
   group: WorkerGroup,
-  { blocks, packed, left }: { readonly blocks: readonly number[]; readonly packed: readonly Spot[]; readonly left: number },
+  { blocks, packed, most }: { readonly blocks: readonly number[]; readonly packed: readonly Spot[]; readonly most: number },
 ): Generator<readonly Spot[]> {
   const { topology } = room.capacity;
   const asked = withEmptyDomains(room.capacity, request);
   const fromDepth = commonDepth(topology, packed);
   if (fromDepth === topology.depth) return;
   const counts = unitsOf(room, { ...asked, spread: null }, { ...group, segments: [] }).counts;
-  const wishes = deriveSegments(topology, group, left < manyMin ? blocks : withParts(blocks, group.workers), {
-    counts,
-    fromDepth: Math.max(fromDepth + 1, 1),
-  });
-  for (const segments of [...wishes, group.segments]) {
-    const wished = { ...group, segments };
-    for (const domain of domainsHolding(room, asked, wished, fromDepth).slice(0, left < manyMin ? 1 : domainsMax)) {
-      for (const packing of left < manyMin ? [asked.packing] : (['tight', 'even'] as const)) {
-        const spots = findInside(room, { ...asked, packing }, wished, domain);
-        if (spots !== null) yield spots;
-      }
+  const wishes = deriveSegments(topology, group, withParts(blocks, group.workers), { counts, fromDepth: fromDepth + 1 });
+  const domains = most < manyMin ? 1 : domainsMax;
+  for (const segments of [...wishes, group.segments]) yield* placesInside(room, asked, { ...group, segments }, { fromDepth, domains });
+  if (most < manyMin || request.spread !== null) return;
+  yield* placesInside(room, { ...asked, spread: { depth: topology.depth, max: 1 } }, group, { fromDepth, domains });
+}
+
+function* placesInside(
+  room: Room,
+  request: GangRequest,
+  group: WorkerGroup,
+  { fromDepth, domains }: { readonly fromDepth: number; readonly domains: number },
+): Generator<readonly Spot[]> {
+  for (const domain of domainsHolding(room, request, group, fromDepth).slice(0, domains)) {
+    for (const packing of ['tight', 'even'] as const) {
+      const spots = findInside(room, { ...request, packing }, group, domain);
+      if (spots !== null) yield spots;
     }
   }
 }

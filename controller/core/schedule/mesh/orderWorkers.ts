@@ -33,7 +33,10 @@ export function orderByBlocks<C extends Candidate>({ topology, segments, blocks 
 /** Improved by exchanges that keep the user's segments whole. */
 export function exchange<C extends Candidate>({ topology, segments, blocks }: Gang, candidate: C): C {
   const maySwap = swapRule(topology, segments, candidate.ground);
-  return { ...candidate, ...improveOrder(candidate.ground, candidate.axes, candidate, { blocks, maySwap }) };
+  return {
+    ...candidate,
+    ...improveOrder(candidate.ground, candidate.axes, candidate, { blocks, maySwap, mayShuffle: segments.length === 0 }),
+  };
 }
 
 function keepsSegments(topology: Topology, segments: WorkerGroup['segments'], nodeOf: Int32Array, order: Int32Array): boolean {

@@ -10,7 +10,7 @@ import { anywhere } from '../gang/gangRequest.ts';
 import { anyRequest } from '../testing/anyGang.ts';
 import { faultsOf } from '../testing/searchPlacements.ts';
 import type { SmallNode } from '../testing/smallCluster.ts';
-import { anySmallCluster, buildSmallCluster, freeNode, model, range } from '../testing/smallCluster.ts';
+import { anySmallCluster, buildSmallCluster, freeNode, model, rackDepth, range } from '../testing/smallCluster.ts';
 import { groundOf } from './ground.ts';
 import { linkSpeedsOf } from './linkSpeeds.ts';
 import type { MeshChoice, MeshWish } from './placeMesh.ts';
@@ -162,4 +162,40 @@ test('whose bytes are many goes fastest, when the user says so', () => {
   const gang = { mesh, gpusPerWorker: 2, workers: 4 };
   expect(place(room, { ...gang, traffic: {} })?.record.order).toEqual(['data', 'expert']);
   expect(place(room, { ...gang, traffic: { data: 2 ** 40, expert: 2 ** 20 } })?.record.order).toEqual(['expert', 'data']);
+});
+
+test('three and two share the links of two domains better than four and one', () => {
+  const { room } = buildSmallCluster([freeNode(0, 4, 0), freeNode(0, 3, 1)]);
+  const choice = place(room, { mesh: [{ axis: 'data', size: 5 }], gpusPerWorker: 1, workers: 5, traffic: {} });
+  expect(choice === null ? '' : names(room, choice)).toBe('n0 n0 n0 n1 n1');
+});
+
+test('what blocks alone do not see is found by exchanges, of three where it takes three', () => {
+  const { room } = buildSmallCluster([freeNode(0, 2, 1), freeNode(1, 4, 1), freeNode(0, 2), freeNode(0, 2), freeNode(1, 2)]);
+  const mesh = [
+    { axis: 'pipeline' as const, size: 3 },
+    { axis: 'expert' as const, size: 4 },
+  ];
+  const choice = place(room, { mesh, gpusPerWorker: 2, workers: 6, traffic: {} });
+  const least = choice === null ? 0 : leastOfOrders(room, choice.spots, trafficOf(mesh, {}));
+  expect(totalMicros(choice?.record ?? { costs: [] })).toBe(Math.round(least * 1e6));
+});
+
+test('segments of the user stay whole, though another order would be cheaper', () => {
+  const { room } = buildSmallCluster([0, 0, 1, 1].map((rack) => freeNode(rack, 1)));
+  const axes = trafficOf(
+    [
+      { axis: 'data', size: 2 },
+      { axis: 'expert', size: 2 },
+    ],
+    { data: 2 ** 40, expert: 2 ** 20 },
+  );
+  const segments = [{ depth: rackDepth, workers: 2 }];
+  const request = anywhere([{ workers: 4, shape: wholeGpus(model, 1), segments }]);
+  const packed = findPlacement(room, request)?.[0] ?? [];
+  const wish = { axes, isOrderFixed: true, speeds };
+  // Workers 0 and 2 talk most, and are in two racks.
+  expect(names(room, placeMesh(room, { ...wish, segments }, request, packed))).toBe('n0 n1 n2 n3');
+  // Without segments 0 and 2 share a rack, and 1 and 3 the other.
+  expect(names(room, orderMesh(room, { ...wish, segments: [] }, packed))).toBe('n3 n1 n2 n0');
 });

@@ -3,6 +3,7 @@ import type { MeshRecord } from '#vocabulary/meshRecord.ts';
 import type { Room } from '../capacity/room.ts';
 import type { GangRequest, Spot, WorkerGroup } from '../gang/gangRequest.ts';
 import { blocksOf } from './blocks.ts';
+import type { Ground } from './ground.ts';
 import { groundOf } from './ground.ts';
 import { isBetter } from './improveOrder.ts';
 import type { LinkSpeeds } from './linkSpeeds.ts';
@@ -45,7 +46,7 @@ export interface MeshChoice {
 export function placeMesh(room: Room, wish: MeshWish, request: GangRequest, packed: readonly Spot[]): MeshChoice {
   const [group] = request.groups;
   const plain = placedAt(room, wish, packed);
-  if (group === undefined || packed.length < 2) return choiceOf(plain, plain.prediction);
+  if (group === undefined || (wish.isOrderFixed && isFlat(room, plain.ground))) return choiceOf(plain, plain.prediction);
   let best = plain;
   for (const axes of wish.isOrderFixed ? [wish.axes] : meshOrders(wish.axes, group.workers)) {
     const found = searchPlaces(room, { ...wish, axes }, { request, group, packed });
@@ -71,6 +72,14 @@ interface Placed extends Candidate {
   readonly spots: readonly Spot[];
 }
 
+/** Workers that fill nodes are in one innermost domain of these: no order is better, and no place. */
+function isFlat({ capacity }: Room, { layers, places, gpus }: Ground): boolean {
+  const [only] = layers;
+  if (only === undefined) return true;
+  const isOneRail = only.rail?.of.every((rail) => rail === only.rail?.of[0]) ?? true;
+  return layers.length === 1 && !only.isByGpu && only.gpusIn.length === places && capacity.gpusMost < 2 * gpus && isOneRail;
+}
+
 function placedAt(room: Room, { axes, speeds }: Pick<MeshWish, 'axes' | 'speeds'>, spots: readonly Spot[]): Placed {
   const ground = groundOf(room.capacity, spots, speeds);
   const order = Int32Array.from(spots.keys());
@@ -87,8 +96,8 @@ const gainMin = 0.01;
 
 const mustSave = (than: Prediction): Prediction => ({ ...than, seconds: than.seconds * (1 - gainMin) });
 
-/** Candidates of a gang: each costs a tenth of a millisecond for ten workers, some for hundreds, five for two thousand. */
-const candidatesFor = (workers: number): number => Math.min(24, Math.max(4, Math.round(1_000 / workers)));
+/** Candidates of a gang: each costs some hundredths of a millisecond for ten workers, one for hundreds, five for two thousand. */
+const candidatesFor = (workers: number): number => Math.min(24, Math.max(6, Math.round(200 / workers)));
 
 function searchPlaces(
   room: Room,
@@ -97,10 +106,11 @@ function searchPlaces(
 ): Placed {
   const gang = gangOf(room, wish, packed);
   let best = orderByBlocks(gang, placedAt(room, wish, packed));
-  let left = candidatesFor(group.workers);
-  for (const spots of meshCandidates(room, request, group, { blocks: gang.blocks, packed, left })) {
-    if (left === 0) break;
-    left -= 1;
+  const most = candidatesFor(group.workers);
+  let looked = 0;
+  for (const spots of meshCandidates(room, request, group, { blocks: gang.blocks, packed, most })) {
+    if (looked === most) break;
+    looked += 1;
     const found = orderByBlocks(gang, placedAt(room, wish, spots));
     if (isBetter(found.prediction, best.spots === packed ? mustSave(best.prediction) : best.prediction)) best = found;
   }

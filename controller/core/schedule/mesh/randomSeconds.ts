@@ -1,25 +1,15 @@
 import type { Ground } from './ground.ts';
 import { predictCost } from './predictCost.ts';
+import { shuffler } from './shuffler.ts';
 import type { AxisTraffic } from './traffic.ts';
 
 const shuffles = 3;
 
-/**
- * Seconds a step with the workers in random order, the mean of a few. The sequence is fixed (the 32-bit generator of Numerical Recipes): a decision
- * has no other randomness than its inputs.
- */
+/** Seconds a step with the workers in random order, the mean of a few. */
 export function randomSeconds(ground: Ground, axes: readonly AxisTraffic[]): number {
-  const order = Int32Array.from({ length: ground.places }, (_, place) => place);
-  if (ground.layers.length === 0) return predictCost(ground, axes, order).seconds;
-  let seed = 1;
+  const nextOrder = shuffler(ground.places);
+  if (ground.layers.length === 0) return predictCost(ground, axes, nextOrder()).seconds;
   let seconds = 0;
-  for (let turn = 0; turn < shuffles; turn += 1) {
-    for (let at = order.length - 1; at > 0; at -= 1) {
-      seed = (Math.imul(seed, 1_664_525) + 1_013_904_223) >>> 0;
-      const other = Math.floor((seed / 2 ** 32) * (at + 1));
-      [order[at], order[other]] = [order[other] ?? 0, order[at] ?? 0];
-    }
-    seconds += predictCost(ground, axes, order).seconds / shuffles;
-  }
+  for (let turn = 0; turn < shuffles; turn += 1) seconds += predictCost(ground, axes, nextOrder()).seconds / shuffles;
   return seconds;
 }

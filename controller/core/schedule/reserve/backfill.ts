@@ -119,12 +119,12 @@ export class Backfill {
 
   /** The job found no room: it is promised what can be promised. The reason to wait, with that. `surplus`: what it could be given back. */
   promise(job: JobView, wait: WaitReason, surplus: () => readonly Leaving[]): WaitReason {
-    if (wait.kind !== 'InsufficientGpus' && wait.kind !== 'LevelTooSmall') {
+    if (wait.kind !== 'InsufficientGpus' && wait.kind !== 'LevelTooSmall' && wait.kind !== 'Reservation') {
       this.dropTarget(job, 'it waits for something else now');
       return wait;
     }
     const promised = this.#keepTarget(job) ?? this.#reserve(job, surplus) ?? this.#aim(job);
-    if (promised !== null) return promised;
+    if (promised !== null) return wait.kind === 'Reservation' && promised.kind === 'Reserved' ? { ...wait, atMs: promised.atMs } : promised;
     const kept = this.promises.gpusKept(this.#viewOf(job));
     return wait.kind === 'InsufficientGpus' && kept > 0 ? { ...wait, kept } : wait;
   }
@@ -197,7 +197,7 @@ export class Backfill {
   #keepTarget(job: JobView): WaitReason | null {
     const { target } = job;
     if (target === null) return null;
-    if (!this.#isWhole(target.placement, target.model)) {
+    if (!this.#isWhole(target.placement, target.model) || this.#cluster.closed.closes(job, target.placement, 'claim')) {
       this.dropTarget(job, 'a part of its place takes no work any more');
       return null;
     }

@@ -57,6 +57,8 @@ class Search {
   readonly #job: Waiting;
   readonly #model: string | null;
   readonly #leaving: LeavingList;
+  /** How many of the first to leave are given in the capacity. */
+  #given = 0;
 
   constructor(
     around: Around,
@@ -73,9 +75,22 @@ class Search {
     const { capacity } = this.#around.cluster.room;
     const mark = capacity.mark();
     const gone = this.#fewestGone();
-    const found = gone === null ? null : this.#findBeside(gone, beforeMs);
+    let found = gone === null ? null : this.#findBeside(this.#timeOf(gone), beforeMs);
+    // While nodes are closed to it, it may fit at a time when fewer have left.
+    const openings = this.#around.cluster.closed.opensAt(this.#job, this.#around.moment.nowMs);
+    for (const atMs of openings) found = this.#findAfter(mark, atMs, found?.startMs ?? beforeMs) ?? found;
     capacity.rollback(mark);
     return found;
+  }
+
+  /** From the time when reserved nodes are open again on. */
+  #findAfter(mark: number, atMs: number, beforeMs: number): Reservation | null {
+    if (atMs >= beforeMs) return null;
+    const { capacity } = this.#around.cluster.room;
+    capacity.rollback(mark);
+    capacity.mark();
+    this.#given = 0;
+    return this.#findBeside(atMs, beforeMs);
   }
 
   /** How many of the first to leave must be gone so that it fits were it not for promises; these are given in the capacity then. Null: all are too few. */
@@ -96,6 +111,7 @@ class Search {
       else failed = middle;
     }
     this.#give(failed, enough);
+    this.#given = enough;
     return enough;
   }
 
@@ -140,10 +156,10 @@ class Search {
     return requestOf(this.#around.cluster, this.#job, this.#model, atMs);
   }
 
-  /** From the time when `gone` are gone on, the first at which no promise is in the way. */
-  #findBeside(gone: number, beforeMs: number): Reservation | null {
-    let given = gone;
-    let atMs: number | null = this.#timeOf(gone);
+  /** From this time on, the first at which no promise is in the way. */
+  #findBeside(fromMs: number, beforeMs: number): Reservation | null {
+    let given = this.#given;
+    let atMs: number | null = fromMs;
     for (let tries = 0; tries <= laterTimesMax && atMs !== null && atMs < beforeMs; tries += 1) {
       for (let next = this.#leaving.at(given); next !== undefined && next.atMs <= atMs; next = this.#leaving.at(given)) {
         this.#give(given, given + 1);

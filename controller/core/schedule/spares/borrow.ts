@@ -15,8 +15,8 @@ export function mayBorrow({ preemptible, minRuntimeMs, spread, exclusive }: JobS
   return preemptible && minRuntimeMs === 0 && spread === null && exclusive === null;
 }
 
-/** It takes work now, but for being a spare. */
-export const isReady = (node: NodeView): boolean => node.availability.kind === 'ready' && node.cordon === null;
+/** It takes work now, but for being a spare: no reservation has it. */
+export const isReady = (node: NodeView): boolean => node.availability.kind === 'ready' && node.cordon === null && node.reserved === null;
 
 /** Spare nodes that can be lent now: nobody who waits was promised them. By number. */
 export function lendable(state: StateView, { capacity }: Room): readonly number[] {

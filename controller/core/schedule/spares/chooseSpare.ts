@@ -1,7 +1,8 @@
-import type { JobSpec, Placement } from '#vocabulary/job.ts';
+import type { Placement } from '#vocabulary/job.ts';
 import type { NodeView, StateView } from '../../state/view.ts';
 import type { Capacity } from '../capacity/capacity.ts';
 import type { DomainAt } from '../gang/findPlacement.ts';
+import type { WorkerGroup } from '../gang/gangRequest.ts';
 import type { Topology } from '../capacity/topology.ts';
 import { domainAbove } from '../capacity/topology.ts';
 import { borrowersOn } from './borrow.ts';
@@ -63,17 +64,12 @@ function isBorrowed(state: StateView, capacity: Capacity, node: number, view: No
  */
 export function domainsToSpare(
   topology: Topology,
-  gang: {
-    readonly spec: JobSpec;
-    readonly placement: Placement;
-    readonly requiredDepth: number;
-    readonly depthOf: (level: string) => number;
-  },
+  gang: { readonly placement: Placement; readonly requiredDepth: number; readonly segments: WorkerGroup['segments'] },
   spares: readonly number[],
 ): readonly DomainAt[] {
-  const { spec, placement, requiredDepth, depthOf } = gang;
-  const segments = spec.segments.map(({ level }) => depthOf(level)).filter((depth) => depth < topology.depth);
-  const widest = Math.min(topology.depth - 1, Math.max(requiredDepth, ...segments));
+  const { placement, requiredDepth, segments } = gang;
+  const depths = segments.flatMap(({ depth }) => (depth < topology.depth ? [depth] : []));
+  const widest = Math.min(topology.depth - 1, Math.max(requiredDepth, ...depths));
   const nodes = placement.flatMap(({ node }) => topology.numberOf.get(node) ?? []);
   const domains: DomainAt[] = [];
   for (let depth = topology.depth - 1; depth >= widest; depth -= 1) {

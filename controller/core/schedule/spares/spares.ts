@@ -10,7 +10,7 @@ import type { Turn } from '../../turn.ts';
 import { domainsInside } from '../capacity/topology.ts';
 import type { ClusterRoom } from '../clusterRoom.ts';
 import type { Preemption } from '../preempt.ts';
-import { requestOf } from '../requestOf.ts';
+import { requestWithin } from '../requestOf.ts';
 import { placesToKeep } from '../swap.ts';
 import { isReady } from './borrow.ts';
 import { chooseSpare, domainsToSpare } from './chooseSpare.ts';
@@ -67,7 +67,11 @@ export class Spares {
       const spare = state.nodes.get(name)?.spare ?? null;
       if (spare !== null) this.#count(spare, 1);
     }
-    for (const name of [...state.spares].sort()) this.#judge(name);
+    // Mostly none is to be released, and there may be many. Of too many for one, each is judged by those that are left.
+    for (const name of [...state.spares].filter((each) => this.#judge(each) !== null).sort()) {
+      const message = this.#judge(name);
+      if (message !== null) this.#release(name, message);
+    }
     this.#fillLabelled();
     this.#fillPools();
     for (const uid of [...state.sparing].sort()) {
@@ -106,12 +110,13 @@ export class Spares {
     return preemption.promise(job, plan);
   }
 
-  #judge(name: NodeName): void {
+  /** Why it is a spare no more; null: it is one. */
+  #judge(name: NodeName): string | null {
     const node = this.#turn.state.nodes.get(name);
-    if (node?.spare === null || node === undefined) return;
+    if (node?.spare === null || node === undefined) return null;
     const isSound = isReady(node) && node.health.every(({ healthy }) => healthy);
-    if (!isSound) this.#release(name, 'it takes no work any more');
-    else if (!this.#isWanted(node, node.spare)) this.#release(name, 'nobody wants it as a spare any more');
+    if (!isSound) return 'it takes no work any more';
+    return this.#isWanted(node, node.spare) ? null : 'nobody wants it as a spare any more';
   }
 
   #isWanted(node: NodeView, spare: SpareFor): boolean {
@@ -159,21 +164,19 @@ export class Spares {
   #fillJob(job: JobView): void {
     const attempt = currentAttempt(job);
     if (attempt === undefined || job.spec.spares === 0) return;
-    const { room, levels } = this.#cluster;
-    const { capacity } = room;
+    const { capacity } = this.#cluster.room;
     const spare: SpareFor = { kind: 'job', uid: job.uid };
-    const request = requestOf(this.#cluster, { spec: job.spec }, attempt.model, Number.POSITIVE_INFINITY);
+    const request = requestWithin(this.#cluster, { spec: job.spec }, attempt.model, { nowMs: Number.POSITIVE_INFINITY, closed: null });
     const model = attempt.model === null ? null : deviceModel(attempt.model, job.spec.gpuProfile);
+    const own = new Set(attempt.placement.map((place) => this.#numberOf(place.node)));
     const fits = (node: number): boolean => {
+      if (own.has(node)) return false;
       if (request.allowed !== null && request.allowed.mask[node] !== 1) return false;
       return model === null || capacity.factsOf(node).gpus.filter((gpu) => gpu.model === model).length >= job.spec.gpusPerWorker;
     };
-    const gang = {
-      spec: job.spec,
-      placement: attempt.placement,
-      requiredDepth: request.requiredDepth,
-      depthOf: (level: string) => levels.indexOf(level) + 1,
-    };
+    // Also those that follow from its mesh.
+    const segments = request.groups[0]?.segments ?? [];
+    const gang = { placement: attempt.placement, requiredDepth: request.requiredDepth, segments };
     while (this.#countOf(spare) < job.spec.spares) {
       const spared = this.#numbersOf(job.uid);
       const isFound = domainsToSpare(capacity.topology, gang, spared).some((domain) => {

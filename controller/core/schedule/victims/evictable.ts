@@ -19,6 +19,9 @@ export interface Entitlement {
   takeBack(each: Evictable): void;
 }
 
+/** Of a guest on what is reserved for another: below that of all jobs. */
+export const guestPriority = -1;
+
 /** -1: nothing is lost, whatever its priority. */
 export const priorityLost = ({ cost, priority }: Evictable): number => (cost === 0 ? -1 : priority);
 

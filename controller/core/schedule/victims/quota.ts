@@ -67,3 +67,8 @@ export function coverDeficits(
   for (const each of all) entitlement.takeBack(each);
   return freed >= needed ? [...all] : null;
 }
+
+/** For any model. */
+export function hasGuarantee({ queues }: Pick<StateView, 'queues'>, queue: QueueName): boolean {
+  return Object.values(queues.get(queue)?.spec.guaranteed ?? {}).some((gpus) => gpus > 0);
+}

@@ -15,6 +15,8 @@ import { coverDeficits } from './quota.ts';
 export interface Candidate {
   readonly evictable: Evictable;
   readonly claim: Claim;
+  /** May be asked whatever the ranks are. Absent: not. */
+  readonly isFree?: true;
 }
 
 export interface VictimSearch {
@@ -36,7 +38,7 @@ export interface VictimSearch {
 export function searchVictims(search: VictimSearch): VictimPlan | null {
   const { gangs, surplus } = search;
   const groups = surplus.flatMap(({ groups: of, claim }) => of.map((evictable): Candidate => ({ evictable, claim })));
-  const leaving = gangs.filter(({ evictable }) => evictable.cost === 0);
+  const leaving = gangs.filter(({ evictable, isFree }) => evictable.cost === 0 || isFree === true);
   if (groups.length > 0) {
     const plan = planWith(search, [...leaving, ...groups]);
     if (plan !== null) return plan;
@@ -56,7 +58,8 @@ function planWith(search: VictimSearch, candidates: readonly Candidate[]): Victi
   const mark = book.mark();
   const claims = new Map(candidates.map(({ evictable, claim }) => [evictable, claim]));
   const evictable = candidates.map((candidate) => candidate.evictable);
-  const entitlement = entitlementOf(search, claims);
+  const free = new Set(candidates.flatMap((candidate) => (candidate.isFree === true ? [candidate.evictable] : [])));
+  const entitlement = entitlementOf(search, claims, free);
   const plan = chooseVictims(room, request, evictable, entitlement);
   const milliOf = (each: Evictable): number => claims.get(each)?.gpuMilli ?? 0;
   const leaving = plan === null ? null : coverDeficits(plan.leaving, { deficits, evictable, milliOf, entitlement });
@@ -64,13 +67,17 @@ function planWith(search: VictimSearch, candidates: readonly Candidate[]): Victi
   return plan === null || leaving === null ? null : { ...plan, leaving, victims: uidsOf(leaving) };
 }
 
-function entitlementOf({ nominee, book, surplus }: VictimSearch, claims: ReadonlyMap<Evictable, Claim>): Entitlement {
+function entitlementOf(
+  { nominee, book, surplus }: VictimSearch,
+  claims: ReadonlyMap<Evictable, Claim>,
+  free: ReadonlySet<Evictable>,
+): Entitlement {
   const groups = entitlementToSurplus(nominee, book, surplus);
   return {
     give: (each) => {
       if (each.group !== undefined) return groups.give(each);
       const claim = claims.get(each);
-      if (claim === undefined || (each.cost > 0 && !mayDisplace(nominee, claim, book))) return false;
+      if (claim === undefined || (each.cost > 0 && !free.has(each) && !mayDisplace(nominee, claim, book))) return false;
       book.give(claim);
       return true;
     },

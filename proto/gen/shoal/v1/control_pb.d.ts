@@ -10,6 +10,7 @@ import type { Gpu, Node } from "./node_pb.js";
 import type { Event } from "./event_pb.js";
 import type { InferenceService } from "./inference_service_pb.js";
 import type { PriceBook } from "./price_book_pb.js";
+import type { Reservation } from "./reservation_pb.js";
 import type { ObjectReference } from "./meta_pb.js";
 import type { Verdict } from "./verdict_pb.js";
 import type { DefragRequestSchema, DefragResponseSchema } from "./defrag_pb.js";
@@ -70,6 +71,12 @@ export declare type Resource = Message<"shoal.v1.Resource"> & {
      */
     value: PriceBook;
     case: "priceBook";
+  } | {
+    /**
+     * @generated from field: shoal.v1.Reservation reservation = 8;
+     */
+    value: Reservation;
+    case: "reservation";
   } | { case: undefined; value?: undefined };
 };
 
@@ -260,7 +267,7 @@ export declare const GetResponseSchema: GenMessage<GetResponse>;
  */
 export declare type ListRequest = Message<"shoal.v1.ListRequest"> & {
   /**
-   * TrainingJob, Queue, Node, Gpu, Event.
+   * TrainingJob, Queue, Node, Gpu, Event, Reservation.
    *
    * @generated from field: string kind = 1;
    */

@@ -677,6 +677,13 @@ export declare type TrainingJobStatus = Message<"shoal.v1.TrainingJobStatus"> & 
   next?: Mark | undefined;
 
   /**
+   * Why it waits, where that was asked for (GetRequest.verdict). Absent: it does not wait, or no pass has looked at it yet.
+   *
+   * @generated from field: shoal.v1.Verdict verdict = 15;
+   */
+  verdict?: Verdict | undefined;
+
+  /**
    * Of the attempt under way; 0: there is none.
    *
    * @generated from field: uint32 workers = 18;
@@ -703,13 +710,6 @@ export declare type TrainingJobStatus = Message<"shoal.v1.TrainingJobStatus"> & 
    * @generated from field: repeated string spares = 20;
    */
   spares: string[];
-
-  /**
-   * Why it waits, where that was asked for (GetRequest.verdict). Absent: it does not wait, or no pass has looked at it yet.
-   *
-   * @generated from field: shoal.v1.Verdict verdict = 15;
-   */
-  verdict?: Verdict | undefined;
 };
 
 /**

@@ -437,7 +437,7 @@ export declare const LevelRoomSchema: GenMessage<LevelRoom>;
  */
 export declare type NodeGroup = Message<"shoal.v1.NodeGroup"> & {
   /**
-   * fits, tooFewFree, full, kept, unhealthy, cordoned, lost, exclusive, notEmpty, cpuOrMemory, tooSmall, otherModel, labels, avoided.
+   * fits, tooFewFree, full, kept, unhealthy, spare, reserved, cordoned, lost, exclusive, notEmpty, cpuOrMemory, tooSmall, otherModel, labels, avoided.
    *
    * @generated from field: string why = 1;
    */
@@ -461,7 +461,7 @@ export declare type NodeGroup = Message<"shoal.v1.NodeGroup"> & {
   names: string[];
 
   /**
-   * Why they are cordoned or lost, the code of the fault, the jobs that they are kept for; empty: `why` says all.
+   * Why they are cordoned or lost, the code of the fault, the jobs that they are kept, or spares, for, the reservations that keep them; empty: `why` says all.
    *
    * @generated from field: string detail = 5;
    */
