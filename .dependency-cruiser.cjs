@@ -38,10 +38,16 @@ const rooms = [
     },
   ],
   [
+    // Answers what would be, in a thread of its own that follows the log.
+    'controller-forecasts',
+    '^controller/forecasts/',
+    { may: [vocabulary, '^controller/(core|ports|loop|forecasts)/', '^controller/limits[.]ts$'], node: anyNodeModule },
+  ],
+  [
     'controller-api',
     '^controller/api/',
     {
-      may: [vocabulary, ...wire, ...calls, '^controller/(core|ports|loop|api)/', '^controller/limits[.]ts$'],
+      may: [vocabulary, ...wire, ...calls, '^controller/(core|ports|loop|forecasts|api)/', '^controller/limits[.]ts$'],
       packages: [...protobuf, ...grpc, 'pino'],
       node: anyNodeModule,
     },

@@ -2,6 +2,8 @@ import { defineConfig } from 'vitest/config';
 
 /** Where .ci/run wants the counts; unset elsewhere. */
 const reportPath = process.env['SHOAL_TEST_REPORT'];
+/** Of the properties: `npm run properties` sets it. */
+const isLongRun = process.env['SHOAL_CASES'] !== undefined;
 
 /**
  * Three projects, from the quick to the slow, one after the other: unit (beside the sources, and the tests of the
@@ -18,7 +20,8 @@ export default defineConfig({
           include: ['{proto,controller,agent,cli,sim,tools,bench}/**/*.test.ts', 'test/**/*.test.ts'],
           exclude: ['test/{conformance,e2e}/**', '**/node_modules/**'],
           // The long run of properties takes what it takes.
-          testTimeout: process.env['SHOAL_CASES'] === undefined ? 20_000 : 4 * 3_600_000,
+          testTimeout: isLongRun ? 4 * 3_600_000 : 20_000,
+          setupFiles: isLongRun ? ['test/propertyCases.ts'] : [],
           sequence: { groupOrder: 0 },
         },
       },

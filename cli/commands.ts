@@ -22,6 +22,8 @@ export const commandSources: readonly CommandSource[] = [
   { verbs: ['ledger'], load: async () => (await import('./cmd/ledger/command.ts')).addLedgerCommand },
   { verbs: ['wait'], load: async () => (await import('./cmd/wait/command.ts')).addWaitCommand },
   { verbs: ['run'], load: async () => (await import('./cmd/run/command.ts')).addRunCommand },
+  { verbs: ['plan'], load: async () => (await import('./cmd/plan/command.ts')).addPlanCommand },
+  { verbs: ['what-if'], load: async () => (await import('./cmd/whatIf/command.ts')).addWhatIfCommand },
   { verbs: ['apply'], load: async () => (await import('./cmd/apply/command.ts')).addApplyCommand },
   { verbs: ['delete'], load: async () => (await import('./cmd/delete/command.ts')).addDeleteCommand },
   {

@@ -24,7 +24,7 @@ export const exitCodeMeanings: readonly (readonly [code: number, meaning: string
   [exitCodes.notAllowed, 'not allowed, or not logged in'],
   [exitCodes.conflict, 'conflict: the object is in a state that does not allow it'],
   [exitCodes.jobFailed, 'the job failed (run, wait)'],
-  [exitCodes.cannotPlace, 'the job cannot be placed now (apply --dry-run=server)'],
+  [exitCodes.cannotPlace, 'the job cannot be placed now (plan, apply --dry-run=server)'],
   [exitCodes.timedOut, 'timed out (wait, delete, drain, a request)'],
   [exitCodes.interrupted, 'interrupted by Ctrl-C'],
 ];

@@ -11,6 +11,12 @@ export const limits = {
   documentsPerApplyMax: 5_000,
   /** Jobs that the documents of one call ask for, those of arrays counted. */
   jobsPerApplyMax: 20_000,
+  /** Changes that one what-if may be about. */
+  changesPerForecastMax: 1_000,
+  /** Plans and forecasts at a time, all callers together. */
+  forecastsMax: 4,
+  /** The thread for them, and its copy of the state, go when nobody has asked for so long. */
+  forecastIdleMs: 5 * 60_000,
   manifestBytesMax: 8 * 2 ** 20,
   /** Messages to one agent that it has not taken yet. */
   sessionMessagesMax: 1_000,
@@ -70,6 +76,7 @@ export const defaultPolicy: Policy = {
   targetAfterMs: 60 * 60_000,
   targetGpusMin: 8,
   targetsMax: 1,
+  estimatesEveryMs: 15_000,
   // Llama 3 on 16,384 H100: 419 unexpected interruptions in 54 days (arXiv:2407.21783, table 5) are 19.7 per million GPU-hours.
   // Nine repairs of ten take half an hour, the tenth five days: 12.45 hours in the mean.
   spares: {

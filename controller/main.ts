@@ -24,16 +24,19 @@ import { LogDesk } from './api/logs.ts';
 import type { Config, Endpoint } from './config.ts';
 import { ConfigError, parseConfig, usage } from './config.ts';
 import { defaultPolicy, limits } from './limits.ts';
+import { ForecastDesk } from './forecasts/forecastDesk.ts';
+import { StartEstimates } from './forecasts/startEstimates.ts';
 import { Changes } from './loop/changes.ts';
 import { collectWhenQuiet } from './loop/collectWhenQuiet.ts';
 import { Loop } from './loop/loop.ts';
 import { Sessions } from './loop/sessions.ts';
+import type { Store } from './ports/store.ts';
 import { version } from './version.ts';
 
 /** Starts a controller: the only file that knows every room. Says on stdout, in one line of JSON, when it is ready. */
 async function main(args: readonly string[]): Promise<void> {
   const config = parseConfig(args);
-  await restartCompiled(() => import('./adapters/sqlite/storeThread.ts'));
+  await restartCompiled(() => Promise.all([import('./adapters/sqlite/storeThread.ts'), import('./forecasts/forecastThread.ts')]));
   // Sockets, core files and whatever else is made are for this user only.
   process.umask(0o077);
   const log = pino({ level: config.logLevel, base: { service: 'controller', version } }, pino.destination(2));
@@ -60,7 +63,7 @@ async function main(args: readonly string[]): Promise<void> {
   });
   log.info({ revision: loop.revision }, 'state recovered');
 
-  const servers = createServers({ config, loop, pki, policy, log, stop: stop.signal });
+  const servers = createServers({ config, loop, store, pki, policy, log, stop: stop.signal });
   const running = loop.run(stop.signal);
   running.catch(() => stop.abort());
   try {
@@ -87,6 +90,7 @@ async function policyOf({ policyFile, levels }: Config): Promise<Policy> {
 interface Parts {
   readonly config: Config;
   readonly loop: Loop;
+  readonly store: Store;
   readonly pki: Pki;
   readonly policy: Policy;
   readonly log: pino.Logger;
@@ -98,18 +102,35 @@ interface Servers {
   close(): void;
 }
 
-function createServers({ config, loop, pki, policy, log, stop }: Parts): Servers {
+function createServers({ config, loop, store, pki, policy, log, stop }: Parts): Servers {
   const sessions = new Sessions(loop, systemClock, limits.nodeLostAfterMs);
   const changes = new Changes(limits.changesMax, loop.revision);
   loop.onCommit((state, events) => changes.add(state, events));
   const logs = new LogDesk(sessions);
   const access = new Access(loop, systemClock);
+  const { forecastsMax: asksMax, forecastIdleMs: idleMs } = limits;
+  const telemetry = log.child({ room: 'forecasts' });
+  const desk = new ForecastDesk({ loop, store, clock: systemClock, policy, telemetry, asksMax, idleMs }, stop);
+  const starts = new StartEstimates({ desk, loop, clock: systemClock, telemetry, everyMs: policy.estimatesEveryMs }, stop);
   const onFault: OnFault = ({ method, error }) => log.error({ err: error, method }, 'a handler failed');
   let bound = { control: '', agents: '' };
   const agentAddress = (): string => bound.agents;
 
   const control = createServer();
-  const parts = { loop, sessions, changes, logs, access, clock: systemClock, policy, version, caHash: pki.caHash, agentAddress };
+  const parts = {
+    loop,
+    sessions,
+    changes,
+    logs,
+    access,
+    clock: systemClock,
+    policy,
+    desk,
+    starts,
+    version,
+    caHash: pki.caHash,
+    agentAddress,
+  };
   addService(control, ControlService, controlHandlers(parts), access.intercept, onFault);
   const enrollment = enrollmentHandlers({
     loop,

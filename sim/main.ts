@@ -1,5 +1,6 @@
-/** The simulator: `node sim/main.ts run FILE`, `… replay FLAGS`. The command line starts it as a program of its own. */
+/** The simulator: `node sim/main.ts run FILE`, `… fuzz FLAGS`, `… replay FLAGS`. The command line starts it as a program of its own. */
 import { replayUsage, runReplay } from './replay/runReplay.ts';
+import { fuzzUsage, runFuzz } from './runFuzz.ts';
 import { runScenario, scenarioUsage, type Output } from './runScenario.ts';
 
 type Run = (args: readonly string[], io: Output) => Promise<number>;
@@ -7,6 +8,7 @@ type Run = (args: readonly string[], io: Output) => Promise<number>;
 /** One row a subcommand. */
 const subcommands: ReadonlyMap<string, { readonly run: Run; readonly usage: string }> = new Map([
   ['run', { run: runScenario, usage: scenarioUsage }],
+  ['fuzz', { run: runFuzz, usage: fuzzUsage }],
   ['replay', { run: (args) => runReplay(args), usage: replayUsage.trimEnd() }],
 ]);
 

@@ -28,3 +28,10 @@ export function createRandom(seed: number): Random {
     pick: (items) => items[below(items.length)],
   };
 }
+
+/** A seed of a text (FNV-1a): streams of one scenario that do not depend on each other, nor on what else is in it. */
+export function seedOf(text: string): number {
+  let hash = 0x811c9dc5;
+  for (let at = 0; at < text.length; at += 1) hash = Math.imul(hash ^ text.charCodeAt(at), 0x01000193);
+  return hash >>> 0;
+}

@@ -4,8 +4,9 @@ import type { StampedEvent } from '#core/events.ts';
 import { makeReport } from './report/report.ts';
 import { printSummary } from './report/summary.ts';
 import { parseScenario } from './scenario/parseScenario.ts';
-import { BrokenPromise } from './world/promiseWatch.ts';
-import { playScenario, ScenarioError } from './world/playScenario.ts';
+import { BrokenPromise } from './promises/brokenPromise.ts';
+import { playWatched } from './promises/playWatched.ts';
+import { ScenarioError } from './world/playScenario.ts';
 
 export const scenarioUsage = `usage: shoal sim run FILE.yaml [flags]
   -o, --output json|text  the whole report, or a short summary (default text)
@@ -69,7 +70,7 @@ function simulate(text: string, { file, output, trace, timings }: Options, io: O
   const { scenario, place } = parsed;
   const say = output === 'json' ? io.err : io.out;
   try {
-    const played = playScenario(scenario, (recorder) => {
+    const played = playWatched(scenario, (recorder) => {
       if (trace) recorder.onEvent = (event: StampedEvent) => say(`${JSON.stringify(event)}\n`);
     });
     const report = makeReport(scenario, played, { timings });

@@ -1,5 +1,5 @@
 /**
- * What `npm run demo`, `npm test` and `npm run check` start first: needs nothing but Node 20.19 and npm, installs the rest
+ * What `npm run demo`, `npm test`, `npm run check` and `npm run properties` start first: needs nothing but Node 20.19 and npm, installs the rest
  * (Node 26 is one of the packages), and hands over to it. Plain JavaScript of Node's own modules, because it runs before
  * anything is there.
  */
@@ -26,6 +26,7 @@ const commands = {
     ...(words.length > 0 ? [] : [{ program: 'python3', words: pythonTests, ifMissing: noPython }]),
   ],
   check: (words) => [{ program: node, words: ['tools/check.ts', ...words] }],
+  properties: (words) => [{ program: node, words: ['tools/properties.ts', ...words] }],
   /** Node runs the sources as they are: there is nothing to build but what `npm ci` brings. */
   build: () => [{ program: node, words: ['--version'] }],
 };

@@ -3,7 +3,7 @@ import type { AssignedWorker, Assignment, Desire } from '#vocabulary/assignment.
 import { epoch, generation } from '#vocabulary/ids.ts';
 import { acceptAssignment, acceptEpoch } from './acceptAssignment.ts';
 import { converge, nextWakeMs } from './converge.ts';
-import { entriesOf, restoreState, type JournalEntry } from './journalEntry.ts';
+import { entriesBetween, entriesOf, restoreState, type JournalEntry } from './journalEntry.ts';
 import { emptyNodeState, type NodeState } from './nodeState.ts';
 import { observe } from './observe.ts';
 import { onCheckpoint, onProgress, onReleased } from './onProgram.ts';
@@ -57,6 +57,9 @@ describe('starts', () => {
     const again = settle(assign(state, [a], { epoch: 5, generation: 1 }), 0);
     expect(brief(again.actions)).toEqual(['admit a']);
     expect(stateOf(again.state, a.id)).toMatchObject({ kind: 'ended', reason: 'vanished' });
+    const forgottenAgain = settle(assign(again.state, []), 0).state;
+    const journal = [...entriesOf(state), ...entriesBetween(state, again.state), ...entriesBetween(again.state, forgottenAgain)];
+    expect(observe(restoreState(journal))).toEqual([]);
   });
 
   it('reports a worker as killed that was to leave before it had started', () => {

@@ -64,7 +64,11 @@ export function entriesBetween(before: NodeState, next: NodeState): readonly Jou
     entries.push({ kind: 'seen', seen: next.seen });
   if (next.assignment !== null && before.assignment !== next.assignment) entries.push({ kind: 'assignment', assignment: next.assignment });
   for (const [key, worker] of next.workers) entries.push(...workerEntries(before.workers.get(key), worker));
-  for (const key of next.forgotten) if (!before.forgotten.has(key)) entries.push({ kind: 'forgotten', key });
+  for (const key of next.forgotten) {
+    // One that was forgotten may be named again, and is then admitted as ended and forgotten a second time.
+    const isGone = before.workers.has(key) && !next.workers.has(key);
+    if (isGone || !before.forgotten.has(key)) entries.push({ kind: 'forgotten', key });
+  }
   return entries;
 }
 

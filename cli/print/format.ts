@@ -63,3 +63,8 @@ export function formatGpuHours(milliGpuMs: bigint): string {
 export function shellWord(word: string): string {
   return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }
+
+/** Thousandths of GPUs → GPUs, with as many decimals as it takes: 8, 0.5. */
+export function formatGpus(gpuMilli: bigint): string {
+  return String(Number(gpuMilli) / 1000);
+}

@@ -8,6 +8,7 @@ import { ControlService, ResourceSchema, type Resource } from '#gen/shoal/v1/con
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import type {
   ApplyResultSchema,
+  ForecastResponseSchema,
   InfoResponseSchema,
   LedgerResponseSchema,
   LogsResponseSchema,
@@ -36,6 +37,7 @@ export interface Canned {
   planned: Record<string, Init<typeof PlanResultSchema>>;
   logs: Init<typeof LogsResponseSchema>[];
   info: Init<typeof InfoResponseSchema>;
+  forecast: Init<typeof ForecastResponseSchema>;
   ledger: Init<typeof LedgerResponseSchema>;
   defrag: Init<typeof DefragResponseSchema>;
   /** What requests that change one thing answer. */
@@ -67,6 +69,7 @@ export async function startControlDouble(): Promise<ControlDouble> {
     planned: {},
     logs: [],
     info: {},
+    forecast: {},
     ledger: {},
     defrag: {},
     changed: true,
@@ -113,7 +116,7 @@ function handlers(canned: Canned, note: Desk['note']): Handlers<typeof ControlSe
   return { ...readHandlers(desk), ...changeHandlers(desk), ...streamHandlers(desk) };
 }
 
-type Read = 'get' | 'list' | 'plan' | 'ledger' | 'info';
+type Read = 'get' | 'list' | 'plan' | 'forecast' | 'ledger' | 'info';
 type Streams = 'watch' | 'logs';
 
 function readHandlers({ canned, note }: Desk): Pick<Handlers<typeof ControlService>, Read> {
@@ -132,6 +135,10 @@ function readHandlers({ canned, note }: Desk): Pick<Handlers<typeof ControlServi
     plan: async (request) => {
       note('plan', request);
       return { results: request.documents.map(({ json }) => canned.planned[nameIn(json)] ?? { apply: createdResult(json) }), revision: 7n };
+    },
+    forecast: async (request) => {
+      note('forecast', request);
+      return canned.forecast;
     },
     ledger: async (request) => {
       note('ledger', request);

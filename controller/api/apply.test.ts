@@ -118,7 +118,7 @@ describe('plan', () => {
     expect(fits?.placement.map(({ worker, node, gpus }) => `${worker} ${node} ${gpus.join()}`)).toEqual(['0 n1 0', '1 n1 1']);
     expect([waits?.waitReason, waits?.waitMessage]).toEqual([
       'InsufficientGpus',
-      '3 x 1 GPUs wanted on H100; 2 of 3 workers fit now (2 GPUs free)',
+      '3 x 1 GPUs wanted on H100; 0 of 3 workers fit now (0 GPUs free)',
     ]);
     expect(print(refused?.apply)).toMatch(/^TrainingJob\/c refused \| INVALID_ARGUMENT \| spec\.queue/);
     expect(api.loop.revision).toBe(before);

@@ -265,6 +265,7 @@ test('info tells who the caller is and what the server is', async () => {
     epoch: 1n,
     revision: BigInt(api.loop.revision),
     serverVersion: 'test',
+    estimates: { told: 0n, withinP90: 0n },
     caHash: 'cafe',
     degraded: '',
     agentAddress: '127.0.0.1:7071',

@@ -6,7 +6,10 @@ import type { ControlService } from '#gen/shoal/v1/control_pb.js';
 import type { Handlers } from '#rpc/call.ts';
 import { RpcError } from '#rpc/rpcError.ts';
 import { assert } from '#vocabulary/assert.ts';
+import type { UserName } from '#vocabulary/ids.ts';
 import { jobName, nodeName, queueName, reservationName } from '#vocabulary/ids.ts';
+import type { ForecastDesk } from '../forecasts/forecastDesk.ts';
+import type { StartEstimates } from '../forecasts/startEstimates.ts';
 import { limits } from '../limits.ts';
 import type { Changes } from '../loop/changes.ts';
 import type { Loop } from '../loop/loop.ts';
@@ -14,9 +17,10 @@ import type { Sessions } from '../loop/sessions.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Access } from './access.ts';
 import { makeToken } from './access.ts';
-import { applyDocuments, planDocuments } from './apply.ts';
-import { defragToWire } from './defragToWire.ts';
+import { applyDocuments } from './apply.ts';
 import { accepted, asRpc } from './failure.ts';
+import { forecast, planDocuments, qualityToWire } from './forecast.ts';
+import { defragToWire } from './defragToWire.ts';
 import { addVerdict } from './addVerdict.ts';
 import { ledgerToWire } from './ledgerToWire.ts';
 import type { LogDesk } from './logs.ts';
@@ -32,6 +36,8 @@ export interface ControlParts {
   readonly access: Access;
   readonly clock: Clock;
   readonly policy: Policy;
+  readonly desk: ForecastDesk;
+  readonly starts: StartEstimates;
   readonly version: string;
   readonly caHash: string;
   readonly agentAddress: () => string;
@@ -42,12 +48,12 @@ export function controlHandlers(parts: ControlParts): Handlers<typeof ControlSer
   return { ...readingHandlers(parts), ...changingHandlers(parts) };
 }
 
-type Reading = 'get' | 'list' | 'watch' | 'logs' | 'plan' | 'ledger' | 'info';
+type Reading = 'get' | 'list' | 'watch' | 'logs' | 'plan' | 'forecast' | 'ledger' | 'info';
 
 function readingHandlers(parts: ControlParts): Pick<Handlers<typeof ControlService>, Reading> {
-  const { loop, sessions, changes, clock, access } = parts;
+  const { loop, sessions, starts, changes, clock, access } = parts;
   const look = <T>(read: (sight: Sight) => T): Promise<T> =>
-    asRpc(() => loop.read((state, lastPass) => read({ state, lastPass, sessions, nowMs: clock.nowMs(), policy: parts.policy })));
+    asRpc(() => loop.read((state, lastPass) => read({ state, lastPass, sessions, starts, nowMs: clock.nowMs(), policy: parts.policy })));
   return {
     get: async ({ object, verdict }) => {
       const kind = parseKind(object?.kind ?? '');
@@ -73,20 +79,22 @@ function readingHandlers(parts: ControlParts): Pick<Handlers<typeof ControlServi
       const state = await asRpc(() => loop.read((now) => now));
       yield* parts.logs.read(state, request, context.signal);
     },
-    plan: async ({ documents }, context) => {
-      const { user } = access.callerOf(context);
-      const results = await asRpc(() => planDocuments(loop, user, documents, { nowMs: clock.nowMs(), policy: parts.policy }));
-      return { results, revision: BigInt(loop.revision) };
-    },
+    plan: async (request, context) => asRpc(() => planDocuments(parts, access.callerOf(context).user, request)),
+    forecast: async (request, context) => asRpc(() => forecast(parts, access.callerOf(context).user, request)),
     ledger: ({ by }) => look(({ state, nowMs }) => ledgerToWire(state, by, nowMs)),
     info: async (_request, context) => {
       const { user, role } = access.callerOf(context);
-      const { clusterId, epoch } = await look(({ state }) => ({ clusterId: state.clusterId, epoch: BigInt(state.epoch) }));
+      const { clusterId, epoch, estimates } = await look(({ state }) => ({
+        clusterId: state.clusterId,
+        epoch: BigInt(state.epoch),
+        estimates: qualityToWire(state.startErrors),
+      }));
       return {
         user,
         role,
         clusterId,
         epoch,
+        estimates,
         revision: BigInt(loop.revision),
         serverVersion: parts.version,
         caHash: parts.caHash,
@@ -108,12 +116,8 @@ function changingHandlers(parts: ControlParts): Omit<Handlers<typeof ControlServ
       results: await asRpc(() => applyDocuments(loop, access.callerOf(context).user, documents)),
     }),
     delete: async ({ object, now }, context) => {
-      const { user } = access.callerOf(context);
-      const name = object?.name ?? '';
-      if (object?.kind === 'TrainingJob') return { uid: (await change({ kind: 'deleteJob', name: jobName(name), user, now })).uid };
-      if (object?.kind === 'Queue') return { uid: (await change({ kind: 'deleteQueue', name: queueName(name) })).uid };
-      if (object?.kind === 'Reservation')
-        return { uid: (await change({ kind: 'deleteReservation', name: reservationName(name), user })).uid };
+      const request = deletionOf(object?.kind ?? '', object?.name ?? '', { user: access.callerOf(context).user, now });
+      if (request !== null) return { uid: (await change(request)).uid };
       throw new RpcError(
         'INVALID_ARGUMENT',
         `object.kind: "${object?.kind ?? ''}" cannot be deleted; TrainingJob, Queue and Reservation can`,
@@ -173,6 +177,20 @@ function changingHandlers(parts: ControlParts): Omit<Handlers<typeof ControlServ
 function planIn(reply: Reply): DefragPlan {
   assert(reply.kind === 'defragged', 'the answer to a defrag is its plan');
   return reply.plan;
+}
+
+/** null: such an object cannot be deleted. */
+function deletionOf(kind: string, name: string, { user, now }: { readonly user: UserName; readonly now: boolean }): Request | null {
+  switch (kind) {
+    case 'TrainingJob':
+      return { kind: 'deleteJob', name: jobName(name), user, now };
+    case 'Queue':
+      return { kind: 'deleteQueue', name: queueName(name) };
+    case 'Reservation':
+      return { kind: 'deleteReservation', name: reservationName(name), user };
+    default:
+      return null;
+  }
 }
 
 /** As in a manifest. */

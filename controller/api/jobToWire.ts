@@ -3,6 +3,7 @@ import type { MessageInitShape } from '@bufbuild/protobuf';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import { jobSpecToWire } from '#codec/trainingJob.ts';
 import { readJobLedger } from '#core/ledger/readLedger.ts';
+import type { ToldStart } from '#core/learn/startErrors.ts';
 import { inOrder } from '#core/schedule/mesh/inOrder.ts';
 import type { NodeName } from '#vocabulary/ids.ts';
 import { describeSwap, placesToKeep } from '#core/schedule/swap.ts';
@@ -15,6 +16,7 @@ import type {
   ProgressSchema,
   RankSchema,
   ResizeSchema,
+  StartEstimateSchema,
   TrainingJobSchema,
   TrainingJobStatusSchema,
   WorkerPlacementSchema,
@@ -31,6 +33,8 @@ export interface JobSurroundings {
   readonly state: StateView;
   readonly wait: WaitReason | undefined;
   readonly nowMs: number;
+  /** What was said last of when it starts. */
+  readonly start: ToldStart | undefined;
 }
 
 export function jobToWire(job: JobView, around: JobSurroundings): MessageInitShape<typeof TrainingJobSchema> {
@@ -73,6 +77,7 @@ function statusOf(job: JobView, around: JobSurroundings): MessageInitShape<typeo
     ...resizeOf(job),
     ...(job.held === null ? {} : { held: markToWire(job.held) }),
     ...(job.next === null ? {} : { next: markToWire(job.next) }),
+    ...startOf(job, around),
     ...meshOf(job, around.state),
     spares: sparesOf(around.state, job),
   };
@@ -100,6 +105,17 @@ function sparesOf({ spares, nodes }: StateView, { uid, spec }: JobView): string[
     return spare?.kind === 'job' && spare.uid === uid;
   };
   return [...spares].filter(isItsOwn).sort();
+}
+
+/** The newest estimate; after a restart of the controller, the one that the log has. */
+function startOf({ phase, told }: JobView, { start = told ?? undefined }: JobSurroundings): { readonly startEstimate?: Estimate } {
+  return phase.kind !== 'pending' || start === undefined ? {} : { startEstimate: estimateToWire(start) };
+}
+
+type Estimate = MessageInitShape<typeof StartEstimateSchema>;
+
+export function estimateToWire({ atMs, p50Ms, p90Ms }: ToldStart): Estimate {
+  return { p50: timestampFromMs(p50Ms), p90: timestampFromMs(p90Ms), at: timestampFromMs(atMs) };
 }
 
 function markToWire({ by, atMs }: NonNullable<JobView['held']>): MessageInitShape<typeof MarkSchema> {

@@ -10,6 +10,7 @@ import type { ObjectReference } from '#gen/shoal/v1/meta_pb.js';
 import { RpcError } from '#rpc/rpcError.ts';
 import { jobName, nodeName, queueName, reservationName } from '#vocabulary/ids.ts';
 import type { ObjectKind } from '../loop/changes.ts';
+import type { StartEstimates } from '../forecasts/startEstimates.ts';
 import type { Sessions } from '../loop/sessions.ts';
 import { jobToWire } from './jobToWire.ts';
 import type { NodeSight } from './objectsToWire.ts';
@@ -25,6 +26,7 @@ export interface Sight {
   readonly state: StateView;
   readonly lastPass: LastPass;
   readonly sessions: Sessions;
+  readonly starts: Pick<StartEstimates, 'of'>;
   readonly nowMs: number;
   readonly policy: Policy;
 }
@@ -69,7 +71,10 @@ function read(sight: Sight, { kind, names, about }: Selection): readonly Resourc
         const job = uid === undefined ? undefined : state.jobs.get(uid);
         return job === undefined
           ? []
-          : resource({ case: 'trainingJob', value: jobToWire(job, { state, wait: lastPass.waits.get(job.uid), nowMs }) });
+          : resource({
+              case: 'trainingJob',
+              value: jobToWire(job, { state, wait: lastPass.waits.get(job.uid), nowMs, start: sight.starts.of(job.uid) }),
+            });
       });
     }
     case 'Queue':

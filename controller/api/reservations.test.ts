@@ -27,7 +27,7 @@ beforeEach(async () => {
 });
 afterEach(() => api.stop());
 
-const failure = async (asked: Promise<unknown> | unknown): Promise<string> => {
+const failure = async (asked: PromiseLike<unknown> | object): Promise<string> => {
   try {
     await asked;
     return 'none';

@@ -73,6 +73,8 @@ export interface Policy {
   readonly targetGpusMin: number;
   /** ... and fewer than so many others have one. 0: nobody gets one. */
   readonly targetsMax: number;
+  /** Time between two forecasts of when waiting jobs start. 0: none are made. */
+  readonly estimatesEveryMs: number;
   /** Pools of spare nodes, and how spare nodes are lent (schedule/spares/). */
   readonly spares: SparePolicy;
   /** Moves that tidy up without anybody waiting for them (schedule/defrag/). */

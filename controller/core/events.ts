@@ -11,7 +11,7 @@ import type { NodeInventory } from '#vocabulary/topology.ts';
  * carries all that its fold needs. Plain JSON values only. A change here needs a new `logVersion` (loop/logLine.ts)
  * unless old lines still read.
  */
-export type Event = ClusterEvent | AccessEvent | QueueEvent | ReservationEvent | JobEvent | AttemptEvent | NodeEvent;
+export type Event = ClusterEvent | AccessEvent | QueueEvent | ReservationEvent | JobEvent | EstimateEvent | AttemptEvent | NodeEvent;
 
 /** An event with the controller's wall clock at the step that decided it. */
 export type StampedEvent = Event & { readonly atMs: number };
@@ -126,7 +126,20 @@ export type JobEvent =
   | { readonly kind: 'JobExpired'; readonly uid: JobUid; readonly reason: StopReason; readonly message: string }
   | { readonly kind: 'JobRemoved'; readonly uid: JobUid; readonly name: JobName };
 
-/** Where a job starts again that is asked to move, or to go on with fewer workers. */
+/** When these waiting jobs are expected to start, of each the first that is said since it waits: what comes is held against it. */
+export interface EstimateEvent {
+  readonly kind: 'StartsTold';
+  readonly starts: readonly StartTold[];
+}
+
+export interface StartTold {
+  readonly uid: JobUid;
+  readonly forecastMs: number;
+  readonly p50Ms: number;
+  readonly p90Ms: number;
+}
+
+/** Where a job that is asked to move starts again. */
 export interface MovedTo {
   readonly uid: JobUid;
   readonly placement: Placement;

@@ -61,6 +61,8 @@ export type Observation =
   | { readonly kind: 'report'; readonly node: NodeName; readonly report: Report }
   /** Nothing was heard of a node for so long. */
   | { readonly kind: 'nodeSilent'; readonly node: NodeName; readonly silentMs: number }
+  /** A forecast of when waiting jobs start, made a moment ago. */
+  | { readonly kind: 'startsForecast'; readonly starts: readonly { readonly uid: JobUid; readonly startMs: number }[] }
   /** Time passes: deadlines are looked at. */
   | { readonly kind: 'tick' };
 

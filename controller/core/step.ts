@@ -7,6 +7,7 @@ import { onApplyJob } from './jobs/onApplyJob.ts';
 import { onHoldJob, onNextJob, onPrioritizeJob, onReleaseJob } from './jobs/onOrderRequest.ts';
 import { onDeleteJob, onResumeJob, onSuspendJob } from './jobs/onRequest.ts';
 import { endOverdueJobs, removeOldJobs } from './jobs/overdue.ts';
+import { onStartsForecast } from './learn/onStartsForecast.ts';
 import { onHello, onNodeSilent, onReport } from './nodes/onNode.ts';
 import { onCordonNode, onUncordonNode } from './nodes/onRequest.ts';
 import { onApplyQueue, onDeleteQueue } from './queues/onRequest.ts';
@@ -103,6 +104,9 @@ function onInput(turn: Turn, input: Input): Reply {
       return { kind: 'noted' };
     case 'electLeader':
       turn.emit({ kind: 'LeaderElected', epoch: epoch(turn.state.epoch + 1), version: input.version });
+      return { kind: 'noted' };
+    case 'startsForecast':
+      onStartsForecast(turn, input.starts);
       return { kind: 'noted' };
     case 'tick':
       endOverdueJobs(turn);

@@ -100,6 +100,8 @@ function changesOf(state: StateView, event: StampedEvent): readonly Omit<Change,
     case 'SpareReleased':
     case 'GpuHealthChanged':
       return [];
+    case 'StartsTold':
+      return event.starts.flatMap(({ uid }) => jobOf(state, uid));
     case 'NodeSpared':
       return event.for.kind === 'job' ? jobOf(state, event.for.uid) : [];
     case 'AttemptPlaced':

@@ -38,6 +38,7 @@ const kinds: Readonly<Record<StampedEvent['kind'], true>> = {
   JobNext: true,
   JobExpired: true,
   JobRemoved: true,
+  StartsTold: true,
   AttemptPlaced: true,
   AttemptStarted: true,
   WorkerChanged: true,

@@ -2,7 +2,10 @@ import { Access, makeToken } from '#controller/api/access.ts';
 import { agentHandlers } from '#controller/api/agents.ts';
 import { controlHandlers } from '#controller/api/control.ts';
 import { LogDesk } from '#controller/api/logs.ts';
+import { openMemoryStore } from '#controller/adapters/memory/memoryStore.ts';
+import { ForecastDesk } from '#controller/forecasts/forecastDesk.ts';
 import { defaultPolicy } from '#controller/limits.ts';
+import { StartEstimates } from '#controller/forecasts/startEstimates.ts';
 import { Changes } from '#controller/loop/changes.ts';
 import { Sessions } from '#controller/loop/sessions.ts';
 import type { AgentService } from '#gen/shoal/v1/agent_pb.js';
@@ -34,6 +37,12 @@ export async function runApi(options: RunOptions & { readonly changesMax?: numbe
   const logs = new LogDesk(sessions);
   const access = new Access(loop, clock);
   const version = 'test';
+  const quiet = { info: () => undefined, warn: () => undefined, error: () => undefined };
+  const stopping = new AbortController();
+  const store = await openMemoryStore(running.disk);
+  const policy = { ...defaultPolicy, ...options.policy };
+  const desk = new ForecastDesk({ loop, store, clock, policy, telemetry: quiet, asksMax: 2, idleMs: 60_000 }, stopping.signal);
+  const starts = new StartEstimates({ desk, loop, clock, telemetry: quiet, everyMs: policy.estimatesEveryMs }, stopping.signal);
   const control = controlHandlers({
     loop,
     sessions,
@@ -42,11 +51,12 @@ export async function runApi(options: RunOptions & { readonly changesMax?: numbe
     access,
     clock,
     version,
-    policy: defaultPolicy,
+    policy,
+    desk,
+    starts,
     caHash: 'cafe',
     agentAddress: () => '127.0.0.1:7071',
   });
-  const quiet = { info: () => undefined, warn: () => undefined, error: () => undefined };
   const agents = agentHandlers({ loop, sessions, logs, telemetry: quiet, version });
   const { secret, facts } = makeToken('user', userName('alice'), null);
   await loop.offer({ kind: 'issueToken', token: facts });
@@ -56,7 +66,11 @@ export async function runApi(options: RunOptions & { readonly changesMax?: numbe
     return context;
   };
   await loop.offer(applyQueue('default'));
-  return { ...running, sessions, logs, access, control, agents, as, alice: await as() };
+  const stop = async (): Promise<void> => {
+    stopping.abort();
+    await running.stop();
+  };
+  return { ...running, stop, sessions, logs, access, control, agents, as, alice: await as() };
 }
 
 export function callContext({

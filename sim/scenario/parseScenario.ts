@@ -8,6 +8,7 @@ import { readFields, type Fields } from '#codec/fields.ts';
 import { Known } from './known.ts';
 import { parsePolicy } from './parsePolicy.ts';
 import { parseTimeline } from './parseTimeline.ts';
+import { parseAnnotations } from './parseTrouble.ts';
 import type { QueuePlan, Scenario } from './scenario.ts';
 
 export type ParsedScenario =
@@ -64,6 +65,7 @@ function compile(json: unknown, problems: Problems): Scenario | null {
     policy: parsePolicy(fields.raw('policy') ?? undefined, fields.at('policy'), cluster.levels, problems),
     timeline,
     untilMs: fields.durationMs('until'),
+    ...parseAnnotations(metadata, { nodes: cluster.nodes, known }),
   };
 }
 

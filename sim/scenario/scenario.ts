@@ -5,6 +5,7 @@ import type { JobSpec } from '#vocabulary/job.ts';
 import type { QueueSpec } from '#vocabulary/queue.ts';
 import type { ReservationSpec } from '#vocabulary/reservation.ts';
 import type { Levels } from '#vocabulary/topology.ts';
+import type { Trouble } from './trouble.ts';
 
 export interface Scenario {
   readonly name: string;
@@ -21,6 +22,10 @@ export interface Scenario {
   readonly timeline: readonly Entry[];
   /** null: until nothing is left to do. */
   readonly untilMs: number | null;
+  /** null: nobody is late, and nobody is killed. */
+  readonly trouble: Trouble | null;
+  /** core: what a check of the state finds. every: all that can be seen (sim/promises), at a price. */
+  readonly watch: 'core' | 'every';
 }
 
 export interface NodePlan {

@@ -275,3 +275,38 @@ describe('examples', () => {
     expect(Object.keys(report.workloads).length).toBeGreaterThan(0);
   });
 });
+
+describe('found by `shoal sim fuzz`', () => {
+  const apply = (name: string, spec: string, run: string): string => job(name, { spec, run });
+
+  test('a node that is away for a moment, of which nobody hears, gets its assignment when it is back', () => {
+    const timeline = [apply('a', 'gpusPerWorker: 1', 'work: 1m'), '{at: 0s, fault: {domain: [z1], kind: agent-lost, for: 1s}}'];
+    expect(attemptsOf(playText(scenarioText({ timeline })), 'a')).toEqual(['1: 6000-66000 Succeeded on n1 from 0']);
+  });
+
+  test('the jobs of an array have the program of its entry', () => {
+    const report = playText(scenarioText({ timeline: [apply('a', 'array: {count: 2}', 'work: 1m')] }));
+    expect(Object.entries(report.workloads).map(([name, { phase }]) => `${name} ${phase}`)).toEqual([
+      'job/a-0 Succeeded',
+      'job/a-1 Succeeded',
+    ]);
+  });
+
+  test('a priority for a job that was deleted is refused, and does not bring it back', () => {
+    const rest = ['{at: 1s, do: {verb: delete, target: job/a}}', '{at: 1m, do: {verb: priority, target: job/a, value: 3}}'];
+    const report = playText(scenarioText({ timeline: [apply('a', 'gpusPerWorker: 1', 'work: 1h'), ...rest] }));
+    expect(report.workloads['job/a']?.phase).toBe('Deleted');
+    expect(report.events.filter(({ reason }) => reason === 'Refused').map(({ object }) => object)).toEqual(['job/a']);
+  });
+
+  test('a slot that is kept for a waiting job is no whole GPU of the ledger', () => {
+    const slot = 'gpuProfile: 3g.40gb';
+    const timeline = [
+      apply('low', `${slot}, priority: 0`, 'step: 10s'),
+      apply('done', slot, 'work: 1s'),
+      apply('alone', `${slot}, placement: {exclusive: zone}`, 'step: 10s'),
+    ];
+    const text = scenarioText({ nodes: 1, timeline, rest: 'until: 10m' }).replace('gpus: 4}', 'gpus: 4, slots: {3g.40gb: 1}}');
+    expect(playText(text).workloads['job/done']?.phase).toBe('Succeeded');
+  });
+});

@@ -3,12 +3,14 @@ import type { Input, Reply } from '#core/inputs.ts';
 import type { JobView } from '#core/state/view.ts';
 import { currentAttempt } from '#core/state/state.ts';
 import { assert, assertNever } from '#vocabulary/assert.ts';
-import { jobUid, type JobName, type JobUid } from '#vocabulary/ids.ts';
+import { jobUid, type JobUid } from '#vocabulary/ids.ts';
 import { describeWait } from '#vocabulary/reasons.ts';
 import { createRandom } from '../random.ts';
 import type { Deed, Entry, JobPlan, Scenario } from '../scenario/scenario.ts';
 import { Faults } from './faults.ts';
 import type { Recorder } from './recorder.ts';
+import { judgeRest } from '../promises/endings.ts';
+import { realCore, type Core } from './core.ts';
 import { World } from './world.ts';
 
 /** The file asks for what cannot be; known only when it runs. */
@@ -46,10 +48,12 @@ export interface Played {
 const stuckAfterMs = 60_000;
 /** Random faults mend and strike for ever; so long without any change of a job it is over all the same. */
 const hopelessAfterMs = 30 * 86_400_000;
+/** Where every promise is watched: there whatever mends has mended by then. */
+const hopelessSoonMs = 86_400_000;
 
 /** Plays it to its end. Throws ScenarioError and BrokenPromise. */
-export function playScenario(scenario: Scenario, watch: (recorder: Recorder) => void = () => undefined): Played {
-  const player = new Player(scenario);
+export function playScenario(scenario: Scenario, watch: (recorder: Recorder) => void = () => undefined, core: Core = realCore): Played {
+  const player = new Player(scenario, core);
   watch(player.world.recorder);
   return player.play();
 }
@@ -57,14 +61,15 @@ export function playScenario(scenario: Scenario, watch: (recorder: Recorder) => 
 class Player {
   readonly world: World;
   readonly #scenario: Scenario;
+  readonly #core: Core;
   readonly #faults: Faults;
   readonly #plans: Planned[] = [];
-  readonly #applied = new Map<JobName, JobPlan>();
   #entriesLeft: number;
 
-  constructor(scenario: Scenario) {
-    const world = new World(scenario);
+  constructor(scenario: Scenario, core: Core) {
+    const world = new World(scenario, core);
     this.world = world;
+    this.#core = core;
     this.#scenario = scenario;
     this.#entriesLeft = scenario.timeline.length;
     this.#faults = new Faults({
@@ -90,12 +95,54 @@ class Player {
         this.#act(entry);
       });
     }
+    this.#meetTrouble();
     if (failures !== null) this.#faults.begin(failures, [...world.agents.values()], createRandom(seed));
     const endMs = untilMs ?? Number.POSITIVE_INFINITY;
     while (untilMs !== null || !this.#isOver()) {
       if (!world.advance(endMs)) break;
     }
+    this.#checkEnd();
     return { world, endedAtMs: world.nowMs(), plans: this.#plans };
+  }
+
+  #meetTrouble(): void {
+    const { trouble } = this.#scenario;
+    if (trouble === null) return;
+    const { world } = this;
+    const at = (atMs: number, run: () => void): void => {
+      this.#entriesLeft += 1;
+      world.at(atMs, () => {
+        this.#entriesLeft -= 1;
+        world.noteMoved();
+        run();
+      });
+    };
+    for (const restart of trouble.controllerRestarts) at(restart.atMs, () => world.killController(restart));
+    for (const { atMs, node } of trouble.agentRestarts) at(atMs, () => world.restartAgent(node));
+    for (const { atMs, verb, job: name, user } of trouble.orders) {
+      const input: Input = verb === 'delete-now' ? { kind: 'deleteJob', name, user, now: true } : { kind: orderInputs[verb], name, user };
+      at(atMs, () => this.#request(`job/${name}`, input));
+    }
+  }
+
+  #checkEnd(): void {
+    const { world } = this;
+    const { strict, view, recorder } = world;
+    if (strict === null || world.isControllerDead) return;
+    const nowMs = world.nowMs();
+    strict.checkEnd(view, [...recorder.jobs.values()], nowMs, () => world.fold());
+    if (this.#scenario.untilMs !== null) return;
+    const { nodes, policy } = this.#scenario;
+    const rest = {
+      state: view,
+      waits: recorder.lastPass.waits,
+      agents: world.agents.values(),
+      nodes,
+      policy,
+      nowMs,
+      isEndless: (job: JobView) => this.#isEndless(job),
+    };
+    for (const wrong of judgeRest(this.#core, rest)) throw strict.broken(wrong, nowMs, 'the end', 'everything that can finish finishes');
   }
 
   #isOver(): boolean {
@@ -106,8 +153,9 @@ class Player {
     if (this.#isReservationToEnd()) return false;
     const quietMs = world.nowMs() - world.movedAtMs;
     if (quietMs < Math.max(stuckAfterMs, 2 * this.#scenario.timings.lostMs)) return false;
+    if (quietMs >= (world.strict === null ? hopelessAfterMs : hopelessSoonMs)) return true;
     if (open.some((job) => job.phase.kind === 'active' && !this.#isEndless(job))) return false;
-    return world.nowMs() >= world.repairsUntilMs || quietMs >= hopelessAfterMs;
+    return world.nowMs() >= world.repairsUntilMs;
   }
 
   /** Somebody may start when it is over. One that repeats never is. */
@@ -148,7 +196,7 @@ class Player {
       case 'resume':
         return this.#request(`job/${deed.job}`, { kind: 'resumeJob', name: deed.job, user });
       case 'priority':
-        return this.#setPriority(entry, deed);
+        return this.#request(`job/${deed.job}`, { kind: 'prioritizeJob', name: deed.job, user, priority: deed.value });
       case 'plan':
         return world.afterTurns(() => this.#plan(entry, deed.job));
       default:
@@ -160,21 +208,12 @@ class Player {
     const { name, labels, annotations, spec, program, place } = deed;
     const uid = uidOf(entry, name);
     this.world.expectProgram(uid, program);
-    this.#applied.set(name, { name, labels, annotations, spec });
     this.#request(`job/${name}`, { kind: 'applyJob', name, uid, user: entry.user, labels, annotations, spec });
     if (place === null) return;
     const places = [...place].map(([node, workers]) => ({ node, workers }));
     this.world.offer({ kind: 'placeJob', name, places }, (reply) => {
       if (reply.kind === 'refused') throw new ScenarioError(`timeline[${entry.index}].place`, reply.message);
     });
-  }
-
-  #setPriority(entry: Entry, { job, value }: Extract<Deed, { kind: 'priority' }>): void {
-    const applied = this.#applied.get(job);
-    if (applied === undefined) return this.#warn(`job/${job}`, 'Refused', 'priority: it has not been applied yet');
-    const changed = { ...applied, spec: { ...applied.spec, priority: value } };
-    this.#applied.set(job, changed);
-    this.#request(`job/${job}`, { kind: 'applyJob', uid: uidOf(entry, job), user: entry.user, ...changed });
   }
 
   #plan(entry: Entry, job: JobPlan): void {
@@ -198,6 +237,8 @@ class Player {
     this.world.recorder.warn(this.world.nowMs(), object, reason, message);
   }
 }
+
+const orderInputs = { hold: 'holdJob', release: 'releaseJob', next: 'nextJob' } as const;
 
 /** In the order of the timeline, since ties between jobs break on it. */
 const uidOf = ({ index }: Entry, name: string): JobUid => jobUid(`${String(index).padStart(6, '0')}-${name}`);

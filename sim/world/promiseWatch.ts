@@ -7,10 +7,8 @@ import type { StampedEvent } from '#core/events.ts';
 import type { Input } from '#core/inputs.ts';
 import { findBrokenPromises } from '#core/invariants.ts';
 import type { StateView } from '#core/state/view.ts';
+import { brokenPromise, promiseOf } from '../promises/brokenPromise.ts';
 import type { Scenario } from '../scenario/scenario.ts';
-
-/** A promise of the core did not hold: a bug of Shoal, told with what reproduces it. */
-export class BrokenPromise extends Error {}
 
 /** Events that say how far work is, and move no GPU. */
 const notes: ReadonlySet<StampedEvent['kind']> = new Set([
@@ -38,20 +36,20 @@ const recordsAnEvent = 50;
 const recordsFree = 500;
 
 export class PromiseWatch {
-  readonly #state: StateView;
+  readonly #view: () => StateView;
   readonly #scenario: Scenario;
   #unchecked = 0;
   #checkedAtMs = 0;
 
-  constructor(state: StateView, scenario: Scenario) {
-    this.#state = state;
+  constructor(view: () => StateView, scenario: Scenario) {
+    this.#view = view;
     this.#scenario = scenario;
   }
 
   /** To be called after each step. Throws BrokenPromise. */
   note(events: readonly StampedEvent[], inputs: readonly Input[], nowMs: number): void {
     for (const { kind } of events) if (!harmless.has(kind)) this.#unchecked += 1;
-    const { jobs, nodes } = this.#state;
+    const { jobs, nodes } = this.#view();
     if (this.#unchecked === 0 || this.#unchecked * recordsAnEvent < jobs.size + nodes.size - recordsFree) return;
     this.#check(nowMs, [...new Set(inputs.map(({ kind }) => kind))].join(', '));
   }
@@ -62,12 +60,13 @@ export class PromiseWatch {
   }
 
   #check(nowMs: number, after: string): void {
-    const broken = findBrokenPromises(this.#state, this.#scenario.policy);
+    const broken = findBrokenPromises(this.#view(), this.#scenario.policy);
     const since = this.#unchecked > recordsAnEvent ? `, not yet at ${this.#checkedAtMs} ms` : '';
     this.#unchecked = 0;
     this.#checkedAtMs = nowMs;
-    if (broken.length === 0) return;
+    const [first] = broken;
+    if (first === undefined) return;
     const { name, seed } = this.#scenario;
-    throw new BrokenPromise(`broken promise at ${nowMs} ms (scenario ${name}, seed ${seed}) after ${after}${since}: ${broken.join('; ')}`);
+    throw brokenPromise(promiseOf(first), broken.join('; '), { scenario: name, seed, nowMs, after: `${after}${since}` });
   }
 }

@@ -56,6 +56,14 @@ export class Recorder {
     this.onStep?.(state, result, nowMs);
   }
 
+  /** Another controller goes on from what is durable: the records are its own. */
+  rebind(state: StateView): void {
+    for (const uid of this.jobs.keys()) {
+      const job = state.jobs.get(uid);
+      if (job !== undefined) this.jobs.set(uid, job);
+    }
+  }
+
   /** The core tells more than this; what only the simulator knows is told beside it. */
   warn(at: number, object: string, reason: string, message: string): void {
     this.events.push({ at, object, type: 'Warning', reason, message });

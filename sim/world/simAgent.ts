@@ -6,6 +6,7 @@ import { acceptAssignment } from '#agent/core/acceptAssignment.ts';
 import { applyAction } from '#agent/core/applyAction.ts';
 import { converge, nextWakeMs, type Action } from '#agent/core/converge.ts';
 import { emptyNodeState, type NodeState, type RankRecord, type WorkerRecord } from '#agent/core/nodeState.ts';
+import { entriesOf, journalKinds, restoreState, type JournalEntry } from '#agent/core/journalEntry.ts';
 import { observe } from '#agent/core/observe.ts';
 import { onOtherBoot, onRankFate, onTreeSeen, type RankFate } from '#agent/core/onRuntime.ts';
 import { withWorker } from '#agent/core/applyAction.ts';
@@ -21,6 +22,7 @@ import { inventoryOf } from './inventory.ts';
 
 /** What a simulated program must hear of its workers. */
 export interface Programs {
+  onWorkerStart(agent: SimAgent, id: WorkerId, ranks: readonly number[]): void;
   onWorkerUp(agent: SimAgent, id: WorkerId, launch: Launch): void;
   /** It was told by SIGTERM to go: whether it does. */
   obeysTerm(id: WorkerId): boolean;
@@ -147,6 +149,7 @@ export class SimAgent {
     const nowMs = clock.nowMs();
     switch (action.kind) {
       case 'start':
+        this.#parts.programs.onWorkerStart(this, action.id, action.ranks);
         this.#later(timings.launchMs, () => this.#onLaunched(action.id, action.ranks));
         return;
       case 'terminate':
@@ -178,11 +181,10 @@ export class SimAgent {
   }
 
   #onLaunched(id: WorkerId, ranks: readonly number[]): void {
-    for (const rank of ranks) {
-      if (this.#rank(id, rank)?.life.kind === 'launching') this.change((state) => onRankFate(state, id, rank, { kind: 'alive', pid: 1 }));
-    }
+    const launching = ranks.filter((rank) => this.#rank(id, rank)?.life.kind === 'launching');
+    for (const rank of launching) this.change((state) => onRankFate(state, id, rank, { kind: 'alive', pid: 1 }));
     const worker = this.worker(id);
-    if (worker !== undefined && worker.ranks.every(({ life }) => life.kind === 'running'))
+    if (launching.length > 0 && worker !== undefined && worker.ranks.every(({ life }) => life.kind === 'running'))
       this.#parts.programs.onWorkerUp(this, id, worker.launch);
   }
 
@@ -197,6 +199,28 @@ export class SimAgent {
       if (isAlive && (only === null || only === rank)) this.change((state) => onRankFate(state, id, rank, fate));
     }
     this.#parts.programs.onWorkerBroken(this, id);
+  }
+
+  /**
+   * The agent's process is another one, which knows what the journal tells. Launches under way were found alive by the
+   * runtime when it asked.
+   */
+  restart(): void {
+    for (const { id, ranks } of [...this.#state.workers.values()])
+      this.#onLaunched(
+        id,
+        ranks.map(({ rank }) => rank),
+      );
+    const journal: unknown = JSON.parse(JSON.stringify(entriesOf(this.#state)));
+    assert(isJournal(journal), 'a journal is a list of entries');
+    const state = restoreState(journal);
+    this.change(() => state);
+  }
+
+  /** A newer report may have been overtaken by an older one: the next heartbeat says it all again. */
+  tellAgain(): void {
+    this.#reported = null;
+    this.#parts.touch(this);
   }
 
   /** Power is gone: whatever ran here does not any more, and nobody is told. */
@@ -228,4 +252,13 @@ export class SimAgent {
       this.#parts.touch(this);
     });
   }
+}
+
+function isJournal(value: unknown): value is readonly JournalEntry[] {
+  return (
+    Array.isArray(value) &&
+    value.every(
+      (entry: unknown) => typeof entry === 'object' && entry !== null && 'kind' in entry && journalKinds.includes(String(entry.kind)),
+    )
+  );
 }

@@ -50,6 +50,8 @@ export class SimProgram {
   #lastPostMs = 0;
   #stillUntilMs = 0;
   #ignoresStops = false;
+  /** The last step that it was let go on from though it was to stop: the controller has not heard yet that it had been there. */
+  #passedStep = -1;
   #wakeMs: number | null = null;
 
   /** `before`: the program of the attempt before; null: there was none. */
@@ -201,7 +203,7 @@ export class SimProgram {
       return false;
     }
     const stopStep = this.#stopStep();
-    if (stopStep !== null && step >= stopStep) return this.#judge(step);
+    if (stopStep !== null && step >= Math.max(stopStep, this.#passedStep + 1)) return this.#judge(step);
     const due = this.#nextSave();
     if (due !== null && step >= due) {
       this.#mode = { kind: 'saving', step, untilMs: nowMs + this.plan.checkpointTakesMs, thenExit: false };
@@ -221,6 +223,7 @@ export class SimProgram {
     const leaves = verdict === 'stop' && this.plan.onSuspend !== 'ignore';
     if (!leaves) {
       if (verdict === 'stop') this.#ignoresStops = true;
+      this.#passedStep = step;
       const wasHeld = this.#mode.kind === 'held';
       if (wasHeld) this.#run(step);
       return wasHeld;
@@ -239,6 +242,8 @@ export class SimProgram {
       // A post says nothing of the suspension under way, so the answer does not depend on it.
       const said = judgeStep(worker, rank, step).kind;
       if (said !== 'go' && verdict !== 'hold') verdict = said;
+      // It has its answer already, or still waits for it.
+      if (said === 'go' ? rank.released.kind === 'step' && rank.released.step === step : rank.pendingStep === step) continue;
       agent.change((state) => {
         const posted = onProgress(state, worker.id, rank.rank, progress);
         return said === 'go' ? onReleased(posted, worker.id, rank.rank, step) : posted;
@@ -330,7 +335,9 @@ export class SimProgram {
     const mode = this.#mode;
     if (mode.kind === 'loading' || mode.kind === 'saving') return mode.untilMs;
     if (mode.kind !== 'running') return null;
-    const steps = [this.#totalSteps(), this.#nextSave(), this.#stopStep()].filter((step) => step !== null);
+    const stopStep = this.#stopStep();
+    const judged = stopStep === null ? null : Math.max(stopStep, this.#passedStep + 1);
+    const steps = [this.#totalSteps(), this.#nextSave(), judged].filter((step) => step !== null);
     const times = steps.map((step) => mode.sinceMs + (step - mode.fromStep) * mode.stepMs - mode.carriedMs);
     const exitMs = this.#exitMs();
     return Math.max(this.#clock.nowMs() + 1, Math.min(...times, exitMs ?? Number.POSITIVE_INFINITY, this.#lastPostMs + postEveryMs));

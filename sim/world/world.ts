@@ -4,67 +4,100 @@
  * anything to say. After steps that move anything the promises of the core are checked.
  */
 import type { StampedEvent } from '#core/events.ts';
-import { desiredFor } from '#core/desired.ts';
 import type { Input, Reply } from '#core/inputs.ts';
-import { heldMs } from '#core/jobs/endings.ts';
 import type { State } from '#core/state/state.ts';
 import { emptyState } from '#core/state/state.ts';
 import type { StateView } from '#core/state/view.ts';
-import { step } from '#core/step.ts';
+import type { StepResult } from '#core/step.ts';
 import { assert } from '#vocabulary/assert.ts';
 import type { Launch } from '#vocabulary/assignment.ts';
 import type { JobName, JobUid, NodeName } from '#vocabulary/ids.ts';
 import type { WorkerId } from '#vocabulary/job.ts';
+import { StrictWatch } from '../promises/strictWatch.ts';
 import type { ProgramPlan, Scenario } from '../scenario/scenario.ts';
+import type { ControllerRestart } from '../scenario/trouble.ts';
+import { Alarms } from './alarms.ts';
 import type { Clock } from './clock.ts';
+import { realCore, type Core } from './core.ts';
 import { EventQueue } from './eventQueue.ts';
+import { Inbox, type Offer } from './inbox.ts';
+import { Links } from './links.ts';
 import { movesAnything, PromiseWatch } from './promiseWatch.ts';
+import { foldLog, throughSnapshot } from './recovery.ts';
 import { Recorder } from './recorder.ts';
+import { Roster } from './roster.ts';
 import { SimAgent } from './simAgent.ts';
-import { SimProgram } from './simProgram.ts';
+import type { SimProgram } from './simProgram.ts';
 
-/** Time goes on at least in such leaps. Deadlines and what waits for a time are looked at exactly then (`#setAlarms`, `#setWake`). */
+/** Time goes on at least in such leaps. Deadlines and what waits for a time are looked at exactly then (alarms.ts). */
 const leapMs = 60_000;
 /** So often it is looked at whether there are finished jobs to remove. */
 const removalEveryMs = 3_600_000;
 /** Turns of core and agents within one millisecond. */
-const turnsMax = 10_000;
+const turnsMax = 1_000;
+/** Passes that follow each other at once. */
+const passesMax = 10_000;
 
 export class World implements Clock {
   readonly recorder = new Recorder();
   readonly agents: ReadonlyMap<NodeName, SimAgent>;
   readonly #scenario: Scenario;
-  readonly #state: State = emptyState();
+  readonly #core: Core;
+  #state: State = emptyState();
+  readonly #links: Links;
+  readonly #alarms: Alarms;
+  /** null: only the core's own checks are made. */
+  readonly strict: StrictWatch | null;
+  /** The log's lines; null: nobody will read them. */
+  readonly #log: string[] | null;
+  /** How the controller is to die, once it has committed something. */
+  #doom: ControllerRestart | null = null;
   readonly #queue = new EventQueue();
   readonly #touched = new Set<SimAgent>();
   readonly #greeted = new Set<SimAgent>();
+  /** Whose hello has arrived in its session. */
+  readonly #welcome = new Set<SimAgent>();
   readonly #pushed = new Map<NodeName, number>();
-  readonly #programs = new Map<string, SimProgram>();
-  /** By node: programs with a worker there; ended ones are dropped as new ones come. */
-  readonly #running = new Map<SimAgent, readonly SimProgram[]>();
-  readonly #newest = new Map<JobUid, SimProgram>();
-  readonly #plans = new Map<JobUid, ProgramPlan>();
+  readonly #roster = new Roster(this);
   readonly #promises: PromiseWatch;
-  #inputs: { readonly input: Input; readonly onReply: (reply: Reply) => void }[] = [];
+  readonly #inbox = new Inbox();
   #afterTurns: (() => void)[] = [];
   #nowMs = 0;
   #removalAtMs = removalEveryMs;
-  /** When the state's own alarm is set in the queue. */
-  #wakeAtMs: number | null = null;
   #movedAtMs = 0;
   #repairsUntilMs = 0;
 
-  constructor(scenario: Scenario) {
+  constructor(scenario: Scenario, core: Core = realCore) {
     this.#scenario = scenario;
-    this.#promises = new PromiseWatch(this.#state, scenario);
+    this.#core = core;
+    this.#promises = new PromiseWatch(() => this.#state, scenario);
+    this.#links = new Links(this, scenario.trouble, scenario.seed);
+    this.#alarms = new Alarms(
+      this,
+      () => this.#state,
+      () => this.offer({ kind: 'tick' }),
+    );
+    this.strict = scenario.watch === 'every' ? new StrictWatch(scenario, core) : null;
+    this.#log = scenario.watch === 'every' || (scenario.trouble?.controllerRestarts.length ?? 0) > 0 ? [] : null;
     const programs = {
-      onWorkerUp: (agent: SimAgent, id: WorkerId, launch: Launch) => this.#onWorkerUp(agent, id, launch),
-      obeysTerm: (id: WorkerId) => this.#plans.get(id.job)?.onSuspend !== 'ignore',
-      onWorkerBroken: (_agent: SimAgent, id: WorkerId) => this.#programs.get(attemptKey(id))?.breakUp(),
+      onWorkerStart: (agent: SimAgent, id: WorkerId, ranks: readonly number[]) =>
+        this.strict?.noteStart(agent, id, { ranks, nowMs: this.#nowMs }),
+      onWorkerUp: (agent: SimAgent, id: WorkerId, launch: Launch) => this.#roster.onWorkerUp(agent, id, launch),
+      obeysTerm: (id: WorkerId) => this.#roster.planOf(id.job)?.onSuspend !== 'ignore',
+      onWorkerBroken: (_agent: SimAgent, id: WorkerId) => this.#roster.find(id)?.breakUp(),
     };
     const touch = (agent: SimAgent): void => void this.#touched.add(agent);
     const { timings } = scenario;
     this.agents = new Map(scenario.nodes.map((plan) => [plan.name, new SimAgent(plan, { clock: this, timings, programs, touch })]));
+  }
+
+  get isControllerDead(): boolean {
+    return this.#inbox.isDead;
+  }
+
+  /** The state that the log alone gives. */
+  fold(): State {
+    return foldLog(this.#log ?? [], this.#scenario.policy.recentEventsMax);
   }
 
   get view(): StateView {
@@ -85,7 +118,7 @@ export class World implements Clock {
 
   /** Handed to the core with what else comes at this time. */
   offer(input: Input, onReply: (reply: Reply) => void = () => undefined): void {
-    this.#inputs.push({ input, onReply });
+    this.#inbox.offer({ input, onReply });
   }
 
   /** When all that came at this time is done. */
@@ -94,7 +127,7 @@ export class World implements Clock {
   }
 
   expectProgram(uid: JobUid, plan: ProgramPlan): void {
-    this.#plans.set(uid, plan);
+    this.#roster.expect(uid, plan);
   }
 
   /** The cluster comes up: queues, then all nodes at once. */
@@ -151,7 +184,7 @@ export class World implements Clock {
       assert(turn < turnsMax, `core and agents come to rest at ${this.#nowMs} ms`);
       for (let run = this.#queue.takeDue(this.#nowMs); run !== undefined; run = this.#queue.takeDue(this.#nowMs)) run();
       this.#settleAgents();
-      if (this.#inputs.length > 0) {
+      if (!this.#inbox.isEmpty) {
         this.#step();
         continue;
       }
@@ -164,7 +197,8 @@ export class World implements Clock {
 
   #settleAgents(): void {
     const changed = new Set<SimAgent>();
-    while (this.#touched.size > 0) {
+    for (let turn = 0; this.#touched.size > 0; turn += 1) {
+      assert(turn < turnsMax, `agents and programs come to rest at ${this.#nowMs} ms`);
       const round = [...this.#touched];
       this.#touched.clear();
       const programs = new Set<SimProgram>();
@@ -177,67 +211,105 @@ export class World implements Clock {
       for (const program of programs) program.review();
     }
     for (const agent of changed) {
+      if (this.#inbox.isDead) continue;
       const report = agent.takeNews();
-      if (report !== null) this.offer({ kind: 'report', node: agent.name, report });
+      if (report === null) continue;
+      const arrive = (): void => this.offer({ kind: 'report', node: agent.name, report });
+      this.#links.carry(agent.name, 'up', arrive);
+      this.#links.echo(agent.name, this.#scenario.timings.heartbeatMs, { arrive, after: () => agent.tellAgain() });
     }
   }
 
   #step(): void {
-    const batch = this.#inputs;
-    this.#inputs = [];
+    const batch = this.#inbox.take();
     let inputs: readonly Input[] = batch.map(({ input }) => input);
-    for (let more = true; more; inputs = []) {
-      const startedMs = performance.now();
-      const result = step(this.#state, inputs, this.context);
-      this.recorder.noteStep(this.#state, result, { nowMs: this.#nowMs, wallMs: performance.now() - startedMs });
-      for (const [index, reply] of result.replies.entries()) batch[index]?.onReply(reply);
-      if (result.events.some(movesAnything)) this.#movedAtMs = this.#nowMs;
-      for (const event of result.events) this.#setAlarms(event);
-      this.#promises.note(result.events, inputs, this.#nowMs);
-      if (result.events.length > 0) this.#push(result.events);
-      more = result.more;
+    let replies: readonly Reply[] | null = null;
+    for (let pass = 0; ; pass += 1, inputs = []) {
+      assert(pass < passesMax, `passes of the core come to an end at ${this.#nowMs} ms`);
+      const result = this.#stepOnce(inputs);
+      replies ??= result.replies;
+      const { events } = result;
+      if (this.#doom !== null && events.length > 0) return this.#die(this.#doom, pass === 0 ? batch : []);
+      if (pass === 0) for (const [index, reply] of replies.entries()) this.#answer(batch[index], reply);
+      if (events.length > 0 || this.#greeted.size > 0) this.#push(events);
+      if (!result.more) break;
     }
-    this.#setWake();
+    this.#alarms.setWake();
   }
 
-  /** Ticks are rare: what has to be looked at at a time is looked at then. */
-  #setAlarms(event: StampedEvent): void {
-    if (event.kind !== 'AttemptPlaced' && event.kind !== 'JobCreated' && event.kind !== 'JobChanged') return;
-    const job = this.#state.jobs.get(event.uid);
-    if (job === undefined) return;
-    const { maxRuntimeMs, deadlineMs } = job.spec;
-    if (deadlineMs !== null) this.#tickAt(deadlineMs, job.uid);
-    if (maxRuntimeMs !== null && job.phase.kind === 'active') this.#tickAt(this.#nowMs + maxRuntimeMs - heldMs(job, this.#nowMs), job.uid);
+  #stepOnce(inputs: readonly Input[]): StepResult {
+    const startedMs = performance.now();
+    const result = this.#core.step(this.#state, inputs, this.context);
+    this.recorder.noteStep(this.#state, result, { nowMs: this.#nowMs, wallMs: performance.now() - startedMs });
+    if (result.events.some(movesAnything)) this.#movedAtMs = this.#nowMs;
+    for (const event of result.events) {
+      this.#log?.push(JSON.stringify(event));
+      this.#alarms.note(event);
+    }
+    this.#promises.note(result.events, inputs, this.#nowMs);
+    this.strict?.noteStep(this.#state, result, { inputs, nowMs: this.#nowMs });
+    return result;
   }
 
-  #tickAt(atMs: number, uid: JobUid): void {
-    this.at(Math.max(atMs, this.#nowMs), () => {
-      const phase = this.#state.jobs.get(uid)?.phase.kind;
-      if (phase !== undefined && phase !== 'finished') this.offer({ kind: 'tick' });
-    });
+  #answer(offer: Offer | undefined, reply: Reply): void {
+    if (offer === undefined) return;
+    if (reply.kind === 'applied' && reply.outcome === 'created' && offer.input.kind === 'applyJob')
+      this.strict?.noteAcknowledged(reply.uid);
+    offer.onReply(reply);
   }
 
-  /** A pass that is due at a time though nothing else happens. */
-  #setWake(): void {
-    const { wakeAtMs } = this.#state;
-    if (wakeAtMs === null || wakeAtMs === this.#wakeAtMs) return;
-    this.#wakeAtMs = wakeAtMs;
-    this.at(Math.max(wakeAtMs, this.#nowMs + 1), () => {
-      if (this.#wakeAtMs === wakeAtMs) this.#wakeAtMs = null;
-      if (this.#state.wakeAtMs !== null && this.#state.wakeAtMs <= this.#nowMs) this.offer({ kind: 'tick' });
-    });
+  /** Kills the controller now, or as soon as it has committed something. One that is dead already stays so. */
+  killController(restart: ControllerRestart): void {
+    if (this.#inbox.isDead || this.#doom !== null) return;
+    if (restart.afterCommit) this.#doom = restart;
+    else this.#die(restart, []);
+  }
+
+  /** What is committed is all that is left of it. */
+  #die({ forMs, fromSnapshot }: ControllerRestart, batch: readonly Offer[]): void {
+    this.#doom = null;
+    this.#inbox.close(batch);
+    this.#greeted.clear();
+    this.#welcome.clear();
+    this.#pushed.clear();
+    this.#alarms.forget();
+    for (const { name } of this.agents.values()) this.#links.cut(name);
+    this.expectRepair(this.#nowMs + forMs);
+    this.at(this.#nowMs + forMs, () => this.#rise(fromSnapshot));
+  }
+
+  #rise(fromSnapshot: boolean): void {
+    const dead = this.#state;
+    this.#state = fromSnapshot ? throughSnapshot(dead) : this.fold();
+    this.recorder.rebind(this.#state);
+    this.strict?.noteRecovered(dead, this.#state, this.#nowMs);
+    this.#inbox.open([{ kind: 'electLeader', version: 'simulated' }, { kind: 'tick' }]);
+    for (const agent of this.agents.values()) {
+      if (agent.awayUntilMs === null) this.#greet(agent);
+      else this.#expectSilence(agent, this.#nowMs);
+    }
+  }
+
+  /** The agent's process ends and is there again at once; what it runs goes on. */
+  restartAgent(name: NodeName): void {
+    const agent = this.agent(name);
+    if (agent.isDown) return;
+    agent.restart();
+    if (agent.awayUntilMs === null && !this.#inbox.isDead) this.#greet(agent);
   }
 
   /** Assignments whose generation moved, to agents that can be heard; and to those that just came. */
   #push(events: readonly StampedEvent[]): void {
     for (const name of this.#nodesOf(events)) {
       const [node, agent] = [this.#state.nodes.get(name), this.agents.get(name)];
-      if (node === undefined || agent === undefined || agent.awayUntilMs !== null) continue;
+      if (node === undefined || agent === undefined || agent.awayUntilMs !== null || !this.#welcome.has(agent)) continue;
       if (this.#pushed.get(name) === node.generation && !this.#greeted.has(agent)) continue;
       this.#pushed.set(name, node.generation);
-      const assignment = desiredFor(this.#state, name);
-      for (const { id, desire } of assignment.workers) if (desire.kind === 'suspend') this.#programs.get(attemptKey(id))?.sync();
-      agent.takeAssignment(assignment);
+      const assignment = this.#core.desiredFor(this.#state, name);
+      this.#links.carry(name, 'down', () => {
+        for (const { id, desire } of assignment.workers) if (desire.kind === 'suspend') this.#roster.find(id)?.sync();
+        agent.takeAssignment(assignment);
+      });
     }
     this.#greeted.clear();
   }
@@ -258,11 +330,18 @@ export class World implements Clock {
     return names;
   }
 
+  /** A session begins. */
   #greet(agent: SimAgent): void {
-    this.#greeted.add(agent);
+    this.#links.cut(agent.name);
+    this.#welcome.delete(agent);
     this.#touched.add(agent);
-    this.offer({ kind: 'hello', hello: agent.hello() }, (reply) => {
-      assert(reply.kind !== 'refused', `node ${agent.name} is refused: ${reply.kind === 'refused' ? reply.message : ''}`);
+    const hello = agent.hello();
+    this.#links.carry(agent.name, 'up', () => {
+      this.#greeted.add(agent);
+      this.#welcome.add(agent);
+      this.offer({ kind: 'hello', hello }, (reply) => {
+        assert(reply.kind !== 'refused', `node ${agent.name} is refused: ${reply.kind === 'refused' ? reply.message : ''}`);
+      });
     });
   }
 
@@ -280,36 +359,16 @@ export class World implements Clock {
 
   /** null: it has not started on all nodes, or never will. */
   program(job: JobUid, attempt: number): SimProgram | null {
-    return this.#programs.get(attemptKey({ job, attempt })) ?? null;
+    return this.#roster.find({ job, attempt });
   }
 
   programsOn(agent: SimAgent): readonly SimProgram[] {
-    return (this.#running.get(agent) ?? []).filter((program) => !program.isOver);
-  }
-
-  #onWorkerUp(agent: SimAgent, id: WorkerId, launch: Launch): void {
-    const program = this.#programFor(id, launch);
-    if (program === null) return;
-    const here = this.programsOn(agent);
-    if (!here.includes(program)) this.#running.set(agent, [...here, program]);
-    program.join(agent, id);
-  }
-
-  #programFor(id: WorkerId, launch: Launch): SimProgram | null {
-    const key = attemptKey(id);
-    const known = this.#programs.get(key);
-    if (known !== undefined) return known;
-    const plan = this.#plans.get(id.job);
-    if (plan === undefined) return null;
-    const program = new SimProgram(plan, launch, this.#newest.get(id.job) ?? null, this);
-    this.#programs.set(key, program);
-    this.#newest.set(id.job, program);
-    return program;
+    return this.#roster.on(agent);
   }
 
   /** Not heard of until then. Without power nothing of the node runs on. */
   silence(agent: SimAgent, untilMs: number, withPower: boolean): void {
-    const { heartbeatMs, lostMs } = this.#scenario.timings;
+    const { heartbeatMs } = this.#scenario.timings;
     const wasAway = agent.awayUntilMs !== null;
     const awayUntilMs = Math.max(agent.awayUntilMs ?? 0, untilMs);
     agent.awayUntilMs = awayUntilMs;
@@ -317,8 +376,13 @@ export class World implements Clock {
     this.expectRepair(awayUntilMs);
     if (Number.isFinite(untilMs)) this.at(untilMs, () => this.#returnOf(agent));
     if (wasAway) return;
-    const heardAtMs = Math.max(agent.lastReportMs, Math.floor(this.#nowMs / heartbeatMs) * heartbeatMs);
-    this.at(Math.max(this.#nowMs, heardAtMs + lostMs), () => {
+    this.#links.cut(agent.name);
+    this.#welcome.delete(agent);
+    this.#expectSilence(agent, Math.max(agent.lastReportMs, Math.floor(this.#nowMs / heartbeatMs) * heartbeatMs));
+  }
+
+  #expectSilence(agent: SimAgent, heardAtMs: number): void {
+    this.at(Math.max(this.#nowMs, heardAtMs + this.#scenario.timings.lostMs), () => {
       if (agent.awayUntilMs !== null && agent.lastReportMs <= heardAtMs)
         this.offer({ kind: 'nodeSilent', node: agent.name, silentMs: this.#nowMs - heardAtMs });
     });
@@ -328,8 +392,6 @@ export class World implements Clock {
     if (agent.awayUntilMs === null || agent.awayUntilMs > this.#nowMs) return;
     agent.awayUntilMs = null;
     if (agent.isDown) agent.powerOn();
-    this.#greet(agent);
+    if (!this.#inbox.isDead) this.#greet(agent);
   }
 }
-
-const attemptKey = ({ job, attempt }: Pick<WorkerId, 'job' | 'attempt'>): string => `${job}/${attempt}`;

@@ -14,6 +14,7 @@ const house = {
   'controller/ports/store.ts': "import type { step } from '#core/step.ts';\nexport type Stored = ReturnType<typeof step>;\n",
   'controller/loop/run.ts':
     "import { step } from '#core/step.ts';\nexport async function run(): Promise<number> {\n  return await Promise.resolve(step(1));\n}\n",
+  'controller/api/failure.ts': 'export const asRpc = 4;\n',
   'controller/adapters/sqlite/sqliteStore.ts':
     "import { DatabaseSync } from 'node:sqlite';\nexport const open = (): DatabaseSync => new DatabaseSync(':memory:');\n",
   'controller/adapters/memory/memoryStore.ts': "import type { Stored } from '../../ports/store.ts';\nexport const kept: Stored[] = [];\n",
@@ -67,6 +68,7 @@ describe('imports between rooms', () => {
     ],
     ['core -> node', 'controller/core/bad7.ts', "export { readFileSync } from 'node:fs';", 'room-controller-core'],
     ['core -> package', 'controller/core/bad8.ts', "export { pino } from 'pino';", 'room-controller-core'],
+    ['forecasts -> api', 'controller/forecasts/bad22.ts', "export { asRpc } from '../api/failure.ts';", 'room-controller-forecasts'],
     ['loop -> adapters', 'controller/loop/bad9.ts', "export { kept } from '../adapters/memory/memoryStore.ts';", 'room-controller-loop'],
     ['vocabulary -> core', 'proto/vocabulary/bad10.ts', "export { step } from '#core/step.ts';", 'room-proto-vocabulary'],
     [

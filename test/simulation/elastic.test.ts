@@ -92,7 +92,7 @@ describe('in peace', () => {
 
   test('the stories are about it: gangs shrink and grow', () => {
     const seen = { shrank: 0, grew: 0, startedSmall: 0 };
-    for (const seed of seeds.slice(0, 8)) {
+    for (let seed = 1; seed <= 8; seed += 1) {
       const { cluster, random } = begin(seed);
       for (let second = 0; second < 110; second += 1) {
         arrive(cluster, random, second);

@@ -1,4 +1,4 @@
-import type { ApplyResult, PlanResult } from '#gen/shoal/v1/control_pb.js';
+import type { ApplyResult } from '#gen/shoal/v1/control_pb.js';
 import { compileTarget, type TargetOptions } from '../../config/target.ts';
 import { exitCodes } from '../../exitCodes.ts';
 import { compileChoice, isSet, textsFlag, type Flags } from '../../flags.ts';
@@ -7,12 +7,9 @@ import { singularOf } from '../../kinds.ts';
 import { inBatches } from '../../manifests/batches.ts';
 import { loadManifests } from '../../manifests/load.ts';
 import type { Manifest } from '../../manifests/manifest.ts';
-import { oneLine } from '../../escapes.ts';
-import { formatIndices } from '../../print/format.ts';
-import { meshSections } from '../../print/mesh.ts';
-import { formatSections } from '../../print/sections.ts';
+import { planText } from '../../print/planText.ts';
+import { printRefusal } from '../../print/refusal.ts';
 import { withServer, type Server } from '../../server/connection.ts';
-import { serverSaysByName } from '../../server/failure.ts';
 
 export interface ApplyOptions {
   readonly target: TargetOptions;
@@ -96,26 +93,4 @@ function printResult({ result, manifest, suffix }: Printed, options: ApplyOption
   const name = `${singularOf(result.object?.kind ?? manifest.kind)}/${result.object?.name ?? manifest.name}`;
   io.stdout.write(options.nameOnly ? `${name}\n` : `${name} ${result.outcome}${suffix}\n`);
   return exitCodes.ok;
-}
-
-/** Each problem at its own line and column of the file. */
-function printRefusal(result: ApplyResult, manifest: Manifest, io: Io): number {
-  for (const { field, message } of result.problems) {
-    io.stderr.write(`Error: ${manifest.where(field)}: ${field === '' ? message : `${field}: ${message}`}\n`);
-  }
-  if (result.problems.length === 0) io.stderr.write(`Error: ${manifest.where('')}: ${serverSaysByName(result.code, 'refused')}\n`);
-  return exitCodes.error;
-}
-
-function planText(plan: PlanResult): string {
-  if (plan.waitReason !== '') {
-    const lines = (plan.verdict?.lines ?? []).slice(1).map(({ title, text }) => `    ${`${title}:`.padEnd(15)}${oneLine(text)}\n`);
-    return `  would wait: ${plan.waitReason}: ${plan.waitMessage}\n${lines.join('')}`;
-  }
-  const places = plan.placement.map(
-    ({ worker, node, gpus, slot }) =>
-      `  worker ${worker}   ${node}   GPUs ${formatIndices(gpus) || '-'}${slot === '' ? '' : `, slot ${slot}`}\n`,
-  );
-  const mesh = formatSections(meshSections(plan.mesh)).replace(/^(?=.)/gm, '  ');
-  return places.length === 0 ? '' : `  would start now on:\n${places.map((line) => `  ${line}`).join('')}${mesh}`;
 }

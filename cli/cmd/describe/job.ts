@@ -1,6 +1,7 @@
 import type { Mark, Placement, Rank, TrainingJob, TrainingJobSpec, TrainingJobStatus } from '#gen/shoal/v1/training_job_pb.js';
 import { meshAxes } from '#vocabulary/job.ts';
 import { formatGpuSeconds, formatIndices, formatMap, formatTime, shellWord } from '../../print/format.ts';
+import { estimateText } from '../../print/planText.ts';
 import { meshSections } from '../../print/mesh.ts';
 import type { Section } from '../../print/sections.ts';
 
@@ -45,10 +46,12 @@ function spareFacts(spec: TrainingJobSpec | undefined, status: TrainingJobStatus
 
 /** Waiting is the question that brings most people here. */
 function whyFacts(status: TrainingJobStatus | undefined): readonly Fact[] {
-  if (status?.verdict !== undefined) return status.verdict.lines.map(({ title, text }): Fact => [title, text]);
+  const starts: readonly Fact[] =
+    status?.startEstimate === undefined ? [] : [['Estimated', `starts ${estimateText(status.startEstimate)}`]];
+  if (status?.verdict !== undefined) return [...status.verdict.lines.map(({ title, text }): Fact => [title, text]), ...starts];
   if (status === undefined || (status.reason === '' && status.message === '')) return [];
   const why = [status.reason, status.message].filter((each) => each !== '').join(': ');
-  return [[status.phase === 'Pending' ? 'Why pending' : 'Reason', why]];
+  return [[status.phase === 'Pending' ? 'Why pending' : 'Reason', why], ...starts];
 }
 
 function specFacts(spec: TrainingJobSpec | undefined, status: TrainingJobStatus | undefined): readonly Fact[] {

@@ -5,7 +5,10 @@ export function addGetCommand(program: Command, act: Act): void {
   program
     .command('get')
     .helpGroup(helpGroups.look)
-    .argument('<what...>', 'TYPE, TYPE NAME..., TYPE/NAME... or TYPE,TYPE; types: jobs (j), nodes (no), gpus (g), queues (q), events (ev)')
+    .argument(
+      '<what...>',
+      'TYPE, TYPE NAME..., TYPE/NAME... or TYPE,TYPE; types: jobs (j), nodes (no), gpus (g), queues (q), reservations (rsv), events (ev)',
+    )
     .description('List objects, or show the named ones.')
     .option('-o, --output <format>', 'wide, json, yaml or name')
     .option('-w, --watch', 'go on and print what changes')

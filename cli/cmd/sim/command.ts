@@ -27,6 +27,27 @@ Examples:
       }),
     );
   sim
+    .command('fuzz')
+    .description('Play random clusters, work and faults, and look for a broken promise; the smallest scenario that breaks one is printed.')
+    .option('--seeds <n>', 'so many scenarios (default 100; with --minutes: as many as there is time for)')
+    .option('--from <seed>', 'the first one', '1')
+    .option('--minutes <m>', 'no new scenario after so many minutes')
+    .option('--out <file>', 'where to write a scenario that breaks a promise (default: stdout)')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  shoal sim fuzz --seeds 200
+  shoal sim fuzz --minutes 10 --from 1000 --out broken.yaml
+  shoal sim run broken.yaml`,
+    )
+    .action((_flags, command: Command) =>
+      act(async (io, signal) => {
+        const [{ runSimProgram }, { fuzzWords }] = await Promise.all([import('./program.ts'), import('./words.ts')]);
+        return runSimProgram(['fuzz', ...fuzzWords(command.opts())], io, signal);
+      }),
+    );
+  sim
     .command('replay')
     .argument('[flags...]', 'flags of the simulator: shoal sim replay --help')
     .description("Play a trace of jobs against one scheduling policy. Flags and help are those of the simulator's own program.")

@@ -10,3 +10,11 @@ export function runWords(file: string, flags: Flags): readonly string[] {
     file,
   ];
 }
+
+/** A value stays one, also when it begins with `-`. */
+export function fuzzWords(flags: Flags): readonly string[] {
+  return ['seeds', 'from', 'minutes', 'out'].flatMap((name) => {
+    const text = textFlag(flags, name);
+    return text === null ? [] : [`--${name}=${text}`];
+  });
+}

@@ -16,6 +16,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
+import { cases, longest } from '#test/cases.ts';
 import { StoreError } from '../../ports/store.ts';
 import { LineLog } from './lineLog.ts';
 import { openDatabase, storeFileIn } from './openDatabase.ts';
@@ -96,18 +97,18 @@ describe('a changed line or snapshot is found when it is read', () => {
 });
 
 describe('no flipped byte invents or hides anything', () => {
-  it('in the database file: it is refused, or everything reads as it was', { timeout: 60_000 }, () => {
+  it('in the database file: it is refused, or everything reads as it was', { timeout: longest(60_000) }, () => {
     const size = readFileSync(storeFileIn(closed)).length;
     fc.assert(
       fc.property(fc.nat(size - 1), fc.integer({ min: 1, max: 255 }), (at, mask) => {
         const read = readFlipped(closed, storeFileIn, at, mask);
         if (read !== null) expect(read).toEqual(lines.slice(60));
       }),
-      { numRuns: 250 },
+      { numRuns: cases(250) },
     );
   });
 
-  it('in the write-ahead log: it is refused, or at most the very last commit is gone', { timeout: 60_000 }, () => {
+  it('in the write-ahead log: it is refused, or at most the very last commit is gone', { timeout: longest(60_000) }, () => {
     const size = readFileSync(walOf(killed)).length;
     let refused = 0;
     fc.assert(

@@ -12,8 +12,10 @@ import { markChanged, markPlaces } from '../state/state.ts';
 import { lookAtPopular } from '../schedule/popularShapes.ts';
 import { movePhase } from './applyJob.ts';
 import { countAwaited, waitsForOthers } from './dependencies.ts';
+import { noteRunTime } from '../learn/runTimes.ts';
+import { noteStart } from '../learn/startErrors.ts';
 import { noteCrossing } from './crossing.ts';
-import { noteEnding } from './endings.ts';
+import { heldMs, noteEnding } from './endings.ts';
 import { cancelMove } from './moves.ts';
 import { noteSaved } from './saved.ts';
 
@@ -130,6 +132,8 @@ function place(state: State, job: JobRecord, event: Of<'AttemptPlaced'>): void {
     markChanged(state, node);
   }
   if (waitsForOthers(job)) countAwaited(state, job, -1);
+  if (job.told !== null) noteStart(state.startErrors, job.told, event.atMs);
+  job.told = null;
   movePhase(state, job, { kind: 'active' });
   job.next = null;
   // Nearly all jobs have one or two: `push` would make room for seventeen.
@@ -208,6 +212,7 @@ function end(state: State, job: JobRecord, attempt: AttemptRecord, event: Of<'At
   else if (reason === 'NodeFailure' || reason === 'GpuFailure') job.restarts.infrastructure += 1;
   else if (reason === 'Drained' || reason === 'Preempted') job.restarts.preemption += 1;
   const { next } = event;
+  if (next.kind === 'finished' || job.wanted === 'delete') noteRunTime(state.runTimes, job, heldMs(job, event.atMs));
   movePhase(
     state,
     job,

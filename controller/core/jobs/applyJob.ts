@@ -147,7 +147,7 @@ function createJob(state: State, event: Extract<JobEvent, { kind: 'JobCreated' }
 }
 
 /** A job that begins to wait. */
-export function newJob(
+function newJob(
   event: Omit<Extract<JobEvent, { kind: 'JobCreated' }>, 'kind'> & { readonly atMs: number },
   changedAt: Revision,
 ): JobRecord {
@@ -169,6 +169,7 @@ export function newJob(
     nomination: null,
     move: null,
     target: null,
+    told: null,
     attempts: [],
     progress: null,
     checkpoint: null,

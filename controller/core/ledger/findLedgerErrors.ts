@@ -82,12 +82,12 @@ function countRates(state: StateView) {
   return { free, held, reserved, unused, gpus };
 }
 
-/** By node and GPU, the first job by uid that was promised it. */
+/** By node and GPU, the first job by uid that was promised it whole: a promised slot is no GPU. */
 function findKeepers(state: StateView): ReadonlyMap<string, JobUid> {
   const keepers = new Map<string, JobUid>();
   for (const job of state.jobs.values()) {
-    for (const { node, gpus } of promisedPlaces(job)) {
-      for (const gpu of gpus) {
+    for (const { node, gpus, slot } of promisedPlaces(job)) {
+      for (const gpu of slot === undefined ? gpus : []) {
         const key = `${node}/${gpu}`;
         const other = keepers.get(key);
         if (other === undefined || job.uid < other) keepers.set(key, job.uid);

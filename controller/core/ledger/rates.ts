@@ -1,8 +1,9 @@
+import type { ReservationRecord } from '../reservations/record.ts';
 import { assert } from '#vocabulary/assert.ts';
 import type { JobUid } from '#vocabulary/ids.ts';
 import { gpuMilliPerGpu } from '#vocabulary/units.ts';
 import { noHolds } from '../nodes/holds.ts';
-import type { JobRecord, NodeState, ReservationRecord, State } from '../state/state.ts';
+import type { JobRecord, NodeState, State } from '../state/state.ts';
 import type { NodeView } from '../state/view.ts';
 import type { FreeCategory } from './amounts.ts';
 import { keeperOf } from '../nodes/promises.ts';

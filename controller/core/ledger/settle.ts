@@ -1,4 +1,5 @@
-import type { JobRecord, ReservationRecord, State } from '../state/state.ts';
+import type { ReservationRecord } from '../reservations/record.ts';
+import type { JobRecord, State } from '../state/state.ts';
 import { currentAttempt } from '../state/state.ts';
 import type { JobView } from '../state/view.ts';
 import type { HeldCategory } from './amounts.ts';

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { cases } from '#test/cases.ts';
 import { parseSnapshot } from '#controller/loop/logLine.ts';
 import { printSnapshot, restoreSnapshot } from '#core/state/snapshot.ts';
 import { currentAttempt } from '#core/state/state.ts';
@@ -92,7 +93,7 @@ describe('a level', () => {
         cluster.nowMs = endsAtMs;
         expect(running(cluster, 'a').level).toBe(level + 1);
       }),
-      { numRuns: 100 },
+      { numRuns: cases(100) },
     );
   });
 });

@@ -104,10 +104,6 @@ export class Standings {
     return passesAtMs(this.#levels, { job, attempt, level }, this.nowMs);
   }
 
-  levelInLine(job: JobView): number {
-    return this.#levels.inLine(job);
-  }
-
   /** Whoever has waited longest first. */
   overdueJobs(): readonly JobView[] {
     const overdue = [...this.#findOverdue().values()];

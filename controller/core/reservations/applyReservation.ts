@@ -1,9 +1,10 @@
+import type { ReservationRecord } from './record.ts';
 import { assertNever } from '#vocabulary/assert.ts';
 import type { NodeName } from '#vocabulary/ids.ts';
 import type { ReservationEvent } from '../events.ts';
 import { changeNode } from '../ledger/rates.ts';
 import { settleReservation } from '../ledger/settle.ts';
-import type { ReservationRecord, State } from '../state/state.ts';
+import type { State } from '../state/state.ts';
 import { markChanged } from '../state/state.ts';
 
 /** Folds what happens to a reservation. */

@@ -139,15 +139,16 @@ test('the kept count of free room is what a fresh count gives, whatever happened
       (nodes, gangs, losses) => {
         const cluster = build(nodes);
         for (const [index, gang] of gangs.entries()) {
-          cluster.step([apply(`j${index}`, gang)]);
           const lost = losses[index];
           const agent = lost === undefined ? undefined : cluster.agents[lost];
           if (agent !== undefined) cluster.step([{ kind: 'nodeSilent', node: agent.name, silentMs: 9_000 }]);
-          const probe = apply('probe', gang);
-          const kept = planJob(cluster.view, probe, { nowMs: cluster.nowMs, policy });
-          // Another object has no count yet.
-          const fresh = planJob({ ...cluster.view }, probe, { nowMs: cluster.nowMs, policy });
-          expect(kept).toEqual(fresh);
+          const request = apply(`j${index}`, gang);
+          // A plan is made on a copy of the state, which has no count yet.
+          const { reply, decision: fresh } = planJob(cluster.view, request, { nowMs: cluster.nowMs, policy });
+          expect(cluster.step([request])).toEqual([reply]);
+          const attempt = reply.kind === 'refused' ? undefined : cluster.job(`j${index}`).attempts[0];
+          if (attempt !== undefined) expect(fresh).toEqual({ ok: true, placement: attempt.placement, model: attempt.model });
+          else if (fresh !== null) expect(fresh).toEqual({ ok: false, wait: cluster.waits.get(request.uid) });
         }
       },
     ),

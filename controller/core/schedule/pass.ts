@@ -72,24 +72,6 @@ export function runPass(turn: Turn): PassResult {
   };
 }
 
-/** What a pass would decide about one more waiting job, after those ahead of it. `dry` emits nothing; nothing changes. */
-export function planPass(dry: Turn, candidate: JobView): PlacementDecision {
-  const pass = beginPass(dry);
-  const { capacity } = pass.cluster.room;
-  const mark = capacity.mark();
-  pass.kept.keepAll();
-  for (const nominee of pass.preemption.nominees()) lookAtNominee(pass, nominee);
-  const order = orderOf(pass, candidate);
-  let decision: PlacementDecision | null = null;
-  for (let job = order.next(); job !== null && decision === null && !isAtLimit(pass); job = order.next()) {
-    if (job === candidate) decision = decide(pass, job);
-    else lookAtNext(pass, order, job);
-  }
-  pass.backfill.promises.end();
-  capacity.rollback(mark);
-  return decision ?? { ok: false, wait: { kind: 'PassLimit' } };
-}
-
 /** Looks at the cluster as it will be when this pass is over, with all that is promised to anybody taken; nothing changes. */
 export function lookBesidePromises<T>(dry: Turn, look: (quiet: Quiet) => T): T {
   const pass = beginPass(dry);
@@ -175,9 +157,8 @@ function lookAtNext(pass: Pass, order: TurnOrder, job: JobView): void {
   } else order.gave(job, job.nomination?.model ?? null);
 }
 
-/** `candidate`: besides those that wait; it stands behind jobs of equal rank. */
-function orderOf({ turn: { state }, lines, preemption }: Pass, candidate?: JobView): TurnOrder {
-  return new TurnOrder({ state, lines, models: modelsPresent(state), standings: preemption.standings, candidate });
+function orderOf({ turn: { state }, lines, preemption }: Pass): TurnOrder {
+  return new TurnOrder({ state, lines, models: modelsPresent(state), standings: preemption.standings });
 }
 
 const isAtLimit = (pass: Pass): boolean => pass.placed >= pass.turn.context.policy.placementsPerStepMax;

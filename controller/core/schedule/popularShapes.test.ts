@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { cases } from '#test/cases.ts';
 import type { ShapeRequest } from './fragmentation.ts';
 import type { PopularRecord, PopularShapes } from './popularShapes.ts';
 import { lookAtPopular, noPopularShapes, notePopular } from './popularShapes.ts';
@@ -75,7 +76,7 @@ describe('notePopular', () => {
         expect(popular.total).toBe([...popular.weights.values()].reduce((sum, weight) => sum + weight, 0));
         expect(popular.total).toBeLessThan(8192 * 16);
       }),
-      { numRuns: 50 },
+      { numRuns: cases(50) },
     );
   });
 });

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { cases } from '#test/cases.ts';
 import type { Reply } from '#core/inputs.ts';
 import { desiredFor } from '#core/desired.ts';
 import { planJob } from '#core/plan.ts';
@@ -209,7 +210,7 @@ test('"no" is exact, a plan says the same before, and nothing is given twice, wh
       }
       expect(cluster.replay()).toBe(printSnapshot(cluster.state));
     }),
-    { numRuns: 200 },
+    { numRuns: cases(200) },
   );
 });
 

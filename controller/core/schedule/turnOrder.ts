@@ -7,7 +7,6 @@ import { capacityMilliOf } from '../queues/share.ts';
 import type { Standings } from '../queues/standing.ts';
 import type { JobView, StateView } from '../state/view.ts';
 import { QueueLine } from './waiting/queueLine.ts';
-import { withCandidate } from './waiting/rank.ts';
 import type { WaitingLines } from './waiting/waitingLines.ts';
 
 /**
@@ -26,26 +25,22 @@ export class TurnOrder {
   /** Whose turn it was: what its next job wants is told to the others when that is known. */
   #last: QueueName | null = null;
 
-  /** `models`: all that the cluster has. `candidate`: a job that does not exist yet, behind those of equal rank. */
+  /** `models`: all that the cluster has. */
   constructor(of: {
     readonly state: StateView;
     readonly lines: WaitingLines;
     readonly models: readonly string[];
     readonly standings: Standings;
-    readonly candidate?: JobView | undefined;
   }) {
-    const { state, lines, standings, candidate } = of;
+    const { state, lines, standings } = of;
     this.#models = of.models;
     // Only where there are two to be fair to.
     let made: FairOrderInput | null = null;
     const input = (): FairOrderInput => (made ??= { state, capacityMilli: capacityMilliOf(state), nowMs: standings.nowMs });
     this.#first = putFirst(state);
     const overdue = Map.groupBy(standings.overdueJobs(), (job) => job.spec.queue);
-    const queues = new Set([...lines.queues, ...(candidate === undefined ? [] : [candidate.spec.queue])]);
-    for (const queue of queues) {
-      const ranks = lines.ranksOf(queue);
-      const all = candidate?.spec.queue === queue ? withCandidate(ranks, candidate, standings.levelInLine(candidate)) : ranks;
-      const line = new QueueLine(input, { queue, ranks: all, overdue: overdue.get(queue) ?? [] });
+    for (const queue of [...lines.queues]) {
+      const line = new QueueLine(input, { queue, ranks: lines.ranksOf(queue), overdue: overdue.get(queue) ?? [] });
       if (line.peek() !== null) this.#lines.set(queue, line);
     }
     // With one queue there is nothing to be fair about.

@@ -6,7 +6,7 @@ import { askToTidy } from '../jobs/moves.ts';
 import { applyNodeEvent } from '../nodes/applyNode.ts';
 import { applyQueueEvent } from '../queues/applyQueue.ts';
 import { applyReservationEvent } from '../reservations/applyReservation.ts';
-import type { AccessEvent, StampedEvent } from '../events.ts';
+import type { AccessEvent, ClusterEvent, StampedEvent } from '../events.ts';
 import type { State } from './state.ts';
 import { tell } from './tell.ts';
 
@@ -27,16 +27,19 @@ export function apply(state: State, event: StampedEvent, recentEventsMax: number
   if (state.recent.length > recentEventsMax * 2) state.recent.splice(0, state.recent.length - recentEventsMax);
 }
 
+function noteTold(state: State, { starts, atMs }: Extract<StampedEvent, { kind: 'StartsTold' }>): void {
+  for (const { uid, forecastMs, p50Ms, p90Ms } of starts) {
+    const job = state.jobs.get(uid);
+    if (job !== undefined) Object.assign(job, { told: { atMs, forecastMs, p50Ms, p90Ms }, changedAt: state.revision });
+  }
+}
+
 function applyKind(state: State, event: StampedEvent): void {
   switch (event.kind) {
     case 'ClusterCreated':
-      state.clusterId = event.clusterId;
-      return;
     case 'LeaderElected':
-      state.epoch = epoch(event.epoch);
-      return;
     case 'MovesAsked':
-      askToTidy(state, event);
+      applyClusterEvent(state, event);
       return;
     case 'TokenIssued':
     case 'TokenUsed':
@@ -71,6 +74,9 @@ function applyKind(state: State, event: StampedEvent): void {
     case 'JobRemoved':
       applyJobEvent(state, event);
       return;
+    case 'StartsTold':
+      noteTold(state, event);
+      return;
     case 'AttemptPlaced':
     case 'AttemptStarted':
     case 'WorkerChanged':
@@ -95,6 +101,22 @@ function applyKind(state: State, event: StampedEvent): void {
     case 'SpareReleased':
     case 'GpuHealthChanged':
       applyNodeEvent(state, event);
+      return;
+    default:
+      assertNever(event);
+  }
+}
+
+function applyClusterEvent(state: State, event: ClusterEvent & { readonly atMs: number }): void {
+  switch (event.kind) {
+    case 'ClusterCreated':
+      state.clusterId = event.clusterId;
+      return;
+    case 'LeaderElected':
+      state.epoch = epoch(event.epoch);
+      return;
+    case 'MovesAsked':
+      askToTidy(state, event);
       return;
     default:
       assertNever(event);

@@ -1,3 +1,4 @@
+import type { ReservationRecord } from '../reservations/record.ts';
 import { occupy } from '../jobs/applyAttempt.ts';
 import { countArray } from '../jobs/arrays.ts';
 import { countAwaited, waitsForOthers } from '../jobs/dependencies.ts';
@@ -28,10 +29,11 @@ import type {
   PastAmount,
   QueueRecord,
   RecentEvent,
-  ReservationRecord,
   State,
 } from './state.ts';
 import { currentAttempt, emptyState } from './state.ts';
+import type { Sketch } from '../learn/sketch.ts';
+import type { StartErrors } from '../learn/startErrors.ts';
 import type { StateView } from './view.ts';
 
 /**
@@ -56,6 +58,9 @@ export interface StateSnapshot {
   /** Came after version 0.1. */
   readonly popular?: Omit<PopularRecord, 'weights'> & { readonly weights: readonly [string, number][] };
   readonly nodes: readonly NodeSnapshot[];
+  /** Came after version 0.3: what was learned. */
+  readonly runTimes?: readonly [string, Sketch][];
+  readonly startErrors?: Omit<StartErrors, 'ratios'> & { readonly ratios: readonly [string, Sketch][] };
   readonly jobs: readonly JobSnapshot[];
   readonly tokens: readonly TokenSnapshot[];
   readonly recent: readonly RecentEvent[];
@@ -82,7 +87,7 @@ type AmountsSnapshot = Readonly<Partial<Record<LedgerCategory, string>>>;
 /** These came after version 0.1. */
 type LaterNodeFields = 'roomAtMs' | 'spare' | 'reserved';
 /** And these. */
-type LaterFields = 'array' | 'held' | 'next' | 'nomination' | 'move' | 'target' | 'attained';
+type LaterFields = 'array' | 'held' | 'next' | 'nomination' | 'move' | 'target' | 'told' | 'attained';
 type JobSnapshot = Omit<JobRecord, 'attempts' | 'ledger' | LaterFields> &
   Partial<Pick<JobRecord, LaterFields>> & {
     readonly attempts: readonly AttemptSnapshot[];
@@ -118,6 +123,8 @@ export function printSnapshot(state: StateView): string {
     })),
     past: [...state.past],
     popular: { ...state.popular, weights: [...state.popular.weights] },
+    runTimes: [...state.runTimes],
+    startErrors: { ...state.startErrors, ratios: [...state.startErrors.ratios] },
     nodes: [...state.nodes.values()].map(({ jobs: _jobs, holds: _holds, promises: _promises, ...rest }) => rest),
     jobs: [...state.jobs.values()].map((job) => ({
       ...job,
@@ -156,6 +163,10 @@ export function restoreSnapshot(snapshot: StateSnapshot): State {
     state.reservations.set(rest.name, { ...rest, ledger: { ...ledger, amount: BigInt(ledger.amount), milli: 0 } });
   for (const [key, past] of snapshot.past ?? []) state.past.set(key, past);
   if (snapshot.popular !== undefined) state.popular = { ...snapshot.popular, weights: new Map(snapshot.popular.weights) };
+  for (const [key, sketch] of snapshot.runTimes ?? []) state.runTimes.set(key, sketch);
+  const { ratios = [], ...startErrors } = snapshot.startErrors ?? {};
+  Object.assign(state.startErrors, startErrors);
+  for (const [key, sketch] of ratios) state.startErrors.ratios.set(key, sketch);
   for (const { settledAtMs: _old, ...node } of snapshot.nodes) {
     const { spare = null, reserved = null, roomAtMs = 0 } = node;
     if (spare !== null) state.spares.add(node.name);
@@ -168,8 +179,8 @@ export function restoreSnapshot(snapshot: StateSnapshot): State {
   for (const stored of snapshot.jobs) {
     const { amounts, unsaved, settledAtMs = state.atMs } = stored.ledger;
     const ledger = { amounts: restoreAmounts(amounts), unsaved: BigInt(unsaved), milli: 0, reservedMilli: 0, settledAtMs };
-    const { array = null, held = null, next = null, nomination = null, move = null, target = null } = stored;
-    const later = { array, held, next, nomination, move, target };
+    const { array = null, held = null, next = null, nomination = null, move = null, target = null, told = null } = stored;
+    const later = { array, held, next, nomination, move, target, told };
     const [spec, attempts] = [liftSpec(stored.spec), stored.attempts.map(restoreAttempt)];
     const attained = stored.attained ?? attainedBy({ spec }, attempts);
     const job: JobRecord = { ...stored, ...later, spec, attempts, attained, ledger };

@@ -6,14 +6,18 @@ import { epoch, revision } from '#vocabulary/ids.ts';
 import type { JobSpec, Placement, StopReason } from '#vocabulary/job.ts';
 import type { MeshRecord } from '#vocabulary/meshRecord.ts';
 import type { QueueSpec } from '#vocabulary/queue.ts';
-import type { Occurrence, ReservationPurpose, ReservationSpec } from '#vocabulary/reservation.ts';
+import type { ReservationPurpose } from '#vocabulary/reservation.ts';
 import type { NodeInventory } from '#vocabulary/topology.ts';
 import type { ArrayTask, ExitCodes, JobWanted, Labels, LeaveReason, SpareFor } from '../events.ts';
 import type { RecordedProgress, StopCause, TokenFacts, WorkerRecordState } from '../events.ts';
 import type { Amounts, FreeCategory, Totals } from '../ledger/amounts.ts';
 import { noAmounts, noTotals } from '../ledger/amounts.ts';
+import type { Sketch } from '../learn/sketch.ts';
+import type { StartErrors, ToldStart } from '../learn/startErrors.ts';
+import { noStartErrors } from '../learn/startErrors.ts';
 import { ChangeList } from './changeList.ts';
 import type { Promised } from '../nodes/promises.ts';
+import type { ReservationRecord } from '../reservations/record.ts';
 import type { Hold } from '../nodes/holds.ts';
 
 /**
@@ -70,6 +74,10 @@ export interface State {
   defragDueMs: number | null;
   /** What jobs ask of late (schedule/popularShapes.ts): it decides between places that hold a worker. No index. */
   popular: PopularRecord;
+  /** How long jobs run, as was seen (learn/runTimes.ts). No index. */
+  readonly runTimes: Map<string, Sketch>;
+  /** How wrong forecasts of starts were (learn/startErrors.ts). No index. */
+  readonly startErrors: StartErrors;
   /** Whose saving makes a pass due: somebody may have its place then (queues/standing.ts). Derived. */
   awaitsSave: AwaitsSave;
   /** Jobs under way that have a checkpoint, of whatever attempt. Index. */
@@ -90,9 +98,9 @@ export interface AwaitsSave {
 const awaitsNobody: AwaitsSave = { dueAtMs: () => null };
 
 /** Gangs touch thousands of nodes at once; beyond this many changes a reader looks at all nodes. */
-const changedNodesMax = 16_384;
+export const changedNodesMax = 16_384;
 /** One apply may bring ten thousand jobs; beyond this many changes a reader looks at all that wait. */
-const changedWaitingMax = 16_384;
+export const changedWaitingMax = 16_384;
 
 /** By when jobs under way leave their GPUs at the latest, of those for which something promises it (jobs/endings.ts). Index. */
 export interface Endings {
@@ -107,35 +115,6 @@ export interface QueueRecord {
   labels: Labels;
   readonly createdAtMs: number;
   changedAt: Revision;
-}
-
-/** See reservations/. */
-export interface ReservationRecord {
-  readonly name: ReservationName;
-  spec: ReservationSpec;
-  labels: Labels;
-  by: UserName;
-  readonly createdAtMs: number;
-  changedAt: Revision;
-  /** From when on its calendar counts. */
-  fromMs: number;
-  /** Under way, or the next one; null: it is over. */
-  occurrence: Occurrence | null;
-  /** Its nodes are marked (`NodeState.reserved`). */
-  isOpen: boolean;
-  /** Nodes that the scheduler chose, in name order; null: the spec says which. */
-  chosen: readonly NodeName[] | null;
-  readonly ledger: ReservationLedger;
-}
-
-/** What it reserved and nobody used. */
-export interface ReservationLedger {
-  /** Milli-GPU-milliseconds. */
-  amount: bigint;
-  /** Thousandths of free GPUs that it reserves now. Index. */
-  milli: number;
-  /** Up to when its time is in the amount. */
-  settledAtMs: number;
 }
 
 /** Decayed usage; see queues/pastUsage.ts. */
@@ -198,6 +177,8 @@ export interface JobRecord {
   move: Move | null;
   /** The place that empties for it, whoever leaves when (schedule/reserve); null: none. Only while it waits. */
   target: Target | null;
+  /** What was said first of when it starts, since it waits; null: nothing. */
+  told: ToldStart | null;
   /** In order; the last one is under way when the phase is `active`. */
   attempts: AttemptRecord[];
   progress: (RecordedProgress & { atMs: number; attempt: number }) | null;
@@ -397,6 +378,8 @@ export function emptyState(): State {
     movesFromMs: 0,
     defragDueMs: null,
     popular: noPopularShapes(),
+    runTimes: new Map(),
+    startErrors: noStartErrors(),
     awaitsSave: awaitsNobody,
     saved: new Set(),
     topologyAt: revision(0),

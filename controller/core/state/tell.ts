@@ -1,6 +1,6 @@
 import type { JobUid, NodeName } from '#vocabulary/ids.ts';
 import type { Placement } from '#vocabulary/job.ts';
-import type { AttemptEvent, JobEvent, NodeEvent, SpareFor, StampedEvent } from '../events.ts';
+import type { AttemptEvent, JobEvent, NodeEvent, QueueEvent, SpareFor, StampedEvent } from '../events.ts';
 import { tellReservation } from '../reservations/tellReservation.ts';
 import { describeSwap, placesToKeep } from '../schedule/swap.ts';
 import type { RecentEvent } from './state.ts';
@@ -22,9 +22,8 @@ export function tell(state: StateView, event: StampedEvent): Told | null {
         `${event.by === null ? 'due' : `by ${event.by}`}: ${event.moves.length} ${event.moves.length === 1 ? 'job is' : 'jobs are'} asked to move, so that free room lies together`,
       );
     case 'QueueApplied':
-      return { objectKind: 'Queue', objectName: event.name, type: 'Normal', reason: 'Applied', message: 'queue applied' };
     case 'QueueRemoved':
-      return { objectKind: 'Queue', objectName: event.name, type: 'Normal', reason: 'Removed', message: 'queue removed' };
+      return tellQueue(event);
     case 'ReservationApplied':
     case 'ReservationOpened':
     case 'ReservationClosed':
@@ -33,15 +32,10 @@ export function tell(state: StateView, event: StampedEvent): Told | null {
       return tellReservation(state, event);
     case 'TokenIssued':
     case 'TokenRemoved':
+    case 'StartsTold':
       return null;
     case 'TokenUsed':
-      return {
-        objectKind: 'Node',
-        objectName: event.node,
-        type: 'Normal',
-        reason: 'Joined',
-        message: 'got a certificate for a join token',
-      };
+      return tellJoined(event.node);
     case 'JobCreated':
     case 'JobChanged':
     case 'JobPrioritized':
@@ -82,6 +76,15 @@ export function tell(state: StateView, event: StampedEvent): Told | null {
     case 'GpuHealthChanged':
       return tellNode(state, event);
   }
+}
+
+function tellJoined(objectName: NodeName): Told {
+  return { objectKind: 'Node', objectName, type: 'Normal', reason: 'Joined', message: 'got a certificate for a join token' };
+}
+
+function tellQueue({ kind, name }: QueueEvent): Told {
+  const [reason, message] = kind === 'QueueApplied' ? ['Applied', 'queue applied'] : ['Removed', 'queue removed'];
+  return { objectKind: 'Queue', objectName: name, type: 'Normal', reason, message };
 }
 
 function tellJob(state: StateView, event: JobEvent): Told | null {

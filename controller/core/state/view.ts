@@ -1,4 +1,5 @@
-import type { AttemptRecord, JobRecord, NodeState, QueueRecord, ReservationRecord, State } from './state.ts';
+import type { ReservationRecord } from '../reservations/record.ts';
+import type { AttemptRecord, JobRecord, NodeState, QueueRecord, State } from './state.ts';
 
 /** The same thing, not to be changed. */
 export type View<T> = T extends (...args: never[]) => unknown

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { cases } from '#test/cases.ts';
 import { planJob } from '#core/plan.ts';
 import { printSnapshot, restoreSnapshot } from '#core/state/snapshot.ts';
 import { parseSnapshot } from '#controller/loop/logLine.ts';
@@ -114,7 +115,7 @@ describe('a single worker', () => {
           for (const hold of holdsOf(null, shape, spots ?? [])) room.capacity.take(hold);
         }
       }),
-      { numRuns: 200 },
+      { numRuns: cases(200) },
     );
   });
 });

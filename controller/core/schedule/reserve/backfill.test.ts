@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { cases } from '#test/cases.ts';
-import { applyJob, FakeCluster } from '#test/simulation/fakeCluster.ts';
+import { cases, longest } from '#test/cases.ts';
+import { applyJob, applyQueue, FakeCluster } from '#test/simulation/fakeCluster.ts';
 import type { JobSpec } from '#vocabulary/job.ts';
 import { userName } from '#vocabulary/ids.ts';
 
@@ -97,6 +97,30 @@ describe('a reservation', () => {
     cluster.step([job('busy', null), job('known', 30)]);
     cluster.step([job('big', 100, { workers: 2 })]);
     expect(places(cluster)[0]).toBe('big waits: 2 x 1 GPUs wanted on H100; 0 of 2 workers fit now (0 GPUs free)');
+  });
+});
+
+describe('a limit', () => {
+  const models = [node('n1', 2), { ...node('n2', 2), model: 'A100' }];
+
+  test('keeps nothing of a model that it keeps the job from, though there is a shortage of another one', () => {
+    const cluster = new FakeCluster(models);
+    cluster.step([applyQueue('default', { limit: { A100: 1 } }), job('busy', null, { gpusPerWorker: 2, gpuModels: ['H100'] })]);
+    cluster.step([job('two', 100, { gpusPerWorker: 2 })]);
+    expect(places(cluster)[1]).toBe('two waits: 1 x 2 GPUs wanted on H100; 0 of 1 workers fit now (0 GPUs free)');
+    cluster.step([job('one', null, { gpuModels: ['A100'] })]);
+    expect(runs(cluster, 'one')).toBe(true);
+  });
+
+  test('that comes later takes the target away', () => {
+    const cluster = new FakeCluster(models, { targetAfterMs: 0, targetGpusMin: 1, timeSlicing: false });
+    cluster.step([job('busy', null, { gpuModels: ['H100'] }), job('there', null, { gpuModels: ['A100'] })]);
+    cluster.step([job('hero', null, { gpusPerWorker: 2, gpuModels: ['A100', 'H100'] })]);
+    run(cluster, 2);
+    expect(cluster.job('hero').target?.model).toBe('A100');
+    cluster.step([applyQueue('default', { limit: { A100: 1 } })]);
+    run(cluster, 2);
+    expect(cluster.job('hero').target?.model).toBe('H100');
   });
 });
 
@@ -204,6 +228,6 @@ describe('backfill', () => {
       );
       expect(promised).toBeGreaterThan(50);
     },
-    300_000,
+    longest(300_000),
   );
 });

@@ -3,6 +3,7 @@ import type { Placement } from '#vocabulary/job.ts';
 import type { WaitReason } from '#vocabulary/reasons.ts';
 import { gpuMilliPerGpu } from '#vocabulary/units.ts';
 import { endIfPlacedAt } from '../../jobs/endings.ts';
+import { findBrokenLimit } from '../../queues/usage.ts';
 import type { JobView } from '../../state/view.ts';
 import type { Turn } from '../../turn.ts';
 import type { Hold } from '../capacity/capacity.ts';
@@ -180,6 +181,7 @@ export class Backfill {
     this.promises.end();
     const around = {
       state: this.#turn.state,
+      usage: this.quota,
       cluster: this.#cluster,
       promised: this.promises.all,
       moment: this.#moment,
@@ -199,6 +201,10 @@ export class Backfill {
     if (target === null) return null;
     if (!this.#isWhole(target.placement, target.model) || this.#cluster.closed.closes(job, target.placement, 'claim')) {
       this.dropTarget(job, 'a part of its place takes no work any more');
+      return null;
+    }
+    if (findBrokenLimit({ queues: this.#turn.state.queues, usage: this.quota }, job, target.model) !== null) {
+      this.dropTarget(job, 'a limit keeps it from its place');
       return null;
     }
     const { placement, model } = target;
@@ -221,7 +227,11 @@ export class Backfill {
       return null;
     }
     this.#targets += 1;
-    const place = chooseTarget({ state: this.#turn.state, cluster: this.#cluster, promises: this.promises }, job, this.#moment.nowMs);
+    const place = chooseTarget(
+      { state: this.#turn.state, usage: this.quota, cluster: this.#cluster, promises: this.promises },
+      job,
+      this.#moment.nowMs,
+    );
     if (place === null) return null;
     const placement = place.spots.map(({ node, gpus }) => ({ node: this.#cluster.room.capacity.nameOf(node), gpus }));
     this.#turn.emit({ kind: 'TargetChosen', uid: job.uid, placement, model: place.model });

@@ -1,4 +1,5 @@
 import type { JobUid } from '#vocabulary/ids.ts';
+import { findBrokenLimit } from '../../queues/usage.ts';
 import { currentAttempt } from '../../state/state.ts';
 import type { StateView } from '../../state/view.ts';
 import type { Hold } from '../capacity/capacity.ts';
@@ -17,6 +18,14 @@ export interface TargetPlace {
   readonly model: string | null;
 }
 
+interface Aim {
+  readonly state: StateView;
+  /** As the state's, with the quota that others were promised: a model that a limit keeps the job from is no target. */
+  readonly usage: Pick<StateView['usage'], 'get'>;
+  readonly cluster: ClusterRoom;
+  readonly promises: Promises;
+}
+
 /** What nobody promised is taken to go on as long as it went so far, and at least so long. */
 const remainderLeastMs = 10 * 60_000;
 
@@ -25,15 +34,12 @@ const remainderLeastMs = 10 * 60_000;
  * promised an end leaves then; of everybody else it is expected that half of its time is over. GPUs promised to others are
  * left out. Null: even with all gone who may go it does not fit. Changes nothing.
  */
-export function chooseTarget(
-  { state, cluster, promises }: { readonly state: StateView; readonly cluster: ClusterRoom; readonly promises: Promises },
-  job: Candidate,
-  nowMs: number,
-): TargetPlace | null {
+export function chooseTarget({ state, usage, cluster, promises }: Aim, job: Candidate, nowMs: number): TargetPlace | null {
   promises.show(promises.all.length);
   const running = runningOn(state, cluster, promises, nowMs);
   let best: (TargetPlace & { readonly cost: number }) | null = null;
   for (const model of modelsFor(cluster.room, job, [])) {
+    if (findBrokenLimit({ queues: state.queues, usage }, job, model) !== null) continue;
     const plan = chooseVictims(cluster.room, requestOf(cluster, job, model, nowMs), running, {
       give: () => true,
       takeBack: () => undefined,

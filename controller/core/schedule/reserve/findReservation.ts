@@ -1,6 +1,7 @@
 import { deviceModel } from '#vocabulary/gpuProfile.ts';
 import type { JobUid } from '#vocabulary/ids.ts';
 import { endIfPlacedAt } from '../../jobs/endings.ts';
+import { findBrokenLimit } from '../../queues/usage.ts';
 import type { StateView } from '../../state/view.ts';
 import type { ClusterRoom } from '../clusterRoom.ts';
 import { shapeOf } from '../clusterRoom.ts';
@@ -16,6 +17,8 @@ import { takeFree } from './promises.ts';
 
 export interface Around {
   readonly state: StateView;
+  /** As the state's, with the quota that others were promised. */
+  readonly usage: Pick<StateView['usage'], 'get'>;
   /** Shows the cluster as it is, without promises. */
   readonly cluster: ClusterRoom;
   /** Made before. */
@@ -37,7 +40,7 @@ const laterTimesMax = 32;
  * The earliest time at which a gang has a place for sure, and that place: by then enough jobs are gone that promised to be
  * (`maxRuntime`, `deadline`, or being asked to leave), and as long as the gang may be there nobody else was promised its
  * GPUs. Null: with all of them gone it still does not fit, so nobody knows when. Of several models, the one that is there
- * first.
+ * first; one that a limit keeps it from is not looked at, since no time is known at which it may have it.
  *
  * This is the reservation of EASY backfill (Lifka, JSSPP'95) in time and in place; made for every waiting job it is
  * conservative backfill (Mu'alem and Feitelson, IEEE TPDS 2001). A trial on the capacity that is rolled back.
@@ -46,6 +49,7 @@ export function findReservation(around: Around, job: Waiting): Reservation | nul
   const leaving = new LeavingList(around.state, around.cluster.room.capacity, around.moment, around.surplus);
   let best: Reservation | null = null;
   for (const model of modelsFor(around.cluster.room, job, [])) {
+    if (findBrokenLimit({ queues: around.state.queues, usage: around.usage }, job, model) !== null) continue;
     const found = new Search(around, { job, model, leaving }).find(best?.startMs ?? Infinity);
     if (found !== null) best = found;
   }

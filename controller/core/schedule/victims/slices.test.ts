@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { cases } from '#test/cases.ts';
 import { applyJob, FakeCluster, policy } from '#test/simulation/fakeCluster.ts';
 import { userName } from '#vocabulary/ids.ts';
 import type { Claim } from '../../queues/entitlement.ts';
@@ -82,7 +83,7 @@ test('the chances are those that looking at everybody who runs gives', () => {
         expect(slices.chances(nominee)).toMatchObject({ count: victims.length, gpuMilli });
       }
     }),
-    { numRuns: 300 },
+    { numRuns: cases(300) },
   );
 });
 

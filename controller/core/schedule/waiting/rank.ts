@@ -66,16 +66,6 @@ export class Ranks {
   }
 }
 
-/** With a job that does not exist yet, behind those of equal rank. */
-export function withCandidate(ranks: readonly Rank[], job: JobView, level: number): readonly Rank[] {
-  const { queue, priority } = job.spec;
-  const own: Kin = { queue, user: job.user, priority, level, jobs: [job] };
-  const same = ranks.find((rank) => compareRanks(rank, own) === 0);
-  const kins = [...(same?.users.get(job.user)?.kins ?? []), own];
-  const users = new Map([...(same?.users ?? []), [job.user, { kins }]]);
-  return [...ranks.filter((rank) => rank !== same), { priority, level, users }].sort(compareRanks);
-}
-
 /** Higher priority first, then the lower level; 0: the same rank. */
 export function compareRanks(left: Pick<Rank, 'priority' | 'level'>, right: Pick<Rank, 'priority' | 'level'>): number {
   return right.priority - left.priority || left.level - right.level;

@@ -4,7 +4,7 @@
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
-import type { MeshPlan, TrainingJob, WorkerPlacement } from "./training_job_pb.js";
+import type { MeshPlan, StartEstimate, TrainingJob, WorkerPlacement } from "./training_job_pb.js";
 import type { Queue } from "./queue_pb.js";
 import type { Gpu, Node } from "./node_pb.js";
 import type { Event } from "./event_pb.js";
@@ -12,6 +12,7 @@ import type { InferenceService } from "./inference_service_pb.js";
 import type { PriceBook } from "./price_book_pb.js";
 import type { Reservation } from "./reservation_pb.js";
 import type { ObjectReference } from "./meta_pb.js";
+import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import type { Verdict } from "./verdict_pb.js";
 import type { DefragRequestSchema, DefragResponseSchema } from "./defrag_pb.js";
 
@@ -946,9 +947,18 @@ export declare const LogsResponseSchema: GenMessage<LogsResponse>;
  */
 export declare type PlanRequest = Message<"shoal.v1.PlanRequest"> & {
   /**
+   * Applied together, in this order: each sees those before it.
+   *
    * @generated from field: repeated shoal.v1.Document documents = 1;
    */
   documents: Document[];
+
+  /**
+   * Also when those start that would have to wait; takes longer.
+   *
+   * @generated from field: bool when = 2;
+   */
+  when: boolean;
 };
 
 /**
@@ -967,9 +977,18 @@ export declare type PlanResponse = Message<"shoal.v1.PlanResponse"> & {
   results: PlanResult[];
 
   /**
+   * Of the state that the plan was made on.
+   *
    * @generated from field: uint64 revision = 2;
    */
   revision: bigint;
+
+  /**
+   * The moment that it was made for.
+   *
+   * @generated from field: google.protobuf.Timestamp at = 3;
+   */
+  at?: Timestamp | undefined;
 };
 
 /**
@@ -990,7 +1009,7 @@ export declare type PlanResult = Message<"shoal.v1.PlanResult"> & {
   apply?: ApplyResult | undefined;
 
   /**
-   * Empty when it would wait.
+   * Empty when it would wait. Of an array, of its first job.
    *
    * @generated from field: repeated shoal.v1.WorkerPlacement placement = 2;
    */
@@ -1005,6 +1024,27 @@ export declare type PlanResult = Message<"shoal.v1.PlanResult"> & {
    * @generated from field: string wait_message = 4;
    */
   waitMessage: string;
+
+  /**
+   * Where it starts when those have left who are asked for it; empty: nobody is asked.
+   *
+   * @generated from field: repeated shoal.v1.WorkerPlacement promised = 5;
+   */
+  promised: WorkerPlacement[];
+
+  /**
+   * Who would be asked to leave for it.
+   *
+   * @generated from field: repeated shoal.v1.Displaced displaced = 6;
+   */
+  displaced: Displaced[];
+
+  /**
+   * When it is expected to start; absent: it starts now, nobody asked, or it does not start as far as is known.
+   *
+   * @generated from field: shoal.v1.StartEstimate start = 7;
+   */
+  start?: StartEstimate | undefined;
 
   /**
    * How its mesh would lie there. Absent: it has none, or would wait.
@@ -1026,6 +1066,397 @@ export declare type PlanResult = Message<"shoal.v1.PlanResult"> & {
  * Use `create(PlanResultSchema)` to create a new message.
  */
 export declare const PlanResultSchema: GenMessage<PlanResult>;
+
+/**
+ * A job that would be asked to leave.
+ *
+ * @generated from message shoal.v1.Displaced
+ */
+export declare type Displaced = Message<"shoal.v1.Displaced"> & {
+  /**
+   * @generated from field: string job = 1;
+   */
+  job: string;
+
+  /**
+   * @generated from field: string queue = 2;
+   */
+  queue: string;
+
+  /**
+   * @generated from field: string user = 3;
+   */
+  user: string;
+
+  /**
+   * Thousandths of GPUs that it holds.
+   *
+   * @generated from field: uint64 gpu_milli = 4;
+   */
+  gpuMilli: bigint;
+
+  /**
+   * Work since its last checkpoint, and the restart, in GPU-seconds: lost if it cannot save in its grace.
+   *
+   * @generated from field: uint64 lost_gpu_seconds = 5;
+   */
+  lostGpuSeconds: bigint;
+
+  /**
+   * It only moves: a place elsewhere is kept for it.
+   *
+   * @generated from field: bool moves = 6;
+   */
+  moves: boolean;
+};
+
+/**
+ * Describes the message shoal.v1.Displaced.
+ * Use `create(DisplacedSchema)` to create a new message.
+ */
+export declare const DisplacedSchema: GenMessage<Displaced>;
+
+/**
+ * @generated from message shoal.v1.ForecastRequest
+ */
+export declare type ForecastRequest = Message<"shoal.v1.ForecastRequest"> & {
+  /**
+   * All at once. None: only how it goes as things are.
+   *
+   * @generated from field: repeated shoal.v1.Change changes = 1;
+   */
+  changes: Change[];
+
+  /**
+   * Only jobs of this queue and those below it are told; all count. Empty: all.
+   *
+   * @generated from field: string queue = 2;
+   */
+  queue: string;
+};
+
+/**
+ * Describes the message shoal.v1.ForecastRequest.
+ * Use `create(ForecastRequestSchema)` to create a new message.
+ */
+export declare const ForecastRequestSchema: GenMessage<ForecastRequest>;
+
+/**
+ * What would be otherwise.
+ *
+ * @generated from message shoal.v1.Change
+ */
+export declare type Change = Message<"shoal.v1.Change"> & {
+  /**
+   * @generated from oneof shoal.v1.Change.change
+   */
+  change: {
+    /**
+     * @generated from field: shoal.v1.NodesAdded add_nodes = 1;
+     */
+    value: NodesAdded;
+    case: "addNodes";
+  } | {
+    /**
+     * A node's name, or level/domain: its nodes fail at once.
+     *
+     * @generated from field: string lose = 2;
+     */
+    value: string;
+    case: "lose";
+  } | {
+    /**
+     * The same: asked to leave, and nothing new.
+     *
+     * @generated from field: string drain = 3;
+     */
+    value: string;
+    case: "drain";
+  } | {
+    /**
+     * The same: nothing new.
+     *
+     * @generated from field: string cordon = 4;
+     */
+    value: string;
+    case: "cordon";
+  } | {
+    /**
+     * @generated from field: shoal.v1.QuotaChange quota = 5;
+     */
+    value: QuotaChange;
+    case: "quota";
+  } | {
+    /**
+     * The name of a waiting job that goes before all others.
+     *
+     * @generated from field: string next = 6;
+     */
+    value: string;
+    case: "next";
+  } | {
+    /**
+     * A manifest of a TrainingJob or a Queue that is applied.
+     *
+     * @generated from field: shoal.v1.Document document = 7;
+     */
+    value: Document;
+    case: "document";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message shoal.v1.Change.
+ * Use `create(ChangeSchema)` to create a new message.
+ */
+export declare const ChangeSchema: GenMessage<Change>;
+
+/**
+ * @generated from message shoal.v1.NodesAdded
+ */
+export declare type NodesAdded = Message<"shoal.v1.NodesAdded"> & {
+  /**
+   * 1..20,000.
+   *
+   * @generated from field: uint32 count = 1;
+   */
+  count: number;
+
+  /**
+   * A GPU model of the cluster.
+   *
+   * @generated from field: string gpu_model = 2;
+   */
+  gpuModel: string;
+
+  /**
+   * Of each node, 1..64.
+   *
+   * @generated from field: uint32 gpus = 3;
+   */
+  gpus: number;
+
+  /**
+   * level/domain in which they stand, which may be new; empty: a new one.
+   *
+   * @generated from field: string domain = 4;
+   */
+  domain: string;
+};
+
+/**
+ * Describes the message shoal.v1.NodesAdded.
+ * Use `create(NodesAddedSchema)` to create a new message.
+ */
+export declare const NodesAddedSchema: GenMessage<NodesAdded>;
+
+/**
+ * One number of a queue.
+ *
+ * @generated from message shoal.v1.QuotaChange
+ */
+export declare type QuotaChange = Message<"shoal.v1.QuotaChange"> & {
+  /**
+   * @generated from field: string queue = 1;
+   */
+  queue: string;
+
+  /**
+   * limit, guaranteed, weight.
+   *
+   * @generated from field: string field = 2;
+   */
+  field: string;
+
+  /**
+   * Empty: all models of the cluster.
+   *
+   * @generated from field: string gpu_model = 3;
+   */
+  gpuModel: string;
+
+  /**
+   * Absent: no limit, no guarantee, the usual weight.
+   *
+   * @generated from field: optional double amount = 4;
+   */
+  amount?: number | undefined;
+};
+
+/**
+ * Describes the message shoal.v1.QuotaChange.
+ * Use `create(QuotaChangeSchema)` to create a new message.
+ */
+export declare const QuotaChangeSchema: GenMessage<QuotaChange>;
+
+/**
+ * @generated from message shoal.v1.ForecastResponse
+ */
+export declare type ForecastResponse = Message<"shoal.v1.ForecastResponse"> & {
+  /**
+   * Of the state that it was made on.
+   *
+   * @generated from field: uint64 revision = 1;
+   */
+  revision: bigint;
+
+  /**
+   * Of the cluster when the answer was ready.
+   *
+   * @generated from field: uint64 cluster_revision = 2;
+   */
+  clusterRevision: bigint;
+
+  /**
+   * The moment from which it was played on.
+   *
+   * @generated from field: google.protobuf.Timestamp at = 3;
+   */
+  at?: Timestamp | undefined;
+
+  /**
+   * As things are.
+   *
+   * @generated from field: shoal.v1.ForecastOutlook before = 4;
+   */
+  before?: ForecastOutlook | undefined;
+
+  /**
+   * With the changes; absent without any.
+   *
+   * @generated from field: shoal.v1.ForecastOutlook after = 5;
+   */
+  after?: ForecastOutlook | undefined;
+
+  /**
+   * How good estimates of starts have been.
+   *
+   * @generated from field: shoal.v1.EstimateQuality estimates = 6;
+   */
+  estimates?: EstimateQuality | undefined;
+};
+
+/**
+ * Describes the message shoal.v1.ForecastResponse.
+ * Use `create(ForecastResponseSchema)` to create a new message.
+ */
+export declare const ForecastResponseSchema: GenMessage<ForecastResponse>;
+
+/**
+ * What is expected of a cluster.
+ *
+ * @generated from message shoal.v1.ForecastOutlook
+ */
+export declare type ForecastOutlook = Message<"shoal.v1.ForecastOutlook"> & {
+  /**
+   * Those that run or wait, in the order in which they start.
+   *
+   * @generated from field: repeated shoal.v1.JobOutlook jobs = 1;
+   */
+  jobs: JobOutlook[];
+
+  /**
+   * When the last of those that start has started; absent: nobody waits.
+   *
+   * @generated from field: google.protobuf.Timestamp last_start = 2;
+   */
+  lastStart?: Timestamp | undefined;
+
+  /**
+   * Share of the GPUs that jobs hold until then, in thousandths; absent: nobody waits.
+   *
+   * @generated from field: optional uint32 used_permille = 3;
+   */
+  usedPermille?: number | undefined;
+
+  /**
+   * It goes no further than this; absent: it is whole.
+   *
+   * @generated from field: google.protobuf.Timestamp cut_at = 4;
+   */
+  cutAt?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message shoal.v1.ForecastOutlook.
+ * Use `create(ForecastOutlookSchema)` to create a new message.
+ */
+export declare const ForecastOutlookSchema: GenMessage<ForecastOutlook>;
+
+/**
+ * @generated from message shoal.v1.JobOutlook
+ */
+export declare type JobOutlook = Message<"shoal.v1.JobOutlook"> & {
+  /**
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * @generated from field: string queue = 2;
+   */
+  queue: string;
+
+  /**
+   * @generated from field: string user = 3;
+   */
+  user: string;
+
+  /**
+   * Thousandths of GPUs.
+   *
+   * @generated from field: uint64 gpu_milli = 4;
+   */
+  gpuMilli: bigint;
+
+  /**
+   * It has a place already.
+   *
+   * @generated from field: bool runs = 5;
+   */
+  runs: boolean;
+
+  /**
+   * Absent: it runs already, or does not start.
+   *
+   * @generated from field: google.protobuf.Timestamp start = 6;
+   */
+  start?: Timestamp | undefined;
+
+  /**
+   * Absent: not as far as it is played.
+   *
+   * @generated from field: google.protobuf.Timestamp end = 7;
+   */
+  end?: Timestamp | undefined;
+
+  /**
+   * How often it is asked to leave.
+   *
+   * @generated from field: uint32 stops = 8;
+   */
+  stops: number;
+
+  /**
+   * Why it does not start; empty: it does.
+   *
+   * @generated from field: string why = 9;
+   */
+  why: string;
+
+  /**
+   * When it is expected to start; absent: it runs already, or does not start.
+   *
+   * @generated from field: shoal.v1.StartEstimate estimate = 10;
+   */
+  estimate?: StartEstimate | undefined;
+};
+
+/**
+ * Describes the message shoal.v1.JobOutlook.
+ * Use `create(JobOutlookSchema)` to create a new message.
+ */
+export declare const JobOutlookSchema: GenMessage<JobOutlook>;
 
 /**
  * @generated from message shoal.v1.LedgerRequest
@@ -1167,6 +1598,13 @@ export declare type InfoResponse = Message<"shoal.v1.InfoResponse"> & {
    * @generated from field: string agent_address = 9;
    */
   agentAddress: string;
+
+  /**
+   * How good estimates of starts have been.
+   *
+   * @generated from field: shoal.v1.EstimateQuality estimates = 10;
+   */
+  estimates?: EstimateQuality | undefined;
 };
 
 /**
@@ -1174,6 +1612,40 @@ export declare type InfoResponse = Message<"shoal.v1.InfoResponse"> & {
  * Use `create(InfoResponseSchema)` to create a new message.
  */
 export declare const InfoResponseSchema: GenMessage<InfoResponse>;
+
+/**
+ * How estimates of starts were held against what came.
+ *
+ * @generated from message shoal.v1.EstimateQuality
+ */
+export declare type EstimateQuality = Message<"shoal.v1.EstimateQuality"> & {
+  /**
+   * Starts of which something was told before.
+   *
+   * @generated from field: uint64 told = 1;
+   */
+  told: bigint;
+
+  /**
+   * Those of them that came by the time told as p90.
+   *
+   * @generated from field: uint64 within_p90 = 2;
+   */
+  withinP90: bigint;
+
+  /**
+   * How far p50 was off in the middle case, in thousandths of the wait; of late. Absent: none was told of a wait of a minute or more.
+   *
+   * @generated from field: optional uint32 median_error_permille = 3;
+   */
+  medianErrorPermille?: number | undefined;
+};
+
+/**
+ * Describes the message shoal.v1.EstimateQuality.
+ * Use `create(EstimateQualitySchema)` to create a new message.
+ */
+export declare const EstimateQualitySchema: GenMessage<EstimateQuality>;
 
 /**
  * @generated from message shoal.v1.CreateJoinTokenRequest
@@ -1439,6 +1911,16 @@ export declare const ControlService: GenService<{
     methodKind: "unary";
     input: typeof PlanRequestSchema;
     output: typeof PlanResponseSchema;
+  },
+  /**
+   * How the queue is expected to go to its end, and how it would go if something were otherwise; changes nothing.
+   *
+   * @generated from rpc shoal.v1.ControlService.Forecast
+   */
+  forecast: {
+    methodKind: "unary";
+    input: typeof ForecastRequestSchema;
+    output: typeof ForecastResponseSchema;
   },
   /**
    * Moves preemptible jobs so that free GPUs lie together, or says who would move.

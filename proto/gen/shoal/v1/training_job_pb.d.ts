@@ -684,6 +684,13 @@ export declare type TrainingJobStatus = Message<"shoal.v1.TrainingJobStatus"> & 
   verdict?: Verdict | undefined;
 
   /**
+   * When it is expected to start, while it waits; absent: nothing is known yet, or it does not start as things are.
+   *
+   * @generated from field: shoal.v1.StartEstimate start_estimate = 16;
+   */
+  startEstimate?: StartEstimate | undefined;
+
+  /**
    * Of the attempt under way; 0: there is none.
    *
    * @generated from field: uint32 workers = 18;
@@ -740,6 +747,36 @@ export declare type Resize = Message<"shoal.v1.Resize"> & {
  * Use `create(ResizeSchema)` to create a new message.
  */
 export declare const ResizeSchema: GenMessage<Resize>;
+
+/**
+ * When a job is expected to start: half start earlier than p50, nine of ten earlier than p90.
+ *
+ * @generated from message shoal.v1.StartEstimate
+ */
+export declare type StartEstimate = Message<"shoal.v1.StartEstimate"> & {
+  /**
+   * @generated from field: google.protobuf.Timestamp p50 = 1;
+   */
+  p50?: Timestamp | undefined;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp p90 = 2;
+   */
+  p90?: Timestamp | undefined;
+
+  /**
+   * When this was said.
+   *
+   * @generated from field: google.protobuf.Timestamp at = 3;
+   */
+  at?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message shoal.v1.StartEstimate.
+ * Use `create(StartEstimateSchema)` to create a new message.
+ */
+export declare const StartEstimateSchema: GenMessage<StartEstimate>;
 
 /**
  * Who asked for something, and when.
