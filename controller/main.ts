@@ -114,20 +114,8 @@ function createServers({ config, loop, store, pki, policy, log, stop }: Parts): 
   const agentAddress = (): string => bound.agents;
 
   const control = createServer();
-  const parts = {
-    loop,
-    sessions,
-    changes,
-    logs,
-    access,
-    clock: systemClock,
-    policy,
-    desk,
-    starts,
-    version,
-    caHash: pki.caHash,
-    agentAddress,
-  };
+  const around = { loop, sessions, changes, logs, access, clock: systemClock, policy, desk, starts };
+  const parts = { ...around, version, caHash: pki.caHash, agentAddress };
   addService(control, ControlService, controlHandlers(parts), access.intercept, onFault);
   const enrollment = enrollmentHandlers({
     loop,

@@ -6,7 +6,7 @@ import { askToTidy } from '../jobs/moves.ts';
 import { applyNodeEvent } from '../nodes/applyNode.ts';
 import { applyQueueEvent } from '../queues/applyQueue.ts';
 import { applyReservationEvent } from '../reservations/applyReservation.ts';
-import type { AccessEvent, ClusterEvent, StampedEvent } from '../events.ts';
+import type { AccessEvent, AttemptEvent, ClusterEvent, EstimateEvent, JobEvent, NodeEvent, StampedEvent } from '../events.ts';
 import type { State } from './state.ts';
 import { tell } from './tell.ts';
 
@@ -34,6 +34,8 @@ function noteTold(state: State, { starts, atMs }: Extract<StampedEvent, { kind: 
   }
 }
 
+type WorkEvent = JobEvent | EstimateEvent | AttemptEvent | NodeEvent;
+
 function applyKind(state: State, event: StampedEvent): void {
   switch (event.kind) {
     case 'ClusterCreated':
@@ -57,6 +59,14 @@ function applyKind(state: State, event: StampedEvent): void {
     case 'ReservationRemoved':
       applyReservationEvent(state, event);
       return;
+    default:
+      applyWorkKind(state, event);
+  }
+}
+
+/** What happens to jobs, attempts and nodes. */
+function applyWorkKind(state: State, event: WorkEvent & { readonly atMs: number }): void {
+  switch (event.kind) {
     case 'JobCreated':
     case 'JobChanged':
     case 'JobPrioritized':

@@ -31,7 +31,8 @@ import type {
   RecentEvent,
   State,
 } from './state.ts';
-import { currentAttempt, emptyState } from './state.ts';
+import { emptyState } from './emptyState.ts';
+import { currentAttempt } from './state.ts';
 import type { Sketch } from '../learn/sketch.ts';
 import type { StartErrors } from '../learn/startErrors.ts';
 import type { StateView } from './view.ts';
