@@ -6,7 +6,7 @@ import { askToTidy } from '../jobs/moves.ts';
 import { applyNodeEvent } from '../nodes/applyNode.ts';
 import { applyQueueEvent } from '../queues/applyQueue.ts';
 import { applyReservationEvent } from '../reservations/applyReservation.ts';
-import type { AccessEvent, ClusterEvent, StampedEvent } from '../events.ts';
+import type { AccessEvent, ClusterEvent, EstimateEvent, StampedEvent } from '../events.ts';
 import type { State } from './state.ts';
 import { tell } from './tell.ts';
 
@@ -39,6 +39,7 @@ function applyKind(state: State, event: StampedEvent): void {
     case 'ClusterCreated':
     case 'LeaderElected':
     case 'MovesAsked':
+    case 'StartsTold':
       applyClusterEvent(state, event);
       return;
     case 'TokenIssued':
@@ -73,9 +74,6 @@ function applyKind(state: State, event: StampedEvent): void {
     case 'JobRemoved':
       applyJobEvent(state, event);
       return;
-    case 'StartsTold':
-      noteTold(state, event);
-      return;
     case 'AttemptPlaced':
     case 'AttemptStarted':
     case 'WorkerChanged':
@@ -106,7 +104,7 @@ function applyKind(state: State, event: StampedEvent): void {
   }
 }
 
-function applyClusterEvent(state: State, event: ClusterEvent & { readonly atMs: number }): void {
+function applyClusterEvent(state: State, event: (ClusterEvent | EstimateEvent) & { readonly atMs: number }): void {
   switch (event.kind) {
     case 'ClusterCreated':
       state.clusterId = event.clusterId;
@@ -116,6 +114,9 @@ function applyClusterEvent(state: State, event: ClusterEvent & { readonly atMs: 
       return;
     case 'MovesAsked':
       askToTidy(state, event);
+      return;
+    case 'StartsTold':
+      noteTold(state, event);
       return;
     default:
       assertNever(event);

@@ -16,6 +16,7 @@ import type { Sketch } from '../learn/sketch.ts';
 import type { StartErrors, ToldStart } from '../learn/startErrors.ts';
 import { noStartErrors } from '../learn/startErrors.ts';
 import { ChangeList } from './changeList.ts';
+import type { RecentEvent } from './recentEvent.ts';
 import type { Promised } from '../nodes/promises.ts';
 import type { ReservationRecord } from '../reservations/record.ts';
 import type { Hold } from '../nodes/holds.ts';
@@ -329,17 +330,6 @@ function noClusterLedger(): ClusterLedger {
     capacityMilli: 0,
     freeMilli: { reserved: 0, unhealthy: 0, cordoned: 0, idle: 0 },
   };
-}
-
-/** Something told to people. */
-export interface RecentEvent {
-  readonly revision: Revision;
-  readonly atMs: number;
-  readonly objectKind: 'TrainingJob' | 'Node' | 'Queue' | 'Reservation' | 'Cluster';
-  readonly objectName: string;
-  readonly type: 'Normal' | 'Warning';
-  readonly reason: string;
-  readonly message: string;
 }
 
 export function emptyState(): State {

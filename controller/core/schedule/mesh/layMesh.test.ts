@@ -1,9 +1,7 @@
 import { parseSnapshot } from '#controller/loop/logLine.ts';
 import { describe, expect, test } from 'vitest';
-import { parseSnapshot } from '#controller/loop/logLine.ts';
 import { desiredFor } from '#core/desired.ts';
 import { printSnapshot, restoreSnapshot } from '#core/state/snapshot.ts';
-import { parseSnapshot } from '#controller/loop/logLine.ts';
 import { applyJob, FakeCluster } from '#test/simulation/fakeCluster.ts';
 import type { JobSpec, Mesh } from '#vocabulary/job.ts';
 import { meshCoordinates } from '#vocabulary/job.ts';
