@@ -106,8 +106,7 @@ function createServers({ config, loop, store, pki, policy, log, stop }: Parts): 
   const sessions = new Sessions(loop, systemClock, limits.nodeLostAfterMs);
   const changes = new Changes(limits.changesMax, loop.revision);
   loop.onCommit((state, events) => changes.add(state, events));
-  const logs = new LogDesk(sessions);
-  const access = new Access(loop, systemClock);
+  const [logs, access] = [new LogDesk(sessions), new Access(loop, systemClock)];
   const { desk, starts } = openForecasts({ loop, store, policy, log, stop });
   const onFault: OnFault = ({ method, error }) => log.error({ err: error, method }, 'a handler failed');
   let bound = { control: '', agents: '' };

@@ -34,13 +34,14 @@ function noteTold(state: State, { starts, atMs }: Extract<StampedEvent, { kind: 
   }
 }
 
-type WorkEvent = JobEvent | EstimateEvent | AttemptEvent | NodeEvent;
+type WorkEvent = JobEvent | AttemptEvent | NodeEvent;
 
 function applyKind(state: State, event: StampedEvent): void {
   switch (event.kind) {
     case 'ClusterCreated':
     case 'LeaderElected':
     case 'MovesAsked':
+    case 'StartsTold':
       applyClusterEvent(state, event);
       return;
     case 'TokenIssued':
@@ -84,9 +85,6 @@ function applyWorkKind(state: State, event: WorkEvent & { readonly atMs: number 
     case 'JobRemoved':
       applyJobEvent(state, event);
       return;
-    case 'StartsTold':
-      noteTold(state, event);
-      return;
     case 'AttemptPlaced':
     case 'AttemptStarted':
     case 'WorkerChanged':
@@ -117,7 +115,7 @@ function applyWorkKind(state: State, event: WorkEvent & { readonly atMs: number 
   }
 }
 
-function applyClusterEvent(state: State, event: ClusterEvent & { readonly atMs: number }): void {
+function applyClusterEvent(state: State, event: (ClusterEvent | EstimateEvent) & { readonly atMs: number }): void {
   switch (event.kind) {
     case 'ClusterCreated':
       state.clusterId = event.clusterId;
@@ -127,6 +125,9 @@ function applyClusterEvent(state: State, event: ClusterEvent & { readonly atMs: 
       return;
     case 'MovesAsked':
       askToTidy(state, event);
+      return;
+    case 'StartsTold':
+      noteTold(state, event);
       return;
     default:
       assertNever(event);

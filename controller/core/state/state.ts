@@ -12,6 +12,7 @@ import type { Amounts, FreeCategory, Totals } from '../ledger/amounts.ts';
 import type { Sketch } from '../learn/sketch.ts';
 import type { StartErrors, ToldStart } from '../learn/startErrors.ts';
 import type { ChangeList } from './changeList.ts';
+import type { RecentEvent } from './recentEvent.ts';
 import type { Promised } from '../nodes/promises.ts';
 import type { ReservationRecord } from '../reservations/record.ts';
 import type { Hold } from '../nodes/holds.ts';
@@ -309,17 +310,6 @@ export interface ClusterLedger {
   capacityMilli: number;
   /** Thousandths of GPUs that are nobody's now. Index. */
   readonly freeMilli: Record<FreeCategory, number>;
-}
-
-/** Something told to people. */
-export interface RecentEvent {
-  readonly revision: Revision;
-  readonly atMs: number;
-  readonly objectKind: 'TrainingJob' | 'Node' | 'Queue' | 'Reservation' | 'Cluster';
-  readonly objectName: string;
-  readonly type: 'Normal' | 'Warning';
-  readonly reason: string;
-  readonly message: string;
 }
 
 /** Something of the node changes with the event that is being folded. */
