@@ -110,6 +110,7 @@ function decideSuspend(record: WorkerRecord, wanted: Extract<Desire, { kind: 'su
     round: wanted.round,
     stage: wanted.stage,
     graceMs: wanted.graceMs,
+    ...(wanted.why === undefined ? {} : { why: wanted.why }),
     deadlineMs: record.suspend?.deadlineMs ?? nowMs + wanted.graceMs,
   };
   const ranks = record.ranks.map((rank) => answerRound(rank, suspend));
@@ -122,7 +123,7 @@ function decideSuspend(record: WorkerRecord, wanted: Extract<Desire, { kind: 'su
 
 function isSameRound(a: SuspendRecord | null, b: SuspendRecord): boolean {
   if (a === null || a.round !== b.round || a.stage.kind !== b.stage.kind) return false;
-  return stopStepOf(a) === stopStepOf(b);
+  return stopStepOf(a) === stopStepOf(b) && a.why?.reason === b.why?.reason && a.why?.workers === b.why?.workers;
 }
 
 const stopStepOf = ({ stage }: SuspendRecord): number | null => (stage.kind === 'ask' ? null : stage.stopStep);

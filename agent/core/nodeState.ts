@@ -3,7 +3,7 @@
  * loop, which replaces records whole; `converge` only reads it. Times are milliseconds of a monotonic clock that
  * counts from the machine's boot, so a deadline outlives the agent, and dies with the machine as its processes do.
  */
-import type { AssignedWorker, Assignment, Launch, SuspendStage } from '#vocabulary/assignment.ts';
+import type { AssignedWorker, Assignment, Launch, LeaveWhy, SuspendStage } from '#vocabulary/assignment.ts';
 import { epoch, generation, type Epoch, type Generation } from '#vocabulary/ids.ts';
 import type { WorkerId } from '#vocabulary/job.ts';
 import type { ObservedCheckpoint, ObservedProgress, WorkerEnd } from '#vocabulary/observed.ts';
@@ -77,6 +77,8 @@ export interface SuspendRecord {
   readonly round: number;
   readonly stage: SuspendStage;
   readonly graceMs: number;
+  /** Absent: the controller did not tell. */
+  readonly why?: LeaveWhy;
   /** From when on the program is no longer asked but told: the first sight of the suspension plus its grace. */
   readonly deadlineMs: number;
 }

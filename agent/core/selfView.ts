@@ -18,6 +18,8 @@ export interface SelfView {
   readonly worldSize: number;
   readonly coordinator: { readonly address: string; readonly port: number };
   readonly mesh: Launch['mesh'];
+  /** The least and the most workers that an attempt has; null: one size only. */
+  readonly sizes: { readonly min: number; readonly max: number } | null;
   /** Of the rank's first GPU. */
   readonly coordinates: ReadonlyMap<MeshAxis, number>;
   /** Ranks along each axis through the rank's first GPU, itself included, ascending. */
@@ -41,6 +43,7 @@ export function selfView({ id }: WorkerRecord, launch: Launch, { rank, checkpoin
     worldSize: launch.worldSize,
     coordinator: { address: launch.coordinatorAddress, port: launch.coordinatorPort },
     mesh: launch.mesh,
+    sizes: launch.sizes ?? null,
     coordinates: coordinatesOf(launch, rank),
     peers: peersOf(launch, rank),
     checkpointFolder: attemptFolder(id, launch),
@@ -60,6 +63,10 @@ export interface SuspensionView {
   readonly deadlineInMs: number;
   readonly stopStep: number | null;
   readonly decided: boolean;
+  /** In a word, e.g. `resize`; null: not requested, or not told. */
+  readonly reason: string | null;
+  /** It starts again at once with so many workers; null: not at once, or with as many. */
+  readonly workers: number | null;
 }
 
 export function suspensionView({ suspend, leaving, end }: WorkerRecord, nowMs: number): SuspensionView {
@@ -67,9 +74,29 @@ export function suspensionView({ suspend, leaving, end }: WorkerRecord, nowMs: n
     const { round, stage, graceMs, deadlineMs } = suspend;
     const deadlineInMs = leaving.kind === 'no' ? Math.max(0, deadlineMs - nowMs) : 0;
     const stopStep = stage.kind === 'ask' ? null : stage.stopStep;
-    return { requested: true, round, graceMs, deadlineInMs, stopStep, decided: decidedStepOf(suspend) !== null };
+    const reason = suspend.why === undefined ? null : (words[suspend.why.reason] ?? null);
+    return {
+      requested: true,
+      round,
+      graceMs,
+      deadlineInMs,
+      stopStep,
+      decided: decidedStepOf(suspend) !== null,
+      reason,
+      workers: suspend.why?.workers ?? null,
+    };
   }
   const requested = leaving.kind !== 'no' || end.kind !== 'none';
   const graceMs = leaving.kind === 'terminating' ? leaving.graceMs : 0;
-  return { requested, round: requested ? 1 : 0, graceMs, deadlineInMs: 0, stopStep: null, decided: false };
+  return { requested, round: requested ? 1 : 0, graceMs, deadlineInMs: 0, stopStep: null, decided: false, reason: null, workers: null };
 }
+
+/** Why it is asked to leave, as programs are told. */
+const words: Readonly<Record<string, string>> = {
+  Suspended: 'suspend',
+  Drained: 'drain',
+  Preempted: 'preempt',
+  Moved: 'move',
+  Resized: 'resize',
+  Deleted: 'delete',
+};

@@ -243,11 +243,21 @@ describe('the workload API', () => {
     expect((await callApi({ socketPath, path: '/v1/suspend' })).json).toMatchObject({ requested: false, round: 0 });
     const poll = callApi({ socketPath, path: '/v1/suspend?wait_s=30' });
     await node.until((workers) => workers[0]?.ranks[0]?.suspendAware ?? false);
-    node.assign(2, [{ ...a, desire: { kind: 'suspend', round: 1, graceMs: 20_000, stage: { kind: 'ask' } } }]);
-    expect((await poll).json).toEqual({ requested: true, round: 1, grace_ms: 20_000, deadline_in_s: 20, stop_step: null, decided: false });
+    const why = { reason: 'Resized', workers: 6 };
+    node.assign(2, [{ ...a, desire: { kind: 'suspend', round: 1, graceMs: 20_000, stage: { kind: 'ask' }, why } }]);
+    expect((await poll).json).toEqual({
+      requested: true,
+      round: 1,
+      grace_ms: 20_000,
+      deadline_in_s: 20,
+      stop_step: null,
+      decided: false,
+      reason: 'resize',
+      workers: 6,
+    });
     const next = callApi({ socketPath, path: '/v1/suspend?wait_s=30&round=1' });
     node.assign(3, [{ ...a, desire: { kind: 'suspend', round: 2, graceMs: 20_000, stage: { kind: 'decided', stopStep: 4 } } }]);
-    expect((await next).json).toMatchObject({ round: 2, stop_step: 4, decided: true });
+    expect((await next).json).toMatchObject({ round: 2, stop_step: 4, decided: true, reason: null, workers: null });
   });
 
   it('tells a rank who it is', async () => {

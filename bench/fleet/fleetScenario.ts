@@ -12,6 +12,9 @@
  * artifact charges for a restart) and standing still for checkpoints. So an undisturbed run takes what the trace says, and
  * only what a failure or a preemption costs comes on top. A job declares `maxRuntime` where its user's estimate is no less
  * than what it takes, with ten minutes more; an estimate that is too low would end the job, so nothing is declared.
+ *
+ * Elastic is `--elastic` of the Pretrain, SFT and MLLM jobs on whole nodes: from half to twice the nodes that they ask for, as
+ * data-parallel training is. Their steps take so much less time with more nodes, which is the best case.
  */
 import { compileManifest } from '#codec/manifest.ts';
 import { parseScenario } from '#sim/scenario/parseScenario.ts';
@@ -68,7 +71,7 @@ export function fleetScenario(trace: FleetTrace, size: FleetSize, policy: Readon
   if (!frame.ok) throw new Error(frame.problems.join('\n'));
   const deeds: { readonly atMs: number; readonly user: string; readonly deed: Deed }[] = [];
   for (const unit of trace.units) deeds.push(...unitDeeds(unit));
-  for (const job of trace.jobs) deeds.push({ atMs: job.atMs, user: job.user, deed: jobDeed(job) });
+  for (const job of trace.jobs) deeds.push({ atMs: job.atMs, user: job.user, deed: jobDeed(job, size) });
   for (const { atMs, node, repairMs } of trace.failures) {
     const name = frame.scenario.nodes[node]?.name ?? nodeName('none');
     deeds.push({ atMs, user: 'operator', deed: { kind: 'fault', fault: { kind: 'node-down', nodes: [name], forMs: repairMs } } });
@@ -103,7 +106,15 @@ function frameOf({ nodes, days }: FleetSize, policy: Readonly<Record<string, unk
 
 function* unitDeeds({ id, service, atMs, untilMs, workers }: ServiceUnit): Generator<{ atMs: number; user: string; deed: Deed }> {
   const name = jobName(id);
-  const spec = specOf({ queue: 'serving', priority: 80, preemptible: false, workers, gpusPerWorker: nodeGpus, checkpointMs: null });
+  const spec = specOf({
+    queue: 'serving',
+    priority: 80,
+    preemptible: false,
+    workers,
+    gpusPerWorker: nodeGpus,
+    checkpointMs: null,
+    elastic: null,
+  });
   const program: ProgramPlan = {
     workMs: null,
     stepMs: 1_000,
@@ -123,10 +134,17 @@ function* unitDeeds({ id, service, atMs, untilMs, workers }: ServiceUnit): Gener
   if (untilMs !== null) yield { atMs: untilMs, user: service, deed: { kind: 'delete', job: name } };
 }
 
-function jobDeed(job: BatchJob): Deed {
+const elasticClasses: ReadonlySet<BatchClass> = new Set(['Pretrain', 'SFT', 'MLLM']);
+
+function elasticOf({ class: name, gpusPerWorker, workers, draw }: BatchJob, { elastic }: FleetSize): JobSpec['elastic'] {
+  if (draw >= elastic || gpusPerWorker !== nodeGpus || !elasticClasses.has(name)) return null;
+  return { minWorkers: Math.ceil(workers / 2), maxWorkers: workers * 2 };
+}
+
+function jobDeed(job: BatchJob, size: FleetSize): Deed {
   const { queue, priority, preemptible, checkpointMs, stepMs } = classPlans[job.class];
   const { workers, gpusPerWorker, runMs } = job;
-  const spec = specOf({ queue, priority, preemptible, workers, gpusPerWorker, checkpointMs });
+  const spec = specOf({ queue, priority, preemptible, workers, gpusPerWorker, checkpointMs, elastic: elasticOf(job, size) });
   const loadTakesMs = Math.min(
     loadMs(workers * gpusPerWorker),
     runMs === null ? Infinity : Math.max(0, Math.floor((runMs - launchMs) / 2)),
@@ -142,7 +160,9 @@ function jobDeed(job: BatchJob): Deed {
     onSuspend: 'save',
     exit: null,
   };
-  const maxRuntimeMs = runMs !== null && job.estimateMs >= runMs ? job.estimateMs + 10 * minuteMs : null;
+  // An elastic job promises what it takes with the fewest nodes.
+  const slowest = spec.elastic === null ? 1 : workers / spec.elastic.minWorkers;
+  const maxRuntimeMs = runMs !== null && job.estimateMs >= runMs ? Math.ceil(job.estimateMs * slowest) + 10 * minuteMs : null;
   const labels = { class: job.class };
   return { kind: 'applyJob', name: jobName(job.id), labels, annotations: {}, spec: { ...spec, maxRuntimeMs }, program, place: null };
 }
@@ -152,7 +172,7 @@ const loadMs = (gpus: number): number => (gpus === 1 ? 7_000 : gpus <= nodeGpus 
 /** Of the time on GPUs, without what checkpoints take. */
 const workMs = (onMs: number, everyMs: number): number => Math.max(1_000, Math.round((onMs * everyMs) / (everyMs + checkpointTakesMs)));
 
-interface SpecWanted extends Pick<JobSpec, 'priority' | 'preemptible' | 'workers' | 'gpusPerWorker'> {
+interface SpecWanted extends Pick<JobSpec, 'priority' | 'preemptible' | 'workers' | 'gpusPerWorker' | 'elastic'> {
   readonly queue: FleetQueue;
   readonly checkpointMs: number | null;
 }
@@ -160,13 +180,13 @@ interface SpecWanted extends Pick<JobSpec, 'priority' | 'preemptible' | 'workers
 const specs = new Map<string, JobSpec>();
 
 /** Through the codec of the API, once a shape. */
-function specOf({ checkpointMs, ...wanted }: SpecWanted): JobSpec {
-  const key = JSON.stringify([wanted, checkpointMs]);
+function specOf({ checkpointMs, elastic, ...wanted }: SpecWanted): JobSpec {
+  const key = JSON.stringify([wanted, checkpointMs, elastic]);
   const known = specs.get(key);
   if (known !== undefined) return known;
   const checkpoint =
     checkpointMs === null ? {} : { checkpoint: { directory: 'checkpoints', interval: `${checkpointMs}ms`, grace: `${graceMs}ms` } };
-  const spec = { ...wanted, ...checkpoint, template: { command: ['simulated'] } };
+  const spec = { ...wanted, ...checkpoint, ...(elastic === null ? {} : { elastic }), template: { command: ['simulated'] } };
   const compiled = compileManifest({ apiVersion: 'shoal.dev/v1', kind: 'TrainingJob', metadata: { name: 'job' }, spec });
   assert(compiled.ok && compiled.kind === 'TrainingJob', `the codec takes ${key}: ${JSON.stringify(compiled)}`);
   specs.set(key, compiled.spec);

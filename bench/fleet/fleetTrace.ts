@@ -24,6 +24,8 @@ export interface FleetSize {
   readonly days: number;
   /** So many times the trace's work beside services and Flagship; 1: about 90 % of the nodes in the first week. */
   readonly load: number;
+  /** Of training that may be stopped, on whole nodes: the part that is elastic, 0 to 1. */
+  readonly elastic: number;
 }
 
 export interface BatchJob {
@@ -37,6 +39,8 @@ export interface BatchJob {
   readonly gpusPerWorker: number;
   /** What its user thinks that it takes. */
   readonly estimateMs: number;
+  /** 0 to 1, the same for each run of the bench. */
+  readonly draw: number;
 }
 
 /** One gang of an inference service, from when the curve asks for it until it does not. */
@@ -80,9 +84,10 @@ async function read(name: string): Promise<string> {
 
 function parseJobs(text: string, size: FleetSize, week: number): readonly BatchJob[] {
   const random = createRandom(week + 1);
+  const draws = createRandom(1_000 + week);
   return readRows(text, 'fleet-10k.csv', ['id', 'submit_s', 'duration_s', 'nodes', 'gpus_per_node', 'user', 'vc', 'est_s']).flatMap(
     (row) => {
-      const [nodes, draw] = [row.whole('nodes'), random.next()];
+      const [nodes, draw, elasticDraw] = [row.whole('nodes'), random.next(), draws.next()];
       const known = batchClasses.find((name) => name === row.text('vc'));
       // Units of services follow the curve (below); a run that takes the whole week goes on in the next.
       if (known === undefined || (known === 'Flagship' && week > 0)) return [];
@@ -96,6 +101,7 @@ function parseJobs(text: string, size: FleetSize, week: number): readonly BatchJ
         workers: nodesOf(nodes * (known === 'Flagship' ? 1 : size.load), size),
         gpusPerWorker: row.whole('gpus_per_node'),
         estimateMs: row.whole('est_s') * 1_000,
+        draw: elasticDraw,
       };
     },
   );

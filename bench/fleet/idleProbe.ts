@@ -3,6 +3,7 @@
  * between others' work, and who waits meanwhile, in which shape and for which reason.
  */
 import type { StepResult } from '#core/step.ts';
+import { atLeast } from '#core/jobs/size.ts';
 import type { JobView, NodeView, StateView } from '#core/state/view.ts';
 import { isWhollyFree } from '#core/nodes/holds.ts';
 
@@ -51,7 +52,7 @@ export class IdleProbe {
     for (const uid of state.pending) {
       const job = state.jobs.get(uid);
       if (job === undefined) continue;
-      const { workers, gpusPerWorker } = job.spec;
+      const { workers, gpusPerWorker } = atLeast(job).spec;
       if (free.reduce((slots, { gpus }) => slots + Math.floor(gpus / gpusPerWorker), 0) >= workers) fitting = true;
       this.#noteWaiter(job, idle);
     }
@@ -59,7 +60,7 @@ export class IdleProbe {
   }
 
   #noteWaiter(job: JobView, idle: number): void {
-    const { workers, gpusPerWorker } = job.spec;
+    const { workers, gpusPerWorker } = atLeast(job).spec;
     const key = `${job.labels['class'] ?? job.spec.queue} ${workers} x ${gpusPerWorker}`;
     const waiter = this.sum.waiters.get(key) ?? { jobs: 0, gpus: 0, enoughIdle: 0, reasons: new Map<string, number>() };
     this.sum.waiters.set(key, waiter);

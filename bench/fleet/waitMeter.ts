@@ -8,6 +8,7 @@
  *          themselves, is no more than the queue is guaranteed. Its wait is counted from when that became true, anew when it was untrue.
  */
 import type { StepResult } from '#core/step.ts';
+import { atLeast } from '#core/jobs/size.ts';
 import type { JobView, StateView } from '#core/state/view.ts';
 import { queueGpuMilli } from '#core/queues/usage.ts';
 import type { JobUid, QueueName } from '#vocabulary/ids.ts';
@@ -109,7 +110,11 @@ export class WaitMeter {
   }
 }
 
-const gpusOf = ({ spec }: JobView): number => spec.workers * spec.gpusPerWorker;
+/** The least that it can start with. */
+function gpusOf(job: JobView): number {
+  const { workers, gpusPerWorker } = atLeast(job).spec;
+  return workers * gpusPerWorker;
+}
 
 function waitOf(job: JobView, fromMs: number, toMs: number): Wait {
   return { job: job.name, queue: job.spec.queue, gpus: gpusOf(job), fromMs, ms: toMs - fromMs };

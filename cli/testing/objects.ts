@@ -3,14 +3,18 @@ import type { MessageInitShape } from '@bufbuild/protobuf';
 import { timestampFromDate } from '@bufbuild/protobuf/wkt';
 import type { ResourceSchema } from '#gen/shoal/v1/control_pb.js';
 import type { NodeStatusSchema } from '#gen/shoal/v1/node_pb.js';
-import type { TrainingJobStatusSchema } from '#gen/shoal/v1/training_job_pb.js';
+import type { TrainingJobSpec, TrainingJobStatusSchema } from '#gen/shoal/v1/training_job_pb.js';
 
 type ResourceInit = MessageInitShape<typeof ResourceSchema>;
 
 /** Time of day on 2026-11-23, the day at whose noon the tests' clock stands. */
 export const at = (time: string): ReturnType<typeof timestampFromDate> => timestampFromDate(new Date(`2026-11-23T${time}Z`));
 
-export function jobWith(name: string, status: MessageInitShape<typeof TrainingJobStatusSchema>): ResourceInit {
+export function jobWith(
+  name: string,
+  status: MessageInitShape<typeof TrainingJobStatusSchema>,
+  spec: Pick<Partial<TrainingJobSpec>, 'workers' | 'mesh'> & { readonly elastic?: { minWorkers: number; maxWorkers: number } } = {},
+): ResourceInit {
   return {
     object: {
       case: 'trainingJob',
@@ -26,6 +30,7 @@ export function jobWith(name: string, status: MessageInitShape<typeof TrainingJo
           checkpoint: { directory: './checkpoints', keep: 3 },
           restarts: { max: 3, within: '1h' },
           template: { command: ['python', 'train.py', '--name', 'a b'] },
+          ...spec,
         },
         status,
       },

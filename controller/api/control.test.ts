@@ -58,6 +58,24 @@ describe('get', () => {
     expect(status?.attempts.map(({ number, stage }) => `${number} ${stage}`)).toEqual(['1 Starting']);
   });
 
+  test('tells the size of an elastic job, its mesh at that size, and what it is about to become', async () => {
+    const elastic = { minWorkers: 2, maxWorkers: 8 };
+    const mesh = [
+      { axis: 'data', size: 4 },
+      { axis: 'tensor', size: 2 },
+    ] as const;
+    await api.loop.offer(applyJob('a', { workers: 8, mesh, elastic }));
+    const statusOf = async () => {
+      const resource = await get('TrainingJob', 'a');
+      return resource?.object.case === 'trainingJob' ? resource.object.value : undefined;
+    };
+    const job = await statusOf();
+    expect(job?.spec?.elastic).toMatchObject(elastic);
+    expect(job?.status?.workers).toBe(4);
+    expect(job?.status?.ranks.map(({ mesh: at }) => `${at['data']} ${at['tensor']}`)).toEqual(['0 0', '0 1', '1 0', '1 1']);
+    expect(job?.status?.resize).toBeUndefined();
+  });
+
   test('numbers a rank a GPU where a worker has one process a GPU', async () => {
     await api.loop.offer(
       applyJob('a', {

@@ -15,11 +15,13 @@ import type {
   MeshPlanSchema,
   ProgressSchema,
   RankSchema,
+  ResizeSchema,
   StartEstimateSchema,
   TrainingJobSchema,
   TrainingJobStatusSchema,
   WorkerPlacementSchema,
 } from '#gen/shoal/v1/training_job_pb.js';
+import { specOfSize } from '#vocabulary/elastic.ts';
 import type { WorkerPlace } from '#vocabulary/job.ts';
 import { meshCoordinates, processesOf } from '#vocabulary/job.ts';
 import { describeWait } from '#vocabulary/reasons.ts';
@@ -71,6 +73,8 @@ function statusOf(job: JobView, around: JobSurroundings): MessageInitShape<typeo
     ledger: Object.fromEntries(amounts),
     ...(job.phase.kind === 'finished' ? { finishedAt: timestampFromMs(job.phase.atMs) } : {}),
     deleting: job.wanted === 'delete',
+    workers: currentAttempt(job)?.placement.length ?? 0,
+    ...resizeOf(job),
     ...(job.held === null ? {} : { held: markToWire(job.held) }),
     ...(job.next === null ? {} : { next: markToWire(job.next) }),
     ...startOf(job, around),
@@ -79,10 +83,19 @@ function statusOf(job: JobView, around: JobSurroundings): MessageInitShape<typeo
   };
 }
 
+/** Where it stands after what it leaves for, when that is another size. */
+function resizeOf(job: JobView): { readonly resize?: MessageInitShape<typeof ResizeSchema> } {
+  const attempt = currentAttempt(job);
+  if (attempt?.stage.kind !== 'suspending' || attempt.stage.reason !== 'Resized' || job.move?.kind !== 'asked') return {};
+  const from = attempt.placement.length;
+  const to = job.move.placement.length;
+  return { resize: { workers: to, message: to > from ? 'into GPUs that nobody wants' : 'others wait for what it gives back' } };
+}
+
 /** Of the newest attempt. */
 function meshOf({ spec, attempts }: JobView, { nodes }: StateView): { readonly mesh?: MessageInitShape<typeof MeshPlanSchema> } {
   const { mesh = null, placement = [] } = attempts.at(-1) ?? {};
-  return mesh === null ? {} : { mesh: meshToWire({ spec, placement, mesh }, nodes) };
+  return mesh === null ? {} : { mesh: meshToWire({ spec: specOfSize(spec, placement.length), placement, mesh }, nodes) };
 }
 
 function sparesOf({ spares, nodes }: StateView, { uid, spec }: JobView): string[] {
@@ -155,9 +168,10 @@ function attemptToWire(attempt: AttemptView, before: readonly AttemptView[]): Me
 function ranksOf(job: JobView): MessageInitShape<typeof RankSchema>[] {
   const attempt = currentAttempt(job) ?? job.attempts.at(-1);
   if (attempt === undefined) return [];
-  const processes = processesOf(job.spec);
-  const mesh = attempt.mesh === null ? job.spec.mesh : inOrder(job.spec.mesh, attempt.mesh.order);
-  const gpusPerRank = job.spec.gpusPerWorker / processes;
+  const spec = specOfSize(job.spec, attempt.placement.length);
+  const processes = processesOf(spec);
+  const mesh = attempt.mesh === null ? spec.mesh : inOrder(spec.mesh, attempt.mesh.order);
+  const gpusPerRank = spec.gpusPerWorker / processes;
   const steps = job.progress !== null && job.progress.attempt === attempt.number ? job.progress.steps : {};
   return attempt.placement.flatMap((place, worker) =>
     Array.from({ length: processes }, (_, local) => {

@@ -93,6 +93,12 @@ describe('a job’s cells', () => {
     expect(['GPUS', 'READY', 'RESTARTS', 'NODES'].map((name) => cell(tables.TrainingJob, name, one))).toEqual(['24', '2/3', '3', 'n1,n2']);
   });
 
+  test('count the GPUs that an elastic job has now', () => {
+    const spec = { workers: 8, gpusPerWorker: 2, elastic: { minWorkers: 2, maxWorkers: 16 } };
+    expect(cell(tables.TrainingJob, 'GPUS', job({ phase: 'Running', workers: 5 }, spec))).toBe('10');
+    expect(cell(tables.TrainingJob, 'GPUS', job({ phase: 'Pending' }, spec))).toBe('16');
+  });
+
   test('are empty where nothing is known', () => {
     const empty = create(TrainingJobSchema, {});
     expect(['STEP', 'LOSS', 'CHECKPOINT', 'ATTEMPT', 'REASON', 'AGE'].map((name) => cell(tables.TrainingJob, name, empty))).toEqual([

@@ -152,9 +152,10 @@ function column<T>(name: string, priority: 0 | 1, cell: (object: T, nowMs: numbe
   return { name, priority, cell };
 }
 
-function jobGpus({ spec }: TrainingJob): string {
+function jobGpus({ spec, status }: TrainingJob): string {
   const shareMilli = parseQuantityMilli(spec?.gpuShare ?? '');
-  const workers = spec?.workers ?? 0;
+  // Of one that runs, as many as it has now.
+  const workers = status?.workers || (spec?.workers ?? 0);
   if (spec !== undefined && spec.gpuProfile !== '') return `${workers} x ${spec.gpuProfile}`;
   return shareMilli === undefined ? String(workers * (spec?.gpusPerWorker ?? 0)) : String((workers * shareMilli) / gpuMilliPerGpu);
 }

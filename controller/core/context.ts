@@ -49,6 +49,16 @@ export interface Policy {
   readonly moveSearchPauseMs: number;
   /** Jobs moved for one gang. */
   readonly movesPerPlanMax: number;
+  /** GPUs have been idle for so long before a running elastic job grows into them ... */
+  readonly growAfterIdleMs: number;
+  /** ... which has stood so long since it was placed last ... */
+  readonly growRestMs: number;
+  /** ... by at least so much of its size, in per cent ... */
+  readonly growPercentMin: number;
+  /** ... if what they do in this time is more than what the restart costs. 0: nobody grows. */
+  readonly growPaybackMs: number;
+  /** Jobs for which a pass looks for room to grow; a look walks the cluster. */
+  readonly growSearchesPerPassMax: number;
   /** From the end that a job promised until its GPUs are free: to notice it, to kill, to be told. */
   readonly stopSlackMs: number;
   /** Waiting jobs of each queue that get a reservation in a pass: 0 none, 1 EASY backfill, many conservative backfill. */

@@ -1,7 +1,8 @@
 import type { AssignedWorker, Assignment, Desire, Launch } from '#vocabulary/assignment.ts';
 import type { NodeName } from '#vocabulary/ids.ts';
 import { generation } from '#vocabulary/ids.ts';
-import type { WorkerPlace } from '#vocabulary/job.ts';
+import type { JobSpec, WorkerPlace } from '#vocabulary/job.ts';
+import { sizeRange, specOfSize } from '#vocabulary/elastic.ts';
 import { processesOf, workerKey } from '#vocabulary/job.ts';
 import { inOrder } from './schedule/mesh/inOrder.ts';
 import { currentAttempt } from './state/state.ts';
@@ -15,7 +16,7 @@ export function desiredFor(state: StateView, name: NodeName): Assignment {
     const job = state.jobs.get(uid);
     const attempt = job === undefined ? undefined : currentAttempt(job);
     if (job === undefined || attempt === undefined) continue;
-    const desire = desireOf(attempt);
+    const desire = desireOf(job, attempt);
     for (const [worker, place] of attempt.placement.entries()) {
       if (place.node !== name || attempt.workers[worker]?.state === 'lost') continue;
       workers.push({
@@ -30,15 +31,18 @@ export function desiredFor(state: StateView, name: NodeName): Assignment {
   return { epoch: state.epoch, generation: node?.generation ?? generation(0), workers: keyed.map((entry) => entry.worker) };
 }
 
-function desireOf(attempt: AttemptView): Desire {
-  const { stage } = attempt;
-  if (stage.kind === 'suspending') return { kind: 'suspend', round: stage.round, stage: stage.stage, graceMs: stage.graceMs };
+function desireOf({ move }: JobView, { stage }: AttemptView): Desire {
+  if (stage.kind === 'suspending') {
+    const { round, graceMs, reason } = stage;
+    const workers = reason === 'Resized' && move?.kind === 'asked' ? move.placement.length : null;
+    return { kind: 'suspend', round, stage: stage.stage, graceMs, why: { reason, workers } };
+  }
   if (stage.kind === 'stopping') return { kind: 'stop', graceMs: stage.graceMs, reason: stage.cause.reason };
   return { kind: 'run' };
 }
 
 function launchOf(job: JobView, attempt: AttemptView, { worker, place }: { readonly worker: number; readonly place: WorkerPlace }): Launch {
-  const { spec } = job;
+  const spec = specOfSize(job.spec, attempt.placement.length);
   const processes = processesOf(spec);
   const { command, env, workingDirectory, cpuMilli, memoryBytes } = spec.template;
   return {
@@ -59,6 +63,7 @@ function launchOf(job: JobView, attempt: AttemptView, { worker, place }: { reado
     cpuMilli,
     memoryBytes,
     mesh: attempt.mesh === null ? spec.mesh : inOrder(spec.mesh, attempt.mesh.order),
+    ...sizesOf(job.spec),
     checkpoint:
       spec.checkpoint === null
         ? null
@@ -69,4 +74,10 @@ function launchOf(job: JobView, attempt: AttemptView, { worker, place }: { reado
             intervalMs: spec.checkpoint.intervalMs,
           },
   };
+}
+
+function sizesOf(spec: JobSpec): Pick<Launch, 'sizes'> {
+  if (spec.elastic === null) return {};
+  const { min, max } = sizeRange(spec);
+  return { sizes: { min, max } };
 }

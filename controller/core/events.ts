@@ -106,11 +106,19 @@ export type JobEvent =
       readonly victims: readonly JobUid[];
       readonly placement: Placement;
       readonly model: string | null;
-      /** Victims that lose nothing: a place elsewhere, on the same model, is kept for each. Absent: none. */
+      /** Victims that start again at once, on the same model: elsewhere, or on a part of what they have. Absent: none. */
       readonly moves?: readonly MovedTo[];
     }
-  /** Of a job that was asked to move: the place kept for it is kept no more. */
+  /** Of a job that was asked to move or to change its size: the place kept for it is kept no more. */
   | { readonly kind: 'NominationDropped'; readonly uid: JobUid; readonly message: string }
+  /** It leaves, and starts again there with more workers: so much of it as others do not take meanwhile. */
+  | {
+      readonly kind: 'GrowthChosen';
+      readonly uid: JobUid;
+      readonly placement: Placement;
+      readonly model: string | null;
+      readonly costMs: number;
+    }
   /** From now on what becomes free of this place is kept for the job until it fits. One that starts has none any more. */
   | { readonly kind: 'TargetChosen'; readonly uid: JobUid; readonly placement: Placement; readonly model: string | null }
   | { readonly kind: 'TargetDropped'; readonly uid: JobUid; readonly message: string }
@@ -135,7 +143,7 @@ export interface StartTold {
 export interface MovedTo {
   readonly uid: JobUid;
   readonly placement: Placement;
-  /** What the move costs each of its GPUs: the work since its last checkpoint, and the restart. */
+  /** What it costs each of its GPUs: the work since its last checkpoint, and the restart. */
   readonly costMs: number;
 }
 
@@ -223,7 +231,7 @@ export type AttemptEvent =
     });
 
 /** Why an attempt is asked to leave with a checkpoint. */
-export type LeaveReason = 'Suspended' | 'Drained' | 'Preempted' | 'Moved' | 'Deleted';
+export type LeaveReason = 'Suspended' | 'Drained' | 'Preempted' | 'Moved' | 'Resized' | 'Deleted';
 
 export type WorkerRecordState = 'assigned' | 'starting' | 'running' | 'stopping' | 'ended' | 'lost';
 

@@ -1,3 +1,4 @@
+import { describeSizes, isAllowedSize } from '#vocabulary/elastic.ts';
 import { milliPerGpu } from '#vocabulary/job.ts';
 import { domainKey } from '#vocabulary/topology.ts';
 import { gpuMilliPerGpu } from '#vocabulary/units.ts';
@@ -84,8 +85,8 @@ function* checkGangs(state: StateView, policy: Pick<Policy, 'levels'>): Generato
     if (job.attempts.some((other, index) => other.number !== index + 1)) yield `job ${job.name}: attempts are not numbered in order`;
     if (job.attempts.slice(0, -1).some((other) => other.stage.kind !== 'ended')) yield `job ${job.name}: an older attempt has not ended`;
     if (attempt === undefined) continue;
-    if (attempt.placement.length !== job.spec.workers)
-      yield `job ${job.name}: ${attempt.placement.length} of ${job.spec.workers} workers are placed`;
+    if (!isAllowedSize(job.spec, attempt.placement.length))
+      yield `job ${job.name}: ${attempt.placement.length} of ${describeSizes(job.spec)} workers are placed`;
     if (attempt.placement.some((place) => place.gpus.length !== job.spec.gpusPerWorker))
       yield `job ${job.name}: a worker has another number of GPUs than ${job.spec.gpusPerWorker}`;
     yield* checkModel(state, job, attempt);

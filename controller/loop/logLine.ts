@@ -29,6 +29,7 @@ const kinds: Readonly<Record<StampedEvent['kind'], true>> = {
   JobParked: true,
   JobNominated: true,
   NominationDropped: true,
+  GrowthChosen: true,
   TargetChosen: true,
   TargetDropped: true,
   JobPrioritized: true,

@@ -21,7 +21,7 @@ import type { Hello, Report } from '#vocabulary/session.ts';
 import { inventoryFromWire, inventoryToWire } from './inventoryWire.ts';
 import { launchFromWire, launchToWire } from './launchWire.ts';
 import { gpuHealthFromWire, gpuSampleFromWire, gpuSampleToWire, observedWorkersFromWire, observedWorkerToWire } from './observedWire.ts';
-import { matching, optionalSafeInteger, refuseField, required, safeInteger } from './wireValue.ts';
+import { matching, optionalSafeInteger, refuseField, required, safeInteger, zeroAsNull } from './wireValue.ts';
 import { workerIdFromWire, workerIdToWire } from './workerIdWire.ts';
 
 export function helloFromWire(wire: WireHello): Hello {
@@ -101,7 +101,9 @@ function desireFromWire({ stop, suspend }: WireAssignedWorker, field: string): D
   if (stop !== undefined && suspend !== undefined) refuseField(field, 'has both stop and suspend; allowed: at most one of them');
   if (stop !== undefined) return { kind: 'stop', graceMs: stop.graceMs, reason: stop.reason };
   if (suspend === undefined) return { kind: 'run' };
-  return { kind: 'suspend', round: suspend.round, stage: stageFromWire(suspend, `${field}.suspend`), graceMs: suspend.graceMs };
+  const { round, graceMs, reason, workers } = suspend;
+  const why = reason === '' ? {} : { why: { reason, workers: zeroAsNull(workers) } };
+  return { kind: 'suspend', round, stage: stageFromWire(suspend, `${field}.suspend`), graceMs, ...why };
 }
 
 function stageFromWire({ stopStep: step, decided }: WireSuspend, field: string): SuspendStage {
@@ -117,9 +119,10 @@ function desireToWire(desire: Desire) {
     case 'stop':
       return { stop: { graceMs: desire.graceMs, reason: desire.reason } };
     case 'suspend': {
-      const { round, stage, graceMs } = desire;
+      const { round, stage, graceMs, why } = desire;
       const stopStep = stage.kind === 'ask' ? {} : { stopStep: BigInt(stage.stopStep) };
-      return { suspend: { round, graceMs, decided: stage.kind === 'decided', ...stopStep } };
+      const told = why === undefined ? {} : { reason: why.reason, workers: why.workers ?? 0 };
+      return { suspend: { round, graceMs, decided: stage.kind === 'decided', ...stopStep, ...told } };
     }
     default:
       return assertNever(desire);

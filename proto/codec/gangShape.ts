@@ -6,7 +6,7 @@ import { excerpt, type Problems } from './fieldProblem.ts';
 import { compileMesh } from './meshFields.ts';
 
 /** Most ranks, and most GPUs, of one job. */
-const worldSizeMax = 131_072;
+export const worldSizeMax = 131_072;
 /** Most workers of one job; also the largest that `rules.proto` lets one write. */
 const workersMax = 16_384;
 

@@ -32,6 +32,7 @@ export function launchFromWire(wire: WireLaunch, field: string): Launch {
     workingDirectory: wire.workingDirectory,
     cpuMilli: zeroAsNull(safeInteger(wire.cpuMilli, `${field}.cpu_milli`)),
     memoryBytes: zeroAsNull(safeInteger(wire.memoryBytes, `${field}.memory_bytes`)),
+    ...(wire.minWorkers === 0 ? {} : { sizes: { min: wire.minWorkers, max: wire.maxWorkers } }),
     mesh: wire.mesh.map(({ name, size }, index) => ({ axis: oneOf(name, meshAxes, `${field}.mesh[${index}].name`), size })),
     checkpoint: wire.checkpoint === undefined ? null : checkpointFromWire(wire.checkpoint, `${field}.checkpoint`),
   };
@@ -45,6 +46,7 @@ export function launchToWire({
   checkpoint,
   command,
   env,
+  sizes,
   ...rest
 }: Launch): MessageInitShape<typeof LaunchSchema> {
   return {
@@ -55,6 +57,7 @@ export function launchToWire({
     gpuShareMilli: gpuShareMilli ?? 0,
     memoryBytes: BigInt(memoryBytes ?? 0),
     mesh: mesh.map(({ axis, size }) => ({ name: axis, size })),
+    ...(sizes === undefined ? {} : { minWorkers: sizes.min, maxWorkers: sizes.max }),
     ...(checkpoint === null ? {} : { checkpoint: checkpointToWire(checkpoint) }),
   };
 }

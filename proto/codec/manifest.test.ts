@@ -66,7 +66,6 @@ InferenceService/assistant refused
   UNIMPLEMENTED
   kind: InferenceService is not served yet by this version; served: TrainingJob, Queue, Reservation
 TrainingJob/sweep served
-  spec.elastic has no effect in this version
 TrainingJob/notebook served
 Queue/org served
 Queue/serving served
@@ -138,13 +137,9 @@ describe('a job', () => {
       }),
     );
     expect(spec.unserved).toEqual({
-      'spec.elastic': '{"minWorkers":2,"maxWorkers":8}',
       'spec.template.resources.sharedMemory': '"64Gi"',
     });
-    expect(warnings).toEqual([
-      'spec.elastic has no effect in this version',
-      'spec.template.resources.sharedMemory has no effect in this version',
-    ]);
+    expect(warnings).toEqual(['spec.template.resources.sharedMemory has no effect in this version']);
     expect(spec.elastic).toEqual({ minWorkers: 2, maxWorkers: 8 });
   });
 
@@ -184,7 +179,27 @@ describe('a job', () => {
     [
       'elastic out of its bounds',
       { workers: 1, elastic: { minWorkers: 2, maxWorkers: 8 } },
-      'spec.elastic: minWorkers 2 <= workers 1 <= maxWorkers 8 does not hold',
+      'spec.elastic: spec.workers 1, at which it starts, is outside; allowed: minWorkers 2 to maxWorkers 8',
+    ],
+    [
+      'elastic upside down',
+      { workers: 4, elastic: { minWorkers: 8, maxWorkers: 2 } },
+      'spec.elastic: minWorkers 8 is more than maxWorkers 2',
+    ],
+    [
+      'elastic beyond all bounds',
+      { workers: 4, gpusPerWorker: 64, elastic: { minWorkers: 2, maxWorkers: 4096 } },
+      'spec.elastic: maxWorkers 4096 x gpusPerWorker 64 = 262144 GPUs; allowed: at most 131072',
+    ],
+    [
+      'elastic that starts between its sizes',
+      { workers: 6, elastic: { minWorkers: 3, maxWorkers: 16 }, placement: { segments: [{ level: 'rack', workers: 4 }] } },
+      'spec.elastic: spec.workers 6 = 1 x 4 + 2 is no multiple of 4 workers (segments are of 4 workers); allowed: 4, 8, 12, …',
+    ],
+    [
+      'elastic without any size',
+      { workers: 6, elastic: { minWorkers: 5, maxWorkers: 7 }, placement: { segments: [{ level: 'rack', workers: 4 }] } },
+      'spec.elastic: no size from minWorkers 5 to maxWorkers 7 is a multiple of 4 workers (segments are of 4 workers)',
     ],
     [
       'a window without restarts',

@@ -7,7 +7,6 @@ import {
   TrainingJobSchema,
   TrainingJobSpecSchema,
   type Checkpoint,
-  type Elastic,
   type Restarts,
   type TrainingJob,
   type TrainingJobSpec,
@@ -20,6 +19,7 @@ import type { CompileResult } from './compiled.ts';
 import { durationMs } from './durationField.ts';
 import { memberPath } from './fieldPath.ts';
 import { excerpt, Problems } from './fieldProblem.ts';
+import { compileElastic } from './elasticField.ts';
 import { compileGangShape } from './gangShape.ts';
 import { judgeDistinct } from './judgeDistinct.ts';
 import { compileMeshWishes, trafficToJson } from './meshFields.ts';
@@ -52,7 +52,7 @@ export function compileTrainingJob(message: TrainingJob): CompileResult<JobName,
 
 function compileSpec(name: JobName, spec: TrainingJobSpec, template: WireTemplate, problems: Problems): Omit<JobSpec, 'unserved'> {
   const shape = compileGangShape(spec, problems);
-  judgeElastic(spec.elastic, shape.workers, problems);
+  const placement = compilePlacement(spec.placement, problems);
   judgeDistinct('spec.gpuModel', spec.gpuModel, problems);
   return {
     queue: queueName(spec.queue === '' ? defaultQueue : spec.queue),
@@ -62,19 +62,14 @@ function compileSpec(name: JobName, spec: TrainingJobSpec, template: WireTemplat
     ...shape,
     processesPerWorker: spec.processesPerWorker === 'gpu' ? 'gpu' : 'worker',
     ...compileMeshWishes(spec, problems),
-    ...compilePlacement(spec.placement, problems),
+    ...placement,
     ...compileTiming(name, spec, problems),
-    elastic: spec.elastic === undefined ? null : { minWorkers: spec.elastic.minWorkers, maxWorkers: spec.elastic.maxWorkers },
+    elastic: compileElastic(spec.elastic, { ...shape, segments: placement.segments }, problems),
     spares: spec.spares ?? 0,
     checkpoint: spec.checkpoint === undefined ? null : compileCheckpoint(spec.checkpoint, problems),
     restarts: compileRestarts(spec.restarts, problems),
     template: compileTemplate(template, problems),
   };
-}
-
-function judgeElastic(elastic: Elastic | undefined, workers: number, problems: Problems): void {
-  if (elastic === undefined || (elastic.minWorkers <= workers && workers <= elastic.maxWorkers)) return;
-  problems.add('spec.elastic', `minWorkers ${elastic.minWorkers} <= workers ${workers} <= maxWorkers ${elastic.maxWorkers} does not hold`);
 }
 
 function compileCheckpoint({ directory, interval, grace, keep }: Checkpoint, problems: Problems): CheckpointSpec {
@@ -132,6 +127,7 @@ export function jobSpecToWire(spec: JobSpec): TrainingJobSpec {
     ...trafficToJson(spec),
     ...placementToJson(spec),
     ...timingToJson(spec),
+    ...(spec.elastic === null ? {} : { elastic: { ...spec.elastic } }),
     ...(spec.spares === 0 ? {} : { spares: spec.spares }),
     ...(checkpoint === null ? {} : { checkpoint: checkpointToJson(checkpoint) }),
     restarts: { max: restarts.max, ...(restarts.withinMs === null ? {} : { within: formatDuration(restarts.withinMs) }) },

@@ -23,8 +23,16 @@ export interface AssignedWorker {
  */
 export type Desire =
   | { readonly kind: 'run' }
-  | { readonly kind: 'suspend'; readonly round: number; readonly stage: SuspendStage; readonly graceMs: number }
+  | { readonly kind: 'suspend'; readonly round: number; readonly stage: SuspendStage; readonly graceMs: number; readonly why?: LeaveWhy }
   | { readonly kind: 'stop'; readonly graceMs: number; readonly reason: string };
+
+/** Why it is asked to leave. Absent: an older controller does not tell. */
+export interface LeaveWhy {
+  /** The reason with which the attempt is to end. */
+  readonly reason: string;
+  /** It starts again at once with so many workers; null: not at once, or with as many. */
+  readonly workers: number | null;
+}
 
 export type SuspendStage =
   | { readonly kind: 'ask' }
@@ -52,6 +60,8 @@ export interface Launch {
   readonly cpuMilli: number | null;
   readonly memoryBytes: number | null;
   readonly mesh: Mesh;
+  /** The least and the most workers that an attempt of the job has. Absent: it has one size. */
+  readonly sizes?: { readonly min: number; readonly max: number };
   readonly checkpoint: LaunchCheckpoint | null;
 }
 

@@ -51,7 +51,7 @@ export interface JobSpec {
   readonly deadlineMs: number | null;
   /** The scheduler does not ask an attempt to leave earlier; 0: at any time. */
   readonly minRuntimeMs: number;
-  /** The numbers of workers at which it can run; null: only at `workers`. */
+  /** The numbers of workers at which it can run (elastic.ts); `workers` is what it asks for at first. null: only at `workers`. */
   readonly elastic: { readonly minWorkers: number; readonly maxWorkers: number } | null;
   /** Of a manifest only: the core makes `count` jobs of it, whose own specs have null here. `parallelism` null: all at a time. */
   readonly array: { readonly count: number; readonly parallelism: number | null } | null;
@@ -168,6 +168,7 @@ export const stopReasons = [
   'Drained',
   'Preempted',
   'Moved',
+  'Resized',
   'Succeeded',
 ] as const;
 export type StopReason = (typeof stopReasons)[number];

@@ -46,7 +46,13 @@ export type WaitReason =
       readonly wanted: number;
     }
   | { readonly kind: 'UserMaxRunning'; readonly queue: string; readonly user: string; readonly limit: number }
-  | { readonly kind: 'WaitingForVictims'; readonly wanted: GangShape; readonly victims: readonly string[] }
+  | {
+      readonly kind: 'WaitingForVictims';
+      readonly wanted: GangShape;
+      readonly victims: readonly string[];
+      /** Those of them that only give back a part. Absent: none. */
+      readonly shrinking?: readonly string[];
+    }
   /** Free by then for sure: all who are there have promised to be gone. */
   | { readonly kind: 'Reserved'; readonly wanted: GangShape; readonly atMs: number; readonly nodes: readonly string[] }
   /**
@@ -111,7 +117,7 @@ export function describeWait(wait: WaitReason): string {
     case 'UserMaxRunning':
       return `user ${wait.user} may run ${wait.limit} jobs at a time in queue ${wait.queue}`;
     case 'WaitingForVictims':
-      return `${gang(wait.wanted)} will be free when ${listed(wait.victims)} ${wait.victims.length === 1 ? 'has' : 'have'} left`;
+      return `${gang(wait.wanted)} will be free when ${describeVictims(wait.victims, wait.shrinking ?? [])}`;
     case 'Reserved':
       return `${gang(wait.wanted)} reserved from ${formatTimestamp(wait.atMs)} on ${listed(wait.nodes)}, when those who are there have ended`;
     case 'Reservation':
@@ -147,6 +153,14 @@ function describeReservation(wait: Extract<WaitReason, { kind: 'Reservation' }>)
 }
 
 const conditionVerbs = { Succeeded: 'succeed', Failed: 'fail', Finished: 'finish', Started: 'start' } as const;
+
+/** `a, b have left and c has shrunk`. */
+function describeVictims(victims: readonly string[], shrinking: readonly string[]): string {
+  const did = (names: readonly string[], what: string): readonly string[] =>
+    names.length === 0 ? [] : [`${listed(names)} ${names.length === 1 ? 'has' : 'have'} ${what}`];
+  const leaving = victims.filter((name) => !shrinking.includes(name));
+  return [...did(leaving, 'left'), ...did(shrinking, 'shrunk')].join(' and ');
+}
 
 function gang(shape: GangShape): string {
   return `${shape.workers} x ${shape.gpusPerWorker} GPUs`;

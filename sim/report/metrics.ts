@@ -51,7 +51,7 @@ export function measure({ jobs, ledger, endedAtMs, decisions, decisionMs }: Meas
   };
 }
 
-/** 0..1; 0 for a workload that was never placed or has no GPUs. */
+/** 0 for a workload that was never placed or has no GPUs; 1 at most, but for an elastic one that had more than it asked for. */
 export function effectiveOf(job: JobView, productive: bigint, endedAtMs: number): number {
   return ratio(productive, gpuMilliMs(job, endedAtMs));
 }

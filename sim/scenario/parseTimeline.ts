@@ -1,5 +1,6 @@
 import { itemPath } from '#codec/fieldPath.ts';
 import type { CompiledManifest } from '#codec/manifest.ts';
+import { describeSizes, isAllowedSize } from '#vocabulary/elastic.ts';
 import { jobName, nodeName, userName, type NodeName } from '#vocabulary/ids.ts';
 import { describeUnknown, readFields, type Fields } from '#codec/fields.ts';
 import { parseFault } from './parseFault.ts';
@@ -74,8 +75,8 @@ function parseApply(fields: Fields, context: TimelineContext): Deed | null {
   context.known.checkJob(fields, compiled.spec);
   if (place !== null) {
     const placed = [...place.values()].reduce((sum, count) => sum + count, 0);
-    if (placed !== compiled.spec.workers)
-      fields.problems.add(fields.at('place'), `places ${placed} workers; allowed: ${compiled.spec.workers}, all of the job's`);
+    if (!isAllowedSize(compiled.spec, placed))
+      fields.problems.add(fields.at('place'), `places ${placed} workers; allowed: ${describeSizes(compiled.spec)}, all of the job's`);
   }
   return { kind: 'applyJob', ...jobPlanOf(compiled), program: { ...program, workers: compiled.spec.workers }, place };
 }
@@ -136,7 +137,10 @@ function parseVerb(entry: Fields, context: TimelineContext): Deed | null {
 }
 
 function refuseScale(fields: Fields): null {
-  fields.problems.add(fields.at('verb'), '"scale" is not served yet by this version: services and elastic jobs come later');
+  fields.problems.add(
+    fields.at('verb'),
+    '"scale" is not served yet by this version: services come later, and of an elastic job the scheduler chooses the size',
+  );
   return null;
 }
 

@@ -3,7 +3,7 @@
  * which a test may kill, freeze and start again. `withCluster` ends all of it, ranks too, and says in the message of a
  * failed test what the logs said last.
  */
-import { mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { removeCgroups } from '#agent/adapters/process/cgroupMembers.ts';
@@ -33,6 +33,8 @@ export interface ClusterOptions {
   readonly host?: string;
   /** Its data folder; default: one in the cluster's folder. */
   readonly controllerData?: string;
+  /** Settings of the scheduler that are different. */
+  readonly policy?: Readonly<Record<string, unknown>>;
 }
 
 /** Two racks of two nodes with two GPUs each. */
@@ -154,6 +156,11 @@ export class Cluster {
     const host = this.#options.host ?? '127.0.0.1';
     const { control = `${host}:0`, agents = `${host}:0` } = this.#ready ?? {};
     const words = ['--data', this.controllerData, '--listen', control, '--agent-listen', agents, '--names', host, '--log-level', 'warn'];
+    if (this.#options.policy !== undefined) {
+      const file = join(this.folder, 'policy.yaml');
+      await writeFile(file, JSON.stringify(this.#options.policy));
+      words.push('--policy', file);
+    }
     this.#controller = await this.run('controller', [process.execPath, controllerProgram, ...words]);
     return this.#controller;
   }

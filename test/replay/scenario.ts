@@ -9,7 +9,7 @@ import { applyJob, applyQueue, FakeCluster, onNodes, reserve } from '#test/simul
 import { assertNever } from '#vocabulary/assert.ts';
 import type { AssignedWorker } from '#vocabulary/assignment.ts';
 import { jobName, nodeName, queueName, reservationName, userName } from '#vocabulary/ids.ts';
-import { dependencyConditions, type DependencySpec, type JobSpec } from '#vocabulary/job.ts';
+import { dependencyConditions, meshAxes, type DependencySpec, type JobSpec } from '#vocabulary/job.ts';
 import { describeVerdict } from '#vocabulary/describeVerdict.ts';
 import { describeWait } from '#vocabulary/reasons.ts';
 import type { Words } from './words.ts';
@@ -254,11 +254,25 @@ function applyOf(words: Words, bornAtMs: number): Input {
       minRuntimeMs: words.number('minRuntime', 0) * 1000,
       spares: words.number('spares', 0),
       ...placesOf(words),
+      ...sizesOf(words),
       restarts: { max: words.number('restarts', 0), withinMs: words.has('within') ? words.number('within', 0) * 1000 : null },
       maxRuntimeMs: words.has('maxRuntime') ? words.number('maxRuntime', 0) * 1000 : null,
     },
     words.text('user', 'alice'),
   );
+}
+
+/** `elastic=2-8`, `mesh=pipeline:2,data:2`. */
+function sizesOf(words: Words): Pick<JobSpec, 'elastic' | 'mesh'> {
+  const [minWorkers, maxWorkers] = words.text('elastic', '').split('-').map(Number);
+  const axes = words
+    .text('mesh', '')
+    .split(',')
+    .map((axis) => axis.split(':'));
+  return {
+    elastic: minWorkers === undefined || maxWorkers === undefined ? null : { minWorkers, maxWorkers },
+    mesh: meshAxes.flatMap((axis) => axes.flatMap(([name, size]) => (name === axis ? [{ axis, size: Number(size) }] : []))),
+  };
 }
 
 /** `nodes=n11,n12` or `domain=rack/r1` or `count=2`; times are seconds: `start` since the cluster was made, else now. */

@@ -9,18 +9,23 @@ import { applyJob, applyQueue, FakeCluster, policy } from './fakeCluster.ts';
 
 const queues = ['red', 'blue', 'green'] as const;
 
-const anyJob = fc.record({
-  queue: fc.constantFrom(...queues),
-  user: fc.constantFrom('ann', 'bob'),
-  priority: fc.constantFrom(10, 20, 30),
-  workers: fc.integer({ min: 1, max: 4 }),
-  gpusPerWorker: fc.integer({ min: 1, max: 3 }),
-  preemptible: fc.boolean(),
-  runsFor: fc.option(fc.integer({ min: 5, max: 40 }), { nil: null }),
-  rack: fc.boolean(),
-  /** Alike but for their names: those behind one that was refused are not looked at (schedule/waiting/kin.ts). */
-  copies: fc.constantFrom(1, 1, 1, 2, 4),
-});
+const anyJob = fc.record(
+  {
+    queue: fc.constantFrom(...queues),
+    user: fc.constantFrom('ann', 'bob'),
+    priority: fc.constantFrom(10, 20, 30),
+    workers: fc.integer({ min: 1, max: 4 }),
+    gpusPerWorker: fc.integer({ min: 1, max: 3 }),
+    preemptible: fc.boolean(),
+    runsFor: fc.option(fc.integer({ min: 5, max: 40 }), { nil: null }),
+    rack: fc.boolean(),
+    /** Alike but for their names: those behind one that was refused are not looked at (schedule/waiting/kin.ts). */
+    copies: fc.constantFrom(1, 1, 1, 2, 4),
+    /** Workers that it can have more; two less; absent: it has one size. */
+    elastic: fc.integer({ min: 0, max: 6 }),
+  },
+  { requiredKeys: ['queue', 'user', 'priority', 'workers', 'gpusPerWorker', 'preemptible', 'runsFor', 'rack', 'copies'] },
+);
 
 const anyDeed = fc.oneof(
   { weight: 6, arbitrary: fc.record({ kind: fc.constant('apply' as const), jobs: fc.array(anyJob, { minLength: 1, maxLength: 4 }) }) },
@@ -31,9 +36,11 @@ const anyDeed = fc.oneof(
 
 function applyAny(name: string, job: typeof anyJob extends fc.Arbitrary<infer J> ? J : never): ReturnType<typeof applyJob> {
   const { queue, user, workers, gpusPerWorker, priority, preemptible, runsFor, rack } = job;
+  const elastic = job.elastic === undefined ? null : { minWorkers: Math.max(1, workers - 2), maxWorkers: workers + job.elastic };
   const constraints = rack ? [{ level: 'rack', mode: 'required' as const, waitMs: null }] : [];
   const maxRuntimeMs = runsFor === null ? null : runsFor * 1_000;
-  return applyJob(name, { queue: queueName(queue), workers, gpusPerWorker, priority, preemptible, maxRuntimeMs, constraints }, user);
+  const spec = { queue: queueName(queue), workers, gpusPerWorker, priority, preemptible, maxRuntimeMs, constraints, elastic };
+  return applyJob(name, spec, user);
 }
 
 /** Found by the property when no second look was due (schedule/secondLook.ts). */
@@ -108,9 +115,9 @@ function expectNothingElseWhenAllAreLookedAt({ state, waits, nowMs }: FakeCluste
   for (const uid of state.pending) expect(waits.get(uid)?.kind).toBe(result.waits?.get(uid)?.kind);
 }
 
-const changes = { targetAfterMs: 10_000, targetGpusMin: 3, restartCostMs: 2_000 };
+const changes = { targetAfterMs: 10_000, targetGpusMin: 3, restartCostMs: 2_000, growAfterIdleMs: 2_000, growRestMs: 4_000 };
 
-test('a pass right after a pass decides nothing: with queues, guarantees, limits, victims, moves, reservations and targets', () => {
+test('a pass right after a pass decides nothing: with queues, guarantees, limits, victims, moves, sizes, reservations and targets', () => {
   const seen = new Set<string>();
   fc.assert(
     fc.property(fc.array(anyDeed, { minLength: 6, maxLength: 25 }), (deeds) => {
@@ -160,5 +167,5 @@ test('a pass right after a pass decides nothing: with queues, guarantees, limits
     }),
     { numRuns: cases(60), examples: [[found]] },
   );
-  for (const kind of ['JobNominated', 'NominationDropped', 'TargetChosen']) expect([...seen]).toContain(kind);
-});
+  for (const kind of ['JobNominated', 'NominationDropped', 'TargetChosen', 'GrowthChosen']) expect([...seen]).toContain(kind);
+}, 120_000);

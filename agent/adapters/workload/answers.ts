@@ -15,6 +15,7 @@ export function selfJson(view: SelfView): object {
     world_size: view.worldSize,
     coordinator: view.coordinator,
     mesh: Object.fromEntries(view.mesh.map(({ axis, size }) => [axis, size])),
+    elastic: view.sizes === null ? null : { min_workers: view.sizes.min, max_workers: view.sizes.max },
     coordinates: Object.fromEntries(view.coordinates),
     peers: Object.fromEntries(view.peers),
     checkpoint_dir: view.checkpointFolder,
@@ -42,5 +43,7 @@ export function suspensionJson(view: SuspensionView): object {
     deadline_in_s: view.deadlineInMs / 1000,
     stop_step: view.stopStep,
     decided: view.decided,
+    reason: view.reason,
+    workers: view.workers,
   };
 }

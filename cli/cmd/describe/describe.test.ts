@@ -120,6 +120,20 @@ test('a pending job says why it waits', async () => {
   );
 });
 
+test('an elastic job says how large it is, how large it can be, and what it is about to become', async () => {
+  const spec = { workers: 8, mesh: {}, elastic: { minWorkers: 2, maxWorkers: 16 } };
+  const workersOf = async (status: Parameters<typeof jobWith>[1]): Promise<string | undefined> => {
+    bench.server.canned.resources = [jobWith('sweep', status, spec)];
+    const { stdout } = await bench.shoal(['describe', 'job/sweep']);
+    return stdout.split('\n').find((line) => line.startsWith('Workers:'));
+  };
+  expect(await workersOf({ phase: 'Pending' })).toBe('Workers:       8 x 1 GPUs (elastic: 2 to 16, asks for 8)');
+  expect(await workersOf({ phase: 'Running', workers: 6 })).toBe('Workers:       6 x 1 GPUs (elastic: 2 to 16, asks for 8)');
+  expect(await workersOf({ phase: 'Suspending', workers: 6, resize: { workers: 5, message: 'others wait for what it gives back' } })).toBe(
+    'Workers:       6 x 1 GPUs (elastic: 2 to 16, asks for 8; goes on with 5: others wait for what it gives back)',
+  );
+});
+
 test('a cordoned node says by whom and why, and lists its devices', async () => {
   bench.server.canned.resources = [
     nodeWith('node-1', {

@@ -22,7 +22,7 @@ export function describeJob(job: TrainingJob): readonly Section[] {
     ['Phase', `${status?.phase ?? ''}${status?.deleting === true ? ' (being deleted)' : ''}`],
   ];
   return [
-    { kind: 'facts', facts: [...identity, ...whyFacts(status), ...specFacts(spec)] },
+    { kind: 'facts', facts: [...identity, ...whyFacts(status), ...specFacts(spec, status)] },
     ...meshSections(status?.mesh),
     placementSection(status?.ranks ?? []),
     { kind: 'facts', facts: [...progressFacts(status), ...checkpointFacts(status)] },
@@ -54,7 +54,7 @@ function whyFacts(status: TrainingJobStatus | undefined): readonly Fact[] {
   return [[status.phase === 'Pending' ? 'Why pending' : 'Reason', why], ...starts];
 }
 
-function specFacts(spec: TrainingJobSpec | undefined): readonly Fact[] {
+function specFacts(spec: TrainingJobSpec | undefined, status: TrainingJobStatus | undefined): readonly Fact[] {
   if (spec === undefined) return [];
   const { checkpoint, restarts, template, placement } = spec;
   const levels =
@@ -74,12 +74,23 @@ function specFacts(spec: TrainingJobSpec | undefined): readonly Fact[] {
   return [
     ['Queue', spec.queue || 'default'],
     ['Priority', String(spec.priority ?? 20)],
-    ['Workers', `${spec.workers ?? '?'} x ${describeWorkerGpus(spec)}`],
+    ['Workers', describeWorkers(spec, status)],
     ['Mesh', formatMap(spec.mesh, meshAxes)],
     ...(Object.keys(spec.traffic).length === 0 ? [] : [['Traffic a step', formatMap(spec.traffic, meshAxes)] satisfies Fact]),
     ...optional.filter(([, value]) => value !== ''),
     ['Command', (template?.command ?? []).map(shellWord).join(' ')],
   ];
+}
+
+/** `6 x 1 GPUs (elastic: 2 to 16, asks for 8)`. */
+function describeWorkers(spec: TrainingJobSpec, status: TrainingJobStatus | undefined): string {
+  const { elastic, workers } = spec;
+  const now = status === undefined || status.workers === 0 ? (workers ?? '?') : status.workers;
+  const size = `${now} x ${describeWorkerGpus(spec)}`;
+  if (elastic === undefined) return size;
+  const resize = status?.resize;
+  const soon = resize === undefined ? '' : `; goes on with ${resize.workers}: ${resize.message}`;
+  return `${size} (elastic: ${elastic.minWorkers} to ${elastic.maxWorkers}, asks for ${workers ?? '?'}${soon})`;
 }
 
 function describeWorkerGpus({ gpuProfile, gpuShare, gpusPerWorker = 1 }: TrainingJobSpec): string {

@@ -1,10 +1,10 @@
 import { assert, assertNever } from '#vocabulary/assert.ts';
-import { generation } from '#vocabulary/ids.ts';
 import type { AttemptEvent, ExitCodes } from '../events.ts';
 import { settlePast } from '../queues/pastUsage.ts';
 import { changeNode } from '../ledger/rates.ts';
 import { moveSaving, moveUnsaved, settleJob } from '../ledger/settle.ts';
 import { holdAll, releaseAll } from '../nodes/holds.ts';
+import { touchNodes } from '../nodes/touchNodes.ts';
 import { heldMilli, waitsSinceMs, wholeSecond } from '../queues/attained.ts';
 import { countUsage } from '../queues/usage.ts';
 import type { AttemptRecord, AttemptStage, JobRecord, State, WorkerRecord } from '../state/state.ts';
@@ -237,6 +237,7 @@ function release(state: State, job: JobRecord, attempt: AttemptRecord): void {
     const node = state.nodes.get(place.node);
     if (node === undefined) continue;
     changeNode(state, node, () => releaseAll(node, job, place));
+    node.roomAtMs = state.atMs;
     markChanged(state, node);
   }
 }
@@ -254,14 +255,4 @@ export function occupy(state: State, job: JobRecord, attempt: AttemptRecord, sig
   }
   ports?.delete(port);
   if (ports?.size === 0) state.ports.delete(address);
-}
-
-/** The desired sets of these nodes changed. Once a node, however many workers of the gang it has. */
-function touchNodes(state: State, attempt: AttemptRecord): void {
-  const { placement } = attempt;
-  const names = placement.length === 1 ? placement.map(({ node }) => node) : new Set(placement.map(({ node }) => node));
-  for (const name of names) {
-    const node = state.nodes.get(name);
-    if (node !== undefined) node.generation = generation(node.generation + 1);
-  }
 }

@@ -13,9 +13,10 @@ import { countDisplaceable } from './displaceable.ts';
 import { noteEnding } from './endings.ts';
 import { liftSpec } from './liftSpec.ts';
 import { askToMove, endMove } from './moves.ts';
-import { noteSaved } from './saved.ts';
 import { noteSparing } from './sparing.ts';
 import { insertPending, noteWaiting, removePending } from './pending.ts';
+import { noteResizable } from './resizable.ts';
+import { noteSaved } from './saved.ts';
 
 /** Folds what happens to a job as a whole. */
 export function applyJobEvent(state: State, event: JobEvent & { readonly atMs: number }): void {
@@ -63,6 +64,9 @@ export function applyJobEvent(state: State, event: JobEvent & { readonly atMs: n
     case 'JobParked':
       movePhase(state, job, { kind: event.phase, sinceMs: event.atMs });
       return;
+    case 'GrowthChosen':
+      askToMove(state, { gang: null, atMs: event.atMs, model: event.model }, event);
+      return;
     case 'JobNominated':
     case 'NominationDropped':
     case 'TargetChosen':
@@ -71,17 +75,11 @@ export function applyJobEvent(state: State, event: JobEvent & { readonly atMs: n
         promise(state, job, event);
       });
       noteWaiting(state, job);
-      if (event.kind === 'JobNominated') askToMove(state, event);
+      if (event.kind === 'JobNominated') for (const move of event.moves ?? []) askToMove(state, { ...event, gang: event.uid }, move);
       if (event.kind === 'NominationDropped' || event.kind === 'TargetDropped') state.scheduleDirty = true;
       return;
     case 'JobRemoved':
-      removePending(state, job);
-      dropPromises(state, job);
-      if (waitsForOthers(job)) countAwaited(state, job, -1);
-      if (state.awaited.has(job.name)) state.scheduleDirty = true;
-      state.jobs.delete(job.uid);
-      state.sparing.delete(job.uid);
-      if (state.jobsByName.get(job.name) === job.uid) state.jobsByName.delete(job.name);
+      removeJob(state, job);
       return;
     default:
       assertNever(event);
@@ -97,6 +95,7 @@ function changeJob(state: State, job: JobRecord, event: Extract<JobEvent, { kind
   changePromises(state, job, () => {
     job.target = null;
   });
+  noteResizable(state, job);
   noteEnding(state, job);
   // Whether it is gone when a reservation begins may be another matter now.
   const attempt = currentAttempt(job);
@@ -108,6 +107,17 @@ function changeJob(state: State, job: JobRecord, event: Extract<JobEvent, { kind
   if (job.spec.spares > 0 || state.sparing.has(job.uid)) state.scheduleDirty = true;
   noteSparing(state, job);
   if (waitsForOthers(job)) countAwaited(state, job, 1);
+}
+
+function removeJob(state: State, job: JobRecord): void {
+  removePending(state, job);
+  dropPromises(state, job);
+  if (waitsForOthers(job)) countAwaited(state, job, -1);
+  if (state.awaited.has(job.name)) state.scheduleDirty = true;
+  state.jobs.delete(job.uid);
+  state.resizable.delete(job.uid);
+  state.sparing.delete(job.uid);
+  if (state.jobsByName.get(job.name) === job.uid) state.jobsByName.delete(job.name);
 }
 
 type Changes = Pick<JobRecord, 'spec' | 'labels' | 'annotations'> & Partial<Pick<JobRecord, 'array'>>;
@@ -208,6 +218,7 @@ export function movePhase(state: State, job: JobRecord, phase: JobRecord['phase'
   countDisplaceable(state, job, -1);
   job.phase = phase;
   countDisplaceable(state, job, 1);
+  noteResizable(state, job);
   noteSparing(state, job);
   noteSaved(state, job);
   if (phase.kind !== 'pending') dropPromises(state, job);

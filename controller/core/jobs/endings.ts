@@ -53,6 +53,8 @@ export function latestEndMs(job: JobView): number | null {
   const promised = promisedEndMs(job);
   const { stage } = attempt;
   if (stage.kind !== 'suspending' && stage.kind !== 'stopping') return promised;
+  // It is back at once, on what it keeps.
+  if (stage.kind === 'suspending' && stage.reason === 'Resized') return promised;
   return Math.min(stage.sinceMs + stage.graceMs, promised ?? Infinity);
 }
 

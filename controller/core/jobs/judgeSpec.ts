@@ -7,6 +7,7 @@ import type { Turn } from '../turn.ts';
 import { findCircle } from './dependencies.ts';
 import { judgeFit } from './judgeFit.ts';
 import { judgeSegments } from './judgeSegments.ts';
+import { atLeast } from './size.ts';
 import type { SpecProblem } from './specProblem.ts';
 
 /** What only this cluster can say of a job's spec. `old`: of the job as it exists; what has not changed is not judged again. */
@@ -17,7 +18,7 @@ export function judgeSpec(turn: Turn, spec: JobSpec, old: JobSpec | null): SpecP
   if (problem !== null) return problem;
   if (spec.deadlineMs !== null && spec.deadlineMs !== old?.deadlineMs && spec.deadlineMs <= context.nowMs)
     return { field: 'spec.deadline', message: `${formatTimestamp(spec.deadlineMs)} has passed` };
-  return old === null ? judgeFit(state, levels, spec) : null;
+  return old === null ? judgeFit(state, levels, atLeast({ spec }).spec) : null;
 }
 
 /** Jobs that wait for each other would wait for ever. */

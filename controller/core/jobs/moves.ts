@@ -1,28 +1,31 @@
 import type { JobUid } from '#vocabulary/ids.ts';
-import type { ClusterEvent, JobEvent } from '../events.ts';
+import type { ClusterEvent, MovedTo } from '../events.ts';
 import { changePromises } from '../ledger/promises.ts';
-import type { JobRecord, Move, State } from '../state/state.ts';
+import { touchNodes } from '../nodes/touchNodes.ts';
+import type { JobRecord, State } from '../state/state.ts';
+import { currentAttempt } from '../state/state.ts';
 
-/** Folds what a nomination says of those who move: a place is kept for each. */
-export function askToMove(state: State, event: Extract<JobEvent, { kind: 'JobNominated' }> & { readonly atMs: number }): void {
-  const { uid: gang, model, atMs } = event;
-  for (const move of event.moves ?? []) ask(state, { ...move, gang, model, atMs });
-}
-
-/** Folds that these were asked to move, for nobody in particular. */
-export function askToTidy(state: State, { moves, atMs }: Extract<ClusterEvent, { kind: 'MovesAsked' }> & { readonly atMs: number }): void {
-  for (const move of moves) ask(state, { ...move, gang: null, atMs });
-  state.scheduleDirty = true;
-}
-
-function ask(state: State, { uid, ...move }: Omit<Extract<Move, { kind: 'asked' }>, 'kind'> & { readonly uid: JobUid }): void {
+/** Folds that a job is asked to start again elsewhere, or with another number of workers; who has been asked already may be told of fewer. */
+export function askToMove(
+  state: State,
+  { gang, model, atMs }: { readonly gang: JobUid | null; readonly model: string | null; readonly atMs: number },
+  { uid, placement, costMs }: MovedTo,
+): void {
   const job = state.jobs.get(uid);
   if (job === undefined) return;
-  const { gang, placement, model, costMs, atMs } = move;
   changePromises(state, job, () => {
     job.move = { kind: 'asked', gang, placement, model, costMs, atMs };
   });
   state.moving.add(uid);
+  // Its program is told with how many workers it starts again.
+  const attempt = currentAttempt(job);
+  if (attempt?.stage.kind === 'suspending') touchNodes(state, attempt);
+}
+
+/** Folds that these were asked to move, for nobody in particular. */
+export function askToTidy(state: State, { moves, atMs }: Extract<ClusterEvent, { kind: 'MovesAsked' }> & { readonly atMs: number }): void {
+  for (const move of moves) askToMove(state, { gang: null, model: move.model, atMs }, move);
+  state.scheduleDirty = true;
 }
 
 /** No place is kept for it any more: it stands on it, lost it, or wants none. To be called inside `changePromises`. */

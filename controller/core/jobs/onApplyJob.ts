@@ -96,6 +96,7 @@ const fixedFields: readonly (readonly [field: keyof JobSpec, path: string])[] = 
   ['processesPerWorker', 'processesPerWorker'],
   ['axisOrder', 'placement.axisOrder'],
   ['mesh', 'mesh'],
+  ['elastic', 'elastic'],
   ['traffic', 'traffic'],
   ['segments', 'placement.segments'],
   ['spread', 'placement.spread'],

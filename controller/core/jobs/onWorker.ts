@@ -136,7 +136,7 @@ function noteCheckpoints(turn: Turn, job: JobView, attempt: AttemptView, observe
     parts.set(key, { step, path, ...longer(known?.tookMs, tookMs), ranks: [...(known?.ranks ?? []), rank] });
   }
   for (const part of parts.values()) turn.emit({ kind: 'CheckpointPartRecorded', ...ofAttempt, ...part });
-  const complete = findComplete(attempt, job.spec.workers * processesOf(job.spec));
+  const complete = findComplete(attempt, attempt.placement.length * processesOf(job.spec));
   if (complete !== null) turn.emit({ kind: 'CheckpointCompleted', ...ofAttempt, ...complete });
 }
 

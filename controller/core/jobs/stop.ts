@@ -33,15 +33,42 @@ export function askToLeave(turn: Turn, job: JobView, reason: LeaveReason, why = 
   turn.emit({ kind: 'SuspendStaged', uid: job.uid, attempt: attempt.number, round, stage: { kind: 'ask' }, graceMs, reason, ...said });
 }
 
+/** It is leaving to come back with another number of workers: it is not to come back, for another reason. */
+export function leaveForGood(
+  turn: Turn,
+  job: JobView,
+  reason: LeaveReason,
+  why: { readonly dropped: string; readonly message: string },
+): void {
+  const attempt = currentAttempt(job);
+  if (attempt?.stage.kind !== 'suspending') return;
+  turn.emit({ kind: 'NominationDropped', uid: job.uid, message: why.dropped });
+  const { round, stage, graceMs } = attempt.stage;
+  const said = why.message === '' ? {} : { message: why.message };
+  turn.emit({ kind: 'SuspendStaged', uid: job.uid, attempt: attempt.number, round, stage, graceMs, reason, ...said });
+}
+
+/** The scheduler's own asks. */
+const revocable: ReadonlySet<LeaveReason> = new Set(['Preempted', 'Moved', 'Resized']);
+
 /** Takes the ask back while nobody was told to stop; a program that answers to signals only has been told. */
 export function cancelLeaving(turn: Turn, job: JobView): void {
   const attempt = currentAttempt(job);
   if (attempt?.stage.kind !== 'suspending' || attempt.stage.stage.kind === 'decided') return;
-  if (attempt.stage.reason !== 'Preempted' && attempt.stage.reason !== 'Moved') return;
+  if (!revocable.has(attempt.stage.reason)) return;
   const isAware = job.progress?.attempt === attempt.number && attempt.workers.every((worker) => worker.progressAtMs !== null);
   const isWhole = attempt.workers.every((worker) => worker.state === 'running');
   if (isAware && isWhole) turn.emit({ kind: 'SuspendCancelled', uid: job.uid, attempt: attempt.number });
 }
+
+/** Takes the ask back, unless it shrinks and somebody else waits for a part of its place. */
+export function letStay(turn: Turn, victim: JobView): void {
+  const isShared = victim.move?.kind === 'asked' && turn.state.pending.some((uid) => isVictimOf(turn, uid, victim.uid));
+  if (!isShared) cancelLeaving(turn, victim);
+}
+
+const isVictimOf = (turn: Turn, nominee: JobUid, uid: JobUid): boolean =>
+  turn.state.jobs.get(nominee)?.nomination?.victims.includes(uid) === true;
 
 /** A nominee that wants its place no more: who was asked for it and has not been told to stop runs on. */
 export function dropNomination(turn: Turn, job: JobView, message = 'it no longer waits'): void {
@@ -50,7 +77,7 @@ export function dropNomination(turn: Turn, job: JobView, message = 'it no longer
   turn.emit({ kind: 'NominationDropped', uid: job.uid, message });
   for (const uid of nomination.victims) {
     const victim = turn.state.jobs.get(uid);
-    if (victim !== undefined) cancelLeaving(turn, victim);
+    if (victim !== undefined) letStay(turn, victim);
   }
 }
 

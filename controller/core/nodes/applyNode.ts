@@ -33,12 +33,14 @@ function changeRecord(node: NodeState, event: Exclude<NodeEvent, { kind: 'NodeRe
       return;
     case 'NodeReady':
       node.availability = { kind: 'ready' };
+      node.roomAtMs = event.atMs;
       return;
     case 'NodeCordoned':
       node.cordon = { by: event.by, reason: event.reason, atMs: event.atMs, drain: event.drain };
       return;
     case 'NodeUncordoned':
       node.cordon = null;
+      node.roomAtMs = event.atMs;
       return;
     case 'NodeSpared':
       node.spare = event.for;
@@ -48,6 +50,7 @@ function changeRecord(node: NodeState, event: Exclude<NodeEvent, { kind: 'NodeRe
       return;
     case 'GpuHealthChanged':
       node.health[event.gpu] = { healthy: event.healthy, code: event.code, message: event.message };
+      if (event.healthy) node.roomAtMs = event.atMs;
       return;
     default:
       assertNever(event);
@@ -62,6 +65,7 @@ function register(state: State, event: Extract<NodeEvent, { kind: 'NodeRegistere
   if (old !== undefined) {
     changeNode(state, old, () => {
       old.inventory = inventory;
+      old.roomAtMs = atMs;
       resizeGpus(old);
     });
     old.labels = labels;
@@ -76,6 +80,7 @@ function register(state: State, event: Extract<NodeEvent, { kind: 'NodeRegistere
     createdAtMs: atMs,
     changedAt: revision(0),
     availability: { kind: 'returning', held: 0, atMs },
+    roomAtMs: atMs,
     cordon: null,
     spare: null,
     generation: generation(1),

@@ -43,20 +43,21 @@ export function queueGpuMilli(state: { readonly usage: Pick<StateView['usage'], 
   return state.usage.get(usageKey.queue(queue, model)) ?? 0;
 }
 
-/** What keeps `spec` from holding GPUs of this model: a held queue, or the first limit that would be broken; null when nothing. */
+/** What keeps `spec` from holding GPUs of this model (`has`: in place of what it holds of it now): a held queue, or the first limit that would be broken; null when nothing. */
 export function findBrokenLimit(
   state: Pick<StateView, 'queues'> & { readonly usage: Pick<StateView['usage'], 'get'> },
   job: { readonly user: UserName; readonly spec: JobSpec },
   model: string | null,
+  has: 'nothing' | Pick<Holding, 'gpuMilli'> = 'nothing',
 ): WaitReason | null {
   const { user, spec } = job;
   const chain = withAncestors(state.queues, spec.queue);
   const held = chain.find((name) => state.queues.get(name)?.spec.hold === true);
   if (held !== undefined) return { kind: 'QueueHeld', queue: held };
-  const wantedMilli = spec.workers * spec.gpusPerWorker * milliPerGpu(spec);
+  const wantedMilli = spec.workers * spec.gpusPerWorker * milliPerGpu(spec) - (has === 'nothing' ? 0 : has.gpuMilli);
   const perUser = state.queues.get(spec.queue)?.spec.perUser;
   const maxRunning = perUser?.maxRunning ?? null;
-  if (maxRunning !== null && (state.usage.get(usageKey.user(spec.queue, user, runningJobs)) ?? 0) + 1 > maxRunning) {
+  if (has === 'nothing' && maxRunning !== null && (state.usage.get(usageKey.user(spec.queue, user, runningJobs)) ?? 0) + 1 > maxRunning) {
     return { kind: 'UserMaxRunning', queue: spec.queue, user, limit: maxRunning };
   }
   if (model === null) return null;

@@ -13,6 +13,7 @@ import { wholeGpus } from './capacity/shape.ts';
 import type { Closed } from './closedNodes.ts';
 import { bothAllow } from './closedMask.ts';
 import type { ClusterRoom } from './clusterRoom.ts';
+import { keepAtSize } from './elastic/keptGroups.ts';
 import { withEmptyDomains } from './gang/exclusive.ts';
 import { findPlacement, fits, unitsOf } from './gang/findPlacement.ts';
 import type { GangRequest, Spot } from './gang/gangRequest.ts';
@@ -78,7 +79,7 @@ export function decidePlacement(state: StateView, cluster: ClusterRoom, job: Can
       continue;
     }
     const request = requestOf(cluster, job, model, nowMs, 'start');
-    const gang = { uid: job.uid, request, keep };
+    const gang = { uid: job.uid, request, keep: keepAtSize(cluster.room, request, spec, keep) };
     const found = findOwn(state, cluster, job, { gang, avoided }) ?? findSpots(state, cluster.room, gang, avoided);
     if (found.kind === 'recall') return recalled(state, cluster, job, { model, recall: found.recall });
     if (found.kind === 'now') return placedAt(cluster, job, model, found);

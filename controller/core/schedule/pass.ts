@@ -4,6 +4,7 @@ import type { JobView } from '../state/view.ts';
 import type { Turn } from '../turn.ts';
 import { modelsPresent } from '../jobs/emptyRoom.ts';
 import { judgeReadiness, wakeAtMs } from '../jobs/readiness.ts';
+import { atLeast } from '../jobs/size.ts';
 import { dropNomination } from '../jobs/stop.ts';
 import { Consolidation } from './consolidate/consolidation.ts';
 import { KeptPlaces } from './consolidate/keptPlaces.ts';
@@ -11,6 +12,8 @@ import type { Quiet } from './defrag/planDefrag.ts';
 import { emitPlaced } from './emitPlaced.ts';
 import type { ClusterRoom } from './clusterRoom.ts';
 import { openRoom } from './clusterRoom.ts';
+import { Growth } from './elastic/growth.ts';
+import { decideAtSize } from './elastic/startSize.ts';
 import { isShortage, Preemption } from './preempt.ts';
 import type { PlacementDecision } from './decidePlacement.ts';
 import { widensAtMs } from './requestOf.ts';
@@ -43,7 +46,7 @@ export interface PassResult {
 
 export function runPass(turn: Turn): PassResult {
   const pass = beginPass(turn);
-  const { kept, consolidation, preemption, backfill, spares } = pass;
+  const { kept, consolidation, growth, preemption, backfill, spares } = pass;
   spares.begin();
   kept.keepAll();
   kept.settle((job, decision) => place(pass, job, decision));
@@ -52,14 +55,21 @@ export function runPass(turn: Turn): PassResult {
   // What found no room for a nominee may find it in what was kept for those who run on.
   if (kept.forget()) backfill.promises.forgetFailed();
   lookAtOthers(pass);
+  growth.run();
   backfill.promises.end();
   kept.end();
   spares.end();
-  for (const atMs of [preemption.wakeAtMs, consolidation.wakeAtMs, backfill.wakeAtMs, turn.state.defragDueMs]) noteWake(pass, atMs);
+  for (const atMs of [preemption.wakeAtMs, consolidation.wakeAtMs, backfill.wakeAtMs, growth.wakeAtMs, turn.state.defragDueMs])
+    noteWake(pass, atMs);
   pass.cluster.settle();
   pass.lines.settle();
-  const more = pass.isCut || preemption.more || consolidation.more || backfill.more || spares.more;
-  return { waits: pass.waits, more, wakeAtMs: pass.wakeAtMs, awaitsSave: preemption.awaitsSave, movesFromMs: consolidation.nextSearchMs };
+  return {
+    waits: pass.waits,
+    more: pass.isCut || preemption.more || consolidation.more || backfill.more || growth.more || spares.more,
+    wakeAtMs: pass.wakeAtMs,
+    awaitsSave: growth.withAwaited(preemption.awaitsSave),
+    movesFromMs: consolidation.nextSearchMs,
+  };
 }
 
 /** Looks at the cluster as it will be when this pass is over, with all that is promised to anybody taken; nothing changes. */
@@ -87,6 +97,7 @@ interface Pass {
   readonly preemption: Preemption;
   readonly kept: KeptPlaces;
   readonly consolidation: Consolidation;
+  readonly growth: Growth;
   readonly spares: Spares;
   readonly lines: WaitingLines;
   readonly waits: PassWaits;
@@ -105,9 +116,24 @@ function beginPass(turn: Turn): Pass {
   const preemption = new Preemption(turn, cluster, { backfill, lines });
   const kept = new KeptPlaces(turn, cluster);
   const consolidation = new Consolidation(turn, cluster, { preemption, kept, promises: backfill.promises });
+  const growth = new Growth(turn, cluster, backfill);
   const spares = new Spares(turn, cluster, () => backfill.showForLater());
   const waits = new PassWaits(state, lines);
-  return { turn, cluster, lines, backfill, preemption, kept, consolidation, spares, waits, placed: 0, isCut: false, wakeAtMs: null };
+  return {
+    turn,
+    cluster,
+    lines,
+    backfill,
+    preemption,
+    kept,
+    consolidation,
+    growth,
+    spares,
+    waits,
+    placed: 0,
+    isCut: false,
+    wakeAtMs: null,
+  };
 }
 
 function lookAtOthers(pass: Pass): void {
@@ -166,13 +192,14 @@ function lookAtNominee(pass: Pass, job: JobView): void {
     return;
   }
   const victims = job.nomination?.victims ?? [];
-  const decision = pass.backfill.decideAlone(job);
+  const least = atLeast(job);
+  const decision = pass.backfill.decideAlone(least);
   if (decision.ok) {
     place(pass, job, decision);
     pass.preemption.release(victims);
     return;
   }
-  const wait = pass.preemption.hold(job);
+  const wait = pass.preemption.hold(least);
   if (wait !== null) pass.waits.set(job.uid, wait);
 }
 
@@ -201,12 +228,13 @@ function decide(pass: Pass, job: JobView): PlacementDecision {
     backfill.dropTarget(job, 'it is not to start now');
     return { ok: false, wait: notReady };
   }
-  const decision = backfill.decide(job);
+  const decision = decideAtSize(job, (sized) => backfill.decide(sized));
   if (decision.ok) return decision;
   noteWake(pass, widensAtMs(job, pass.turn.context.nowMs));
-  const recalled = decision.recall === undefined ? null : pass.spares.recall(job, decision.recall, preemption);
-  const nominated = recalled ?? (isShortage(decision.wait) ? (preemption.nominate(job) ?? pass.consolidation.nominate(job)) : null);
-  if (nominated === null) return { ok: false, wait: backfill.promise(job, decision.wait) };
+  const least = atLeast(job);
+  const recalled = decision.recall === undefined ? null : pass.spares.recall(least, decision.recall, preemption);
+  const nominated = recalled ?? (isShortage(decision.wait) ? (preemption.nominate(least) ?? pass.consolidation.nominate(least)) : null);
+  if (nominated === null) return { ok: false, wait: backfill.promise(least, decision.wait, preemption.leavingFor(least)) };
   backfill.dropTarget(job, 'it is promised another place');
   return { ok: false, wait: nominated };
 }

@@ -1,4 +1,5 @@
 import type { NodeName } from '#vocabulary/ids.ts';
+import { describeSizes, isAllowedSize } from '#vocabulary/elastic.ts';
 import type { JobSpec, WorkerPlace } from '#vocabulary/job.ts';
 import { milliPerGpu } from '#vocabulary/job.ts';
 import type { GpuInfo } from '#vocabulary/topology.ts';
@@ -30,7 +31,7 @@ export function onPlaceJob(turn: Turn, request: Extract<Request, { kind: 'placeJ
   );
   if (closed !== null) return refuse(closed);
   const workers = request.places.reduce((sum, place) => sum + place.workers, 0);
-  if (workers !== job.spec.workers) return refuse(`${workers} workers are placed; job ${job.name} has ${job.spec.workers}`);
+  if (!isAllowedSize(job.spec, workers)) return refuse(`${workers} workers are placed; job ${job.name} has ${describeSizes(job.spec)}`);
   for (const model of job.spec.gpusPerWorker === 0 ? [null] : modelsOf(turn, job.spec, request.places)) {
     const placement = findPlaces(turn, job.spec, request.places, model);
     if (placement === null) continue;

@@ -3,7 +3,8 @@ import type { Placement } from '#vocabulary/job.ts';
 import type { WaitReason } from '#vocabulary/reasons.ts';
 import { gpuMilliPerGpu } from '#vocabulary/units.ts';
 import { lowestDisplaceable } from '../jobs/displaceable.ts';
-import { askToLeave, cancelLeaving } from '../jobs/stop.ts';
+import type { MovedTo } from '../events.ts';
+import { askToLeave, leaveForGood, letStay } from '../jobs/stop.ts';
 import type { Claim } from '../queues/entitlement.ts';
 import { EntitlementBook, mayDisplace } from '../queues/entitlement.ts';
 import { attainedNow, wholeSecond } from '../queues/attained.ts';
@@ -17,20 +18,27 @@ import type { Hold } from './capacity/capacity.ts';
 import { placeAt } from './capacity/devices.ts';
 import type { ClusterRoom } from './clusterRoom.ts';
 import { modelsFor } from './decidePlacement.ts';
+import { keptBy } from './elastic/surplus.ts';
+import { SurplusPool } from './elastic/surplusPool.ts';
 import type { Wisher } from './requestOf.ts';
 import { requestOf, wishesKey } from './requestOf.ts';
 import { sparesFor } from './spares/borrow.ts';
 import { placesToKeep } from './swap.ts';
 import type { Backfill } from './reserve/backfill.ts';
+import type { Leaving } from './reserve/leaving.ts';
 import { SecondLook } from './secondLook.ts';
 import { fits } from './gang/findPlacement.ts';
 import type { Running } from './victims/running.ts';
-import type { WaitingLines } from './waiting/waitingLines.ts';
-import { claimOf, isLeaving, readRunning, readSaved } from './victims/running.ts';
-import type { Entitlement, Evictable, VictimPlan } from './victims/chooseVictims.ts';
+import { Claimed, giveLeft } from './victims/claimed.ts';
+import { claimOf, isLeaving, isResizing, leavesForGood, readRunning, readSaved } from './victims/running.ts';
+import type { VictimPlan } from './victims/chooseVictims.ts';
+import { inTurn } from './victims/inTurn.ts';
+import { guestPriority } from './victims/evictable.ts';
+import { countsFor, findDeficits, hasGuarantee } from './victims/quota.ts';
+import type { Candidate } from './victims/searchVictims.ts';
+import { searchVictims } from './victims/searchVictims.ts';
 import { awaitsSaveOf } from './victims/awaitsSave.ts';
-import { chooseVictims } from './victims/chooseVictims.ts';
-import { countsFor, coverDeficits, findDeficits } from './victims/quota.ts';
+import type { WaitingLines } from './waiting/waitingLines.ts';
 import { Slices } from './victims/slices.ts';
 
 /**
@@ -50,14 +58,12 @@ export class Preemption {
   readonly #cluster: ClusterRoom;
   readonly #book: EntitlementBook;
   readonly #backfill: Backfill;
-  /** Leaving already, for another nominee. */
-  readonly #claimed = new Set<JobUid>();
-  /** Of victims who have not left yet, in the book as gone: else several nominees would each take what the queue can spare once. */
-  readonly #gone = new Map<JobUid, Omit<Claim, 'standing'>>();
+  readonly #claimed: Claimed;
   /** Free parts of the places of nominees whose turn has not come. */
   readonly #kept = new Map<JobUid, readonly Hold[]>();
   #searches = 0;
   readonly #secondLook = new SecondLook();
+  readonly surplus: SurplusPool;
   /** Searches of this pass that found nobody: for the like of them the answer is the same. */
   readonly #inVain = new Set<string>();
   #wakeAtMs: number | null = null;
@@ -74,6 +80,14 @@ export class Preemption {
     this.standings = new Standings(turn, lines);
     this.#cluster = cluster;
     this.#book = new EntitlementBook(turn.state);
+    this.#claimed = new Claimed(turn.state, this.#book);
+    this.surplus = new SurplusPool(turn, {
+      capacity: cluster.room.capacity,
+      standings: this.standings,
+      book: this.#book,
+      claimed: this.#claimed,
+      promises: backfill.promises,
+    });
   }
 
   /** When time alone lets somebody be asked who was not, or somebody be overdue; null: it does not. */
@@ -82,7 +96,7 @@ export class Preemption {
     const soon = [this.standings.nextOverdueAtMs(), this.#slices?.wakeAtMs ?? null].flatMap((atMs) =>
       atMs === null ? [] : [wholeSecond(atMs)],
     );
-    const soonest = Math.min(this.#wakeAtMs ?? Infinity, ...soon);
+    const soonest = Math.min(this.#wakeAtMs ?? Infinity, this.surplus.wakeAtMs ?? Infinity, ...soon);
     return soonest === Infinity ? null : soonest;
   }
 
@@ -110,7 +124,7 @@ export class Preemption {
     nominees.sort((left, right) => (left.nomination?.atMs ?? 0) - (right.nomination?.atMs ?? 0) || (left.uid < right.uid ? -1 : 1));
     for (const job of nominees) {
       if (job.nomination === null) continue;
-      for (const uid of job.nomination.victims) this.#claim(uid);
+      for (const uid of job.nomination.victims) this.#claimed.add(uid);
       this.#kept.set(job.uid, this.#backfill.holdFree(job, job.nomination.placement, job.nomination.model));
     }
     return nominees;
@@ -141,43 +155,27 @@ export class Preemption {
   release(victims: readonly JobUid[]): void {
     for (const uid of victims) {
       const victim = this.#turn.state.jobs.get(uid);
-      if (victim !== undefined) cancelLeaving(this.#turn, victim);
-      this.#claimed.delete(uid);
-      const claim = this.#gone.get(uid);
-      if (claim === undefined || isLeaving(victim)) continue;
-      this.#book.take(claim);
-      this.#gone.delete(uid);
+      if (victim !== undefined) letStay(this.#turn, victim);
+      this.#claimed.release(uid);
     }
-  }
-
-  /** For one nominee, and nobody else's. */
-  #claim(uid: JobUid): void {
-    this.#claimed.add(uid);
-    const victim = this.#turn.state.jobs.get(uid);
-    const attempt = victim === undefined ? undefined : currentAttempt(victim);
-    if (victim === undefined || attempt === undefined || !isLeaving(victim) || this.#gone.has(uid)) return;
-    // Who moves is back at once, with all that it held.
-    if (victim.move?.kind === 'asked') return;
-    const claim = claimOf(victim, attempt.model);
-    this.#book.give(claim);
-    this.#gone.set(uid, claim);
   }
 
   /** Finds victims for a job that does not fit, and asks them; null: nobody may be asked, or it would not help. */
   nominate(job: Nominee): WaitReason | null {
-    const nominee = this.#nomineeOf(job, null);
+    const nominee = this.nomineeOf(job, null);
     const mayAsk = this.#mayDisplaceAnybody(job, nominee);
-    const wait = mayAsk ? this.#findVictims(job, nominee) : null;
+    const wait = mayAsk || this.surplus.mayHelp(nominee.gpuMilli, this.#freeMilli()) ? this.#findVictims(job, nominee, mayAsk) : null;
     if (wait !== null) this.#secondLook.nominated();
     else {
-      this.#secondLook.refused({ mayAsk, mayReclaim: !this.#isPlain(job.spec.queue) });
+      this.surplus.refused();
+      this.#secondLook.refused({ mayAsk, mayReclaim: this.surplus.isDenied || !this.#isPlain(job.spec.queue) });
       // Time changes something only where somebody of its priority may be asked.
       if (this.#turn.state.displaceable.has(nominee.priority)) this.#allSlices().missed(nominee);
     }
     return wait;
   }
 
-  #findVictims(job: Nominee, { standing, ...nominee }: Claim): WaitReason | null {
+  #findVictims(job: Nominee, { standing, ...nominee }: Claim, mayAsk: boolean): WaitReason | null {
     const { policy, nowMs } = this.#turn.context;
     if (this.#searches >= policy.victimSearchesPerPassMax) return null;
     const { count, own } = this.#allSlices().chances({ standing, ...nominee });
@@ -193,12 +191,21 @@ export class Preemption {
       }
       this.#searches += 1;
       this.#backfill.showForLater();
-      const plan = this.#search(job, model);
+      const plan = this.#search(job, model, mayAsk);
       // Nobody is to be asked: it starts when those have left who leave anyway, in its turn.
-      if (plan === null || plan.victims.every((uid) => isLeaving(this.#turn.state.jobs.get(uid)))) continue;
+      if (plan === null || plan.leaving.every((each) => each.group === undefined && leavesForGood(this.#turn.state.jobs.get(each.job))))
+        continue;
       const placement = (plan.spots[0] ?? []).map((spot) => placeAt(this.#cluster.room.capacity, spot));
-      this.#turn.emit({ kind: 'JobNominated', uid: job.uid, victims: plan.victims, placement, model });
-      this.#ask(job, standing, plan.victims);
+      const moves = this.surplus.shrinks(plan.leaving);
+      this.#turn.emit({
+        kind: 'JobNominated',
+        uid: job.uid,
+        victims: plan.victims,
+        placement,
+        model,
+        ...(moves.length === 0 ? {} : { moves }),
+      });
+      this.#ask(job, standing, plan.victims, moves);
       this.#reserve(job, { placement, model }, plan.victims);
       return this.#waits(job, plan.victims);
     }
@@ -206,11 +213,17 @@ export class Preemption {
     return null;
   }
 
-  #ask(job: Nominee, standing: Standing, victims: readonly JobUid[]): void {
+  #ask(job: Nominee, standing: Standing, victims: readonly JobUid[], shrinks: readonly MovedTo[]): void {
     for (const uid of victims) {
       const victim = this.#turn.state.jobs.get(uid);
-      if (victim !== undefined) askToLeave(this.#turn, victim, 'Preempted', this.#tellTurn(job, standing, victim));
-      this.#claim(uid);
+      if (shrinks.some((move) => move.uid === uid)) this.surplus.ask(uid);
+      else if (victim !== undefined) {
+        const message = this.#tellTurn(job, standing, victim);
+        const dropped = `job ${this.#nameOf(job.uid)} takes its place`;
+        if (isResizing(victim)) leaveForGood(this.#turn, victim, 'Preempted', { dropped, message });
+        else askToLeave(this.#turn, victim, 'Preempted', message);
+        this.#claimed.add(uid);
+      }
     }
   }
 
@@ -220,6 +233,11 @@ export class Preemption {
     const gpuHours = attainedNow(victim, this.#turn.context.nowMs) / gpuMilliPerGpu / 3_600_000;
     const name = this.#turn.state.jobs.get(uid)?.name ?? uid;
     return `had its turn: ${gpuHours.toFixed(1)} GPU-hours; job ${name} of user ${user} ${level === overdueLevel ? 'is overdue' : 'had less'}`;
+  }
+
+  /** What elastic jobs can be asked to give back to the job, and from when on. */
+  leavingFor(job: Nominee): () => readonly Leaving[] {
+    return () => this.surplus.leaving(this.nomineeOf(job, null));
   }
 
   /** All that hold GPUs, by uid. */
@@ -237,54 +255,43 @@ export class Preemption {
     job: Nominee,
     plan: { readonly victims: readonly JobUid[]; readonly placement: Placement; readonly model: string | null },
   ): WaitReason {
-    for (const uid of plan.victims) this.#claimed.add(uid);
+    for (const uid of plan.victims) this.#claimed.addMoving(uid);
     this.#reserve(job, plan, plan.victims);
     return this.#waits(job, plan.victims);
   }
 
-  #search(job: Nominee, model: string): VictimPlan | null {
-    const nominee = this.#nomineeOf(job, model);
-    const mark = this.#book.mark();
-    const given = new Map<JobUid, Claim>();
+  #search(job: Nominee, model: string, mayAsk: boolean): VictimPlan | null {
+    const nominee = this.nomineeOf(job, model);
     const deficits = findDeficits(this.#turn.state.queues, this.#book, nominee);
-    const evictable = this.#allRunning().flatMap(({ victim, claim, evictable: each }) => {
-      if (this.#claimed.has(victim.uid) || claim.model !== model || !countsFor(this.#book, claim, deficits)) return [];
+    const isOfUse = (claim: Claim): boolean => countsFor(this.#book, claim, deficits);
+    const request = requestOf(this.#cluster, job, model, this.#turn.context.nowMs);
+    return searchVictims({
+      room: this.#cluster.room,
+      request,
+      nominee,
+      book: this.#book,
+      deficits,
+      gangs: this.#gangs(job, nominee, mayAsk).filter(({ claim }) => isOfUse(claim)),
+      surplus: this.surplus.for(nominee).filter(({ claim }) => isOfUse(claim)),
+    });
+  }
+
+  /** Those that leave anyway, and whole gangs that may be asked now, if any may. */
+  #gangs(job: Nominee, nominee: Claim, mayAsk: boolean): readonly Candidate[] {
+    return this.#allRunning().flatMap(({ victim, claim, evictable: each }): readonly Candidate[] => {
+      if (this.#claimed.has(victim.uid) || claim.model !== nominee.model) return [];
       // Somebody ahead in the order was promised its place.
       if (this.#backfill.promises.touches(each.holds)) return [];
       // Who leaves anyway costs nothing and need not be asked.
-      if (isLeaving(victim)) return [{ ...each, cost: 0 }];
+      if (leavesForGood(victim)) return [{ evictable: { ...each, cost: 0 }, claim }];
       // Who is a guest on what is reserved for it goes before all others, whatever the ranks are.
-      if (this.#cluster.closed.isGuestOf(victim, job)) return [{ ...each, priority: guestPriority }];
-      const untilMs = this.#sparedUntilMs(nominee, { victim, claim });
+      if (this.#cluster.closed.isGuestOf(victim, job)) return [{ evictable: { ...each, priority: guestPriority }, claim, isFree: true }];
+      const untilMs = mayAsk ? this.#sparedUntilMs(nominee, { victim, claim }) : null;
       if (untilMs === null) return [];
-      if (untilMs <= this.#turn.context.nowMs) return [inTurn(nominee, claim, each)];
+      if (untilMs <= this.#turn.context.nowMs) return [{ evictable: inTurn(nominee, claim, each), claim }];
       this.#wakeAtMs = Math.min(untilMs, this.#wakeAtMs ?? untilMs);
       return [];
     });
-    const claims = new Map(this.#allRunning().map(({ victim, claim }) => [victim.uid, claim]));
-    const entitlement: Entitlement = {
-      give: (uid) => {
-        if (this.#gone.has(uid)) return true;
-        const claim = claims.get(uid);
-        const victim = this.#turn.state.jobs.get(uid);
-        const isFree = isLeaving(victim) || (victim !== undefined && this.#cluster.closed.isGuestOf(victim, job));
-        const isAllowed = claim !== undefined && (isFree || mayDisplace(nominee, claim, this.#book));
-        if (!isAllowed) return false;
-        this.#book.give(claim);
-        given.set(uid, claim);
-        return true;
-      },
-      takeBack: (uid) => {
-        const claim = given.get(uid);
-        if (claim !== undefined) this.#book.take(claim);
-        given.delete(uid);
-      },
-    };
-    const request = requestOf(this.#cluster, job, model, this.#turn.context.nowMs);
-    const plan = chooseVictims(this.#cluster.room, request, evictable, entitlement);
-    const victims = plan === null ? null : coverDeficits(plan.victims, { deficits, evictable, claims, entitlement });
-    this.#book.rollback(mark);
-    return plan === null || victims === null ? null : { ...plan, victims };
   }
 
   /** null: it may not be asked at all. */
@@ -311,7 +318,7 @@ export class Preemption {
   }
 
   #isPlain(queue: QueueName): boolean {
-    return !this.#book.tree.isServing(queue) && !this.#book.tree.chain(queue).some((one) => hasGuarantee(this.#turn, one));
+    return !this.#book.tree.isServing(queue) && !this.#book.tree.chain(queue).some((one) => hasGuarantee(this.#turn.state, one));
   }
 
   /** Of any model. */
@@ -320,7 +327,8 @@ export class Preemption {
     return room.capacity.models.reduce((sum, model) => sum + room.freeGpus(model), 0) * gpuMilliPerGpu;
   }
 
-  #nomineeOf(job: Nominee, model: string | null): Claim {
+  /** What it wants, as others are asked for it. */
+  nomineeOf(job: Nominee, model: string | null): Claim {
     return { ...claimOf(job, model), standing: this.standings.waiting(job) };
   }
 
@@ -339,10 +347,7 @@ export class Preemption {
     const { capacity } = this.#cluster.room;
     this.#backfill.showForLater();
     const mark = capacity.mark();
-    const gone = new Set<JobUid>(leaving);
-    for (let node = 0; node < capacity.nodes; node += 1) {
-      for (const hold of capacity.holdsOf(node)) if (hold.owner !== null && gone.has(hold.owner)) capacity.give(hold);
-    }
+    giveLeft(capacity, this.#turn.state, leaving);
     // Who broke may use spares.
     const spares = placesToKeep(job).length === 0 ? [] : sparesFor(this.#turn.state, this.#cluster.room, job.uid);
     const request = requestOf(this.#cluster, job, model, this.#turn.context.nowMs);
@@ -353,34 +358,37 @@ export class Preemption {
 
   /** Place and quota are the nominee's from now on: whoever is behind it must not take what its victims give back. */
   #reserve(job: Nominee, { placement, model }: Pick<Nomination, 'placement' | 'model'>, leaving: readonly JobUid[]): void {
-    const nominee = this.#nomineeOf(job, model);
+    const nominee = this.nomineeOf(job, model);
     this.#backfill.keep(job, placement, model);
     this.#backfill.quota.keep(
       nominee,
-      leaving.flatMap((uid) => this.#givenBackBy(uid)),
+      leaving.flatMap((uid) => this.#claimed.givenBackBy(uid)),
     );
     this.#book.take(nominee);
   }
 
-  /** Who moves is back at once, with all that it held. */
-  #givenBackBy(uid: JobUid): readonly Omit<Claim, 'standing'>[] {
-    const victim = this.#turn.state.jobs.get(uid);
-    const attempt = victim === undefined ? undefined : currentAttempt(victim);
-    return victim === undefined || attempt === undefined || victim.move?.kind === 'asked' ? [] : [claimOf(victim, attempt.model)];
-  }
-
   #waits(job: Nominee, victims: readonly JobUid[]): WaitReason {
     const { workers, gpusPerWorker } = job.spec;
-    const names = victims.map((uid) => this.#turn.state.jobs.get(uid)?.name ?? uid).sort();
-    return { kind: 'WaitingForVictims', wanted: { workers, gpusPerWorker }, victims: names };
+    const names = victims.map((uid) => this.#nameOf(uid)).sort();
+    const shrinking = victims
+      .filter((uid) => keptBy(this.#turn.state.jobs.get(uid)) !== null)
+      .map((uid) => this.#nameOf(uid))
+      .sort();
+    return {
+      kind: 'WaitingForVictims',
+      wanted: { workers, gpusPerWorker },
+      victims: names,
+      ...(shrinking.length === 0 ? {} : { shrinking }),
+    };
+  }
+
+  #nameOf(uid: JobUid): string {
+    return this.#turn.state.jobs.get(uid)?.name ?? uid;
   }
 }
 
 /** Also one that does not exist yet (`shoal apply --dry-run=server`). */
 export type Nominee = Pick<JobView, 'uid'> & Wisher;
-
-/** Below that of all jobs. */
-const guestPriority = -1;
 
 /** Others could make room: on nodes, or under a limit. */
 export const isShortage = (wait: WaitReason): boolean =>
@@ -388,13 +396,3 @@ export const isShortage = (wait: WaitReason): boolean =>
 
 /** A user's own limit is nobody else's to make room under. */
 const isQuotaToFree = (broken: WaitReason | null): boolean => broken === null || broken.kind === 'QueueLimit';
-
-/** Among those of the nominee's own priority, who has had most leaves first, whatever it costs (decision 0013). */
-function inTurn(nominee: Claim, { queue, priority, standing }: Claim, evictable: Evictable): Evictable {
-  const isInTurn = queue === nominee.queue && priority === nominee.priority;
-  return isInTurn ? { ...evictable, priority: priority + 1 / (standing.level + 2) } : evictable;
-}
-
-function hasGuarantee(turn: Turn, queue: JobView['spec']['queue']): boolean {
-  return Object.values(turn.state.queues.get(queue)?.spec.guaranteed ?? {}).some((gpus) => gpus > 0);
-}

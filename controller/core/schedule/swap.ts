@@ -24,7 +24,7 @@ export function swapIn(room: Room, request: GangRequest, keep: Placement): Swap 
 }
 
 /** A place is sound when its node takes work, and this job, and the very GPUs are of the model, healthy and free. */
-function oldSpots({ capacity }: Room, { groups: [group], allowed }: GangRequest, keep: Placement): readonly (OldSpot | null)[] {
+export function oldSpots({ capacity }: Room, { groups: [group], allowed }: GangRequest, keep: Placement): readonly (OldSpot | null)[] {
   const model = group?.shape.model ?? null;
   const number = model === null ? -1 : capacity.modelNumber(model);
   return keep.map((place) => {

@@ -1,5 +1,6 @@
 import type { QueueName } from '#vocabulary/ids.ts';
 import { milliPerGpu } from '#vocabulary/job.ts';
+import { sizeOf } from '../jobs/size.ts';
 import type { FairOrderInput } from '../queues/fairOrder.ts';
 import { FairOrder } from '../queues/fairOrder.ts';
 import { capacityMilliOf } from '../queues/share.ts';
@@ -99,7 +100,7 @@ function putFirst({ pending, jobs }: StateView): JobView[] {
   return first;
 }
 
-const milliOf = ({ spec }: JobView): number => spec.workers * spec.gpusPerWorker * milliPerGpu(spec);
+const milliOf = (job: JobView): number => sizeOf(job) * job.spec.gpusPerWorker * milliPerGpu(job.spec);
 
 /** What it accepts of what is there. */
 export function modelsOf({ spec }: JobView, present: readonly string[]): readonly string[] {

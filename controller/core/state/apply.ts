@@ -69,6 +69,7 @@ function applyKind(state: State, event: StampedEvent): void {
     case 'JobParked':
     case 'JobNominated':
     case 'NominationDropped':
+    case 'GrowthChosen':
     case 'TargetChosen':
     case 'TargetDropped':
     case 'JobRemoved':

@@ -22,6 +22,7 @@ export function forkState(state: StateView): State {
     crossing: new Set(state.crossing),
     spares: new Set(state.spares),
     sparing: new Set(state.sparing),
+    resizable: new Set(state.resizable),
     saved: new Set(state.saved),
     usage: new Map(state.usage),
     past: new Map(state.past),

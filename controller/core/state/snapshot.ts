@@ -8,6 +8,7 @@ import { noteEnding } from '../jobs/endings.ts';
 import { liftSpec } from '../jobs/liftSpec.ts';
 import { noteSparing } from '../jobs/sparing.ts';
 import { insertPending } from '../jobs/pending.ts';
+import { noteResizable } from '../jobs/resizable.ts';
 import { completeQueueSpec } from '../queues/applyQueue.ts';
 import { attainedBy } from '../queues/attained.ts';
 import type { Amounts, LedgerCategory, TotalKind } from '../ledger/amounts.ts';
@@ -17,6 +18,7 @@ import { promisedPlaces, restorePromises } from '../ledger/promises.ts';
 import { noPromises } from '../nodes/promises.ts';
 import { countNode } from '../ledger/rates.ts';
 import { holdAll, noHolds } from '../nodes/holds.ts';
+import type { JobUid } from '#vocabulary/ids.ts';
 import type { PopularRecord } from '../schedule/popularShapes.ts';
 import type { AttemptRecord, AttemptStage, CheckpointPart, JobRecord, NodeState, PastAmount, QueueRecord, State } from './state.ts';
 import type { RecentEvent } from './recentEvent.ts';
@@ -57,8 +59,8 @@ export interface StateSnapshot {
 }
 
 /** `spare` and `reserved` came after version 0.1. */
-type NodeSnapshot = Omit<NodeState, 'jobs' | 'holds' | 'promises' | 'spare' | 'reserved'> &
-  Partial<Pick<NodeState, 'spare' | 'reserved'>> & { readonly settledAtMs?: number };
+type NodeSnapshot = Omit<NodeState, 'jobs' | 'holds' | 'promises' | LaterNodeFields> &
+  Partial<Pick<NodeState, LaterNodeFields>> & { readonly settledAtMs?: number };
 type ReservationSnapshot = Omit<ReservationRecord, 'ledger'> & {
   readonly ledger: { readonly amount: string; readonly settledAtMs: number };
 };
@@ -74,6 +76,8 @@ interface LedgerSnapshot {
 
 type AmountsSnapshot = Readonly<Partial<Record<LedgerCategory, string>>>;
 /** These came after version 0.1. */
+type LaterNodeFields = 'roomAtMs' | 'spare' | 'reserved';
+/** And these. */
 type LaterFields = 'array' | 'held' | 'next' | 'nomination' | 'move' | 'target' | 'told' | 'attained';
 type JobSnapshot = Omit<JobRecord, 'attempts' | 'ledger' | LaterFields> &
   Partial<Pick<JobRecord, LaterFields>> & {
@@ -155,9 +159,10 @@ export function restoreSnapshot(snapshot: StateSnapshot): State {
   Object.assign(state.startErrors, startErrors);
   for (const [key, sketch] of ratios) state.startErrors.ratios.set(key, sketch);
   for (const { settledAtMs: _old, ...node } of snapshot.nodes) {
-    const { spare = null, reserved = null } = node;
+    const { spare = null, reserved = null, roomAtMs = 0 } = node;
     if (spare !== null) state.spares.add(node.name);
-    state.nodes.set(node.name, { ...node, spare, reserved, jobs: new Set(), holds: node.health.map(() => noHolds), promises: noPromises });
+    const indices = { jobs: new Set<JobUid>(), holds: node.health.map(() => noHolds), promises: noPromises };
+    state.nodes.set(node.name, { ...node, spare, reserved, roomAtMs, ...indices });
   }
   for (const token of snapshot.tokens) state.tokens.set(token.id, token);
   state.recent.push(...snapshot.recent);
@@ -177,6 +182,7 @@ export function restoreSnapshot(snapshot: StateSnapshot): State {
     noteSparing(state, job);
     if (waitsForOthers(job)) countAwaited(state, job, 1);
     countDisplaceable(state, job, 1);
+    noteResizable(state, job);
     noteSaved(state, job);
     const attempt = currentAttempt(job);
     if (attempt !== undefined) countArray(state, job, 1);

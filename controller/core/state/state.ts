@@ -23,7 +23,7 @@ import type { Hold } from '../nodes/holds.ts';
 
 /**
  * All that the controller knows, as the fold of the log. Changed in place by `apply` alone, handed out as `StateView`.
- * Indices (`jobsByName`, `pending`, `moving`, `crossing`, `spares`, `sparing`, `usage`, `ports`, `awaited`, `arrays`, `displaceable`, `saved`, `endings`, a node's `jobs`, `holds` and
+ * Indices (`jobsByName`, `pending`, `moving`, `crossing`, `spares`, `sparing`, `usage`, `ports`, `awaited`, `arrays`, `displaceable`, `resizable`, `saved`, `endings`, a node's `jobs`, `holds` and
  * `promises`, the ledger's rates) are kept by the same fold; a snapshot leaves them out and they are made again from the records.
  */
 export interface State {
@@ -60,6 +60,8 @@ export interface State {
   readonly arrays: Map<JobName, number>;
   /** How many running jobs may be asked to leave, by their priority. Index. */
   readonly displaceable: Map<number, number>;
+  /** Running jobs that can be asked to change their size (jobs/size.ts). Index. */
+  readonly resizable: Set<JobUid>;
   readonly endings: Endings;
   readonly recent: RecentEvent[];
   readonly ledger: ClusterLedger;
@@ -130,6 +132,8 @@ export interface NodeState {
   readonly createdAtMs: number;
   changedAt: Revision;
   availability: Availability;
+  /** When it last had more room than before: somebody left it, or it began to take work. 0: before this was noted. */
+  roomAtMs: number;
   cordon: { by: UserName; reason: string; atMs: number; drain: boolean } | null;
   /** The reservation that is under way here; null: none. */
   reserved: { readonly name: ReservationName; readonly purpose: ReservationPurpose; readonly atMs: number } | null;
@@ -170,7 +174,7 @@ export interface JobRecord {
   phase: JobPhase;
   /** Whose GPUs it waits for; null: it was promised none. Only while it waits. */
   nomination: Nomination | null;
-  /** Whether it makes room for another without losing its own; null: it never did. */
+  /** Whether it leaves for a place that is kept for it; null: it never did. */
   move: Move | null;
   /** The place that empties for it, whoever leaves when (schedule/reserve); null: none. Only while it waits. */
   target: Target | null;
@@ -194,12 +198,12 @@ export interface Nomination {
   readonly atMs: number;
 }
 
-/** See schedule/consolidate/. */
+/** See schedule/consolidate/, and schedule/elastic/ for those that come back with another number of workers. */
 export type Move =
   /** It leaves, or has left, and starts again at a place that is kept for it. */
   | {
       readonly kind: 'asked';
-      /** Who gets its place; null: nobody in particular (schedule/defrag/). */
+      /** Who gets its place, or a part of it; null: nobody in particular, it grows (schedule/elastic/) or makes room (schedule/defrag/). */
       readonly gang: JobUid | null;
       readonly placement: Placement;
       readonly model: string | null;
@@ -322,12 +326,8 @@ export interface ClusterLedger {
 function noClusterLedger(): ClusterLedger {
   return {
     amounts: noAmounts(),
-    capacity: 0n,
-    spare: 0n,
+    ...{ capacity: 0n, spare: 0n, nowMs: 0, settledAtMs: 0, capacityMilli: 0 },
     totals: noTotals(),
-    nowMs: 0,
-    settledAtMs: 0,
-    capacityMilli: 0,
     freeMilli: { reserved: 0, unhealthy: 0, cordoned: 0, idle: 0 },
   };
 }
@@ -355,6 +355,7 @@ export function emptyState(): State {
     awaited: new Map(),
     arrays: new Map(),
     displaceable: new Map(),
+    resizable: new Set(),
     endings: { atMs: new Map(), order: [] },
     recent: [],
     ledger: noClusterLedger(),

@@ -4,7 +4,8 @@ import type { AttemptEvent, JobEvent, NodeEvent, QueueEvent, SpareFor, StampedEv
 import { tellReservation } from '../reservations/tellReservation.ts';
 import { describeSwap, placesToKeep } from '../schedule/swap.ts';
 import type { RecentEvent } from './recentEvent.ts';
-import type { StateView } from './view.ts';
+import { currentAttempt } from './state.ts';
+import type { JobView, StateView } from './view.ts';
 
 export type Told = Omit<RecentEvent, 'revision' | 'atMs'>;
 
@@ -46,6 +47,7 @@ export function tell(state: StateView, event: StampedEvent): Told | null {
     case 'JobParked':
     case 'JobNominated':
     case 'NominationDropped':
+    case 'GrowthChosen':
     case 'TargetChosen':
     case 'TargetDropped':
     case 'JobRemoved':
@@ -116,6 +118,8 @@ function tellJob(state: StateView, event: JobEvent): Told | null {
       return say('Nominated', describeNomination(state, event));
     case 'NominationDropped':
       return say('NominationDropped', event.message);
+    case 'GrowthChosen':
+      return null;
     case 'TargetChosen':
       return say('TargetChosen', `${[...new Set(event.placement.map(({ node }) => node))].join(', ')} empty for it from now on`);
     case 'TargetDropped':
@@ -233,24 +237,42 @@ function cluster(reason: string, message: string): Told {
 
 function describeNomination(state: StateView, { victims, moves = [] }: Extract<JobEvent, { kind: 'JobNominated' }>): string {
   const names = (uids: readonly JobUid[]): string => uids.map((uid) => state.jobs.get(uid)?.name ?? uid).join(', ');
-  const moving = new Set(moves.map(({ uid }) => uid));
-  const leaving = victims.filter((uid) => !moving.has(uid));
+  const shrinking = moves.filter((move) => isSmaller(state.jobs.get(move.uid), move.placement)).map(({ uid }) => uid);
+  const moving = moves.map(({ uid }) => uid).filter((uid) => !shrinking.includes(uid));
+  const leaving = victims.filter((uid) => !moving.includes(uid) && !shrinking.includes(uid));
   const parts = [
     ...(leaving.length === 0 ? [] : [`${names(leaving)} to leave`]),
-    ...(moves.length === 0 ? [] : [`${names([...moving])} to move`]),
+    ...(shrinking.length === 0 ? [] : [`${names(shrinking)} to shrink`]),
+    ...(moving.length === 0 ? [] : [`${names(moving)} to move`]),
   ];
   return `waits for ${parts.join(' and ')}`;
 }
 
-/** null: the job is not asked to move. */
+function isSmaller(job: JobView | undefined, placement: Placement): boolean {
+  const attempt = job === undefined ? undefined : currentAttempt(job);
+  return attempt !== undefined && placement.length < attempt.placement.length;
+}
+
+/** null: the job is not asked to start again elsewhere or with another number of workers. */
 function describeMove(state: StateView, { uid, attempt, reason }: Extract<AttemptEvent, { kind: 'SuspendStaged' }>): string | null {
-  const move = state.jobs.get(uid)?.move;
-  if (reason !== 'Moved' || move?.kind !== 'asked') return null;
-  const kept = describePlacement(move.placement);
+  const job = state.jobs.get(uid);
+  const move = job?.move;
+  if (job === undefined || move?.kind !== 'asked') return null;
+  const from = currentAttempt(job)?.placement ?? [];
+  const to = move.placement;
+  if (reason === 'Resized' && move.gang === null) {
+    const added = to.filter(({ node, gpus }) => !from.some((place) => place.node === node && place.gpus.join() === gpus.join()));
+    return `attempt ${attempt} is asked to grow from ${from.length} to ${to.length} workers: nobody wants ${describePlacement(added)}`;
+  }
+  const gang = move.gang === null ? undefined : state.jobs.get(move.gang);
+  const name = gang?.name ?? move.gang ?? '';
+  if (reason === 'Resized')
+    return `attempt ${attempt} is asked to shrink from ${from.length} to ${to.length} workers so that job ${name} can start`;
+  if (reason !== 'Moved') return null;
+  const kept = describePlacement(to);
   if (move.gang === null) return `attempt ${attempt} is asked to move so that free room lies together; ${kept} is kept for it`;
-  const gang = state.jobs.get(move.gang);
   const hole = gang?.nomination === undefined || gang.nomination === null ? '' : ` on ${describePlacement(gang.nomination.placement)}`;
-  return `attempt ${attempt} is asked to move so that job ${gang?.name ?? move.gang} can start${hole}; ${kept} is kept for it`;
+  return `attempt ${attempt} is asked to move so that job ${name} can start${hole}; ${kept} is kept for it`;
 }
 
 const isFailure = (reason: string): boolean => reason.endsWith('Failure') || reason === 'MaxRuntime' || reason === 'DeadlineExceeded';

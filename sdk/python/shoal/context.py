@@ -20,12 +20,18 @@ class CheckpointReply:
 
 @dataclass(frozen=True)
 class SuspendReply:
-    """`stop_step`: the step after which all ranks stop; None: not proposed yet. `decided`: it will not change."""
+    """`stop_step`: the step after which all ranks stop; None: not proposed yet. `decided`: it will not change.
+
+    `reason`: suspend, drain, preempt, move, resize or delete; None: not requested, or the agent does not tell. `workers`: with `resize`, how
+    many workers the next attempt starts with, at once; None: it does not start at once, or with as many.
+    """
 
     requested: bool
     grace_ms: Optional[int]
     stop_step: Optional[int]
     decided: bool
+    reason: Optional[str] = None
+    workers: Optional[int] = None
 
 
 @dataclass
@@ -131,6 +137,8 @@ class Context:
             grace_ms=_optional_int(answer.get("grace_ms")),
             stop_step=_optional_int(answer.get("stop_step")),
             decided=bool(answer.get("decided")),
+            reason=None if answer.get("reason") is None else str(answer.get("reason")),
+            workers=_optional_int(answer.get("workers")),
         )
 
     def describe(self) -> Dict[str, Any]:

@@ -200,6 +200,15 @@ class CallTest(unittest.TestCase):
         self.assertEqual([call[1] for call in agent.calls[1:]], ["/v1/suspend?wait_s=5&round=0", "/v1/suspend?wait_s=5&round=4"])
         self.assertEqual(agent.connections, 2)
 
+    def test_suspend_tells_of_a_resize(self) -> None:
+        wanted = {"requested": True, "round": 1, "grace_ms": 30000, "stop_step": None, "decided": False, "reason": "resize", "workers": 6}
+        reply = self.context(self.agent(always(wanted)).path).suspend(wait_s=0)
+        self.assertEqual((reply.requested, reply.reason, reply.workers), (True, "resize", 6))
+        # An agent that tells neither, and one that wants nothing.
+        for answer in ({"requested": True, "round": 1}, {"requested": False, "round": 0, "reason": None, "workers": None}):
+            reply = self.context(self.agent(always(answer)).path).suspend(wait_s=0)
+            self.assertEqual((reply.reason, reply.workers), (None, None))
+
     def test_a_progress_call_takes_about_a_millisecond(self) -> None:
         agent = self.agent(always({"stop": False}))
         context = self.context(agent.path)

@@ -214,6 +214,11 @@ export class Capacity {
     this.#noteChange(node);
   }
 
+  /** Whether somebody has a domain around it for himself: nobody else may stand here, open or not. */
+  isInExclusive(node: number): boolean {
+    return (this.#closed[node] ?? 0) > 0;
+  }
+
   /** A node begins or ceases to take new work; what is held there stays. */
   setOpen(node: number, open: boolean): void {
     this.#facts[node] = { ...this.factsOf(node), open };

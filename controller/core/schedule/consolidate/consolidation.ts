@@ -2,7 +2,9 @@ import type { JobUid } from '#vocabulary/ids.ts';
 import type { Placement } from '#vocabulary/job.ts';
 import type { WaitReason } from '#vocabulary/reasons.ts';
 import { gpuMilliPerGpu } from '#vocabulary/units.ts';
+import type { MovedTo } from '../../events.ts';
 import { askToLeave } from '../../jobs/stop.ts';
+import { sizeOf } from '../../jobs/size.ts';
 import { QueueTree } from '../../queues/queueTree.ts';
 import { findBrokenLimit } from '../../queues/usage.ts';
 import type { JobView } from '../../state/view.ts';
@@ -10,12 +12,13 @@ import type { Turn } from '../../turn.ts';
 import type { ClusterRoom } from '../clusterRoom.ts';
 import { modelsFor } from '../decidePlacement.ts';
 import { fits } from '../gang/findPlacement.ts';
+import type { Surplus } from '../elastic/surplus.ts';
 import type { Preemption } from '../preempt.ts';
 import { requestOf, wishesKey } from '../requestOf.ts';
 import type { Promises } from '../reserve/promises.ts';
 import { rankPlans } from '../victims/chooseVictims.ts';
-import { isLeaving } from '../victims/running.ts';
-import type { Entitlement, Evictable, VictimPlan } from '../victims/chooseVictims.ts';
+import { leavesForGood } from '../victims/running.ts';
+import type { Evictable, VictimPlan } from '../victims/chooseVictims.ts';
 import type { KeptPlaces } from './keptPlaces.ts';
 import { mayBeMoved, milliOf, movableFromMs, paysAtMs, restsUntilMs, waitedMsOf } from './movable.ts';
 import type { Mover } from './relocate.ts';
@@ -88,7 +91,9 @@ export class Consolidation {
     this.#promises.show(this.#promises.all.length);
     for (const model of modelsFor(this.#cluster.room, gang, [])) {
       if (model === null || findBrokenLimit(this.#turn.state, gang, model) !== null) continue;
-      if (this.#cluster.room.freeGpus(model) * gpuMilliPerGpu < milliOf(gang) || !this.#isTime(gang)) continue;
+      const freeMilli = this.#cluster.room.freeGpus(model) * gpuMilliPerGpu;
+      const isEnough = freeMilli >= milliOf(gang) || this.#preemption.surplus.mayHelp(milliOf(gang), freeMilli);
+      if (!isEnough || !this.#isTime(gang)) continue;
       const key = JSON.stringify([gang.spec.queue, gang.spec.priority, model, wishesKey(this.#cluster, gang, this.#turn.context.nowMs)]);
       const known = this.#found.get(key);
       if (known === null || (known !== undefined && !this.#pays(gang, known.cost))) continue;
@@ -122,21 +127,25 @@ export class Consolidation {
     if (this.#searches >= policy.moveSearchesPerPassMax) return null;
     this.#searches += 1;
     const request = requestOf(this.#cluster, gang, model, nowMs);
-    let candidates = this.#candidates(gang, model);
+    // What elastic jobs give back makes holes too.
+    const surplus = this.#surplusFor(gang, model);
+    const entitlement = this.#preemption.surplus.entitlement(this.#preemption.nomineeOf(gang, model), surplus);
+    let candidates = this.#candidates(gang, model, surplus);
     for (let tries = 0; tries < triesPerGang; tries += 1) {
-      if (!candidates.some(({ mover }) => mover !== null)) return null;
+      if (!candidates.some(({ mover, evictable }) => mover !== null || evictable.group !== undefined)) return null;
       if (tries > 0 && this.#searches >= policy.moveSearchesPerPassMax) return null;
       if (tries > 0) this.#searches += 1;
       const refused = new Set<JobUid>();
       const evictable = candidates.map((candidate) => candidate.evictable);
-      for (const found of rankPlans(this.#cluster.room, request, evictable, nobodyLoses)) {
-        const leaving = new Set(found.victims);
-        const movers = candidates.flatMap(({ mover }) => (mover !== null && leaving.has(mover.job.uid) ? [mover] : []));
+      for (const found of rankPlans(this.#cluster.room, request, evictable, entitlement)) {
+        const leaving = new Set(found.leaving);
+        const movers = candidates.flatMap(({ mover, evictable: each }) => (mover !== null && leaving.has(each) ? [mover] : []));
+        const shrinks = this.#preemption.surplus.shrinks(found.leaving);
         // It fits when those have left who leave anyway.
-        if (movers.length === 0) return null;
+        if (movers.length === 0 && shrinks.length === 0) return null;
         if (movers.length > policy.movesPerPlanMax) continue;
         const relocation = relocate(this.#cluster, movers, { spots: found.spots[0] ?? [], request, model, nowMs });
-        if (relocation.ok) return this.#planOf(found, { model, movers, places: relocation.places });
+        if (relocation.ok) return this.#planOf(found, { model, movers, places: relocation.places, shrinks });
         refused.add(relocation.failed);
       }
       if (refused.size === 0) return null;
@@ -145,21 +154,31 @@ export class Consolidation {
     return null;
   }
 
-  #planOf(found: VictimPlan, moves: Pick<Plan, 'model' | 'movers' | 'places'>): Plan {
+  #planOf(found: VictimPlan, moves: Pick<Plan, 'model' | 'movers' | 'places' | 'shrinks'>): Plan {
     const { capacity } = this.#cluster.room;
     const placement = (found.spots[0] ?? []).map((spot) => ({ node: capacity.nameOf(spot.node), gpus: spot.gpus }));
     return { ...moves, victims: found.victims, placement, cost: found.cost };
   }
 
-  /** Who may be moved now, and who leaves anyway: that costs nothing. */
-  #candidates(gang: JobView, model: string): readonly Candidate[] {
+  #surplusFor(gang: JobView, model: string): readonly Surplus[] {
+    const costMax = this.#turn.context.policy.moveBudgetMs * milliOf(gang);
+    const nominee = this.#preemption.nomineeOf(gang, model);
+    return this.#preemption.surplus.for(nominee).filter(({ groups }) => (groups[0]?.cost ?? 0) <= costMax);
+  }
+
+  /** Who may be moved now, or give back a part, and who leaves anyway: that costs nothing. */
+  #candidates(gang: JobView, model: string, surplus: readonly Surplus[]): readonly Candidate[] {
     const { nowMs, policy } = this.#turn.context;
     const costMax = policy.moveBudgetMs * milliOf(gang);
     const tree = (this.#tree ??= new QueueTree(this.#turn.state.queues));
-    return this.#preemption.running().flatMap(({ victim: job, claim, evictable }): readonly Candidate[] => {
+    // Who gives back a part is not moved as well.
+    const giving = new Set(surplus.map(({ job }) => job.uid));
+    const groups = surplus.flatMap((of) => of.groups.map((group) => ({ mover: null, evictable: { ...group, priority: 0 } })));
+    const gangs = this.#preemption.running().flatMap(({ victim: job, claim, evictable }): readonly Candidate[] => {
       // Where somebody ahead is promised to be, nobody else makes room for himself.
       if (claim.model !== model || this.#preemption.isClaimed(job.uid) || this.#promises.touches(evictable.holds)) return [];
-      if (isLeaving(job)) return [{ mover: null, evictable: { ...evictable, cost: 0 } }];
+      if (giving.has(job.uid)) return [];
+      if (leavesForGood(job)) return [{ mover: null, evictable: { ...evictable, cost: 0 } }];
       if (evictable.cost > costMax || job.move?.kind === 'asked' || !mayBeMoved(gang, job, tree)) return [];
       if (!this.#fitsElsewhere(job)) return [];
       const fromMs = movableFromMs(job);
@@ -167,15 +186,16 @@ export class Consolidation {
         this.#wake(fromMs);
         return [];
       }
-      const costMs = Math.round(evictable.cost / (job.spec.workers * job.spec.gpusPerWorker * gpuMilliPerGpu));
+      const costMs = Math.round(evictable.cost / milliOf(job));
       // All priorities alike: nobody loses anything that ranks.
       return [{ mover: { job, holds: evictable.holds, costMs }, evictable: { ...evictable, priority: 0 } }];
     });
+    return [...groups, ...gangs];
   }
 
   /** A first look at a job of one worker, which has to find another place in today's room: most that cannot move are known by it. */
   #fitsElsewhere(job: JobView): boolean {
-    if (job.spec.workers > 1) return true;
+    if (sizeOf(job) > 1) return true;
     const known = this.#movable.get(job.uid);
     if (known !== undefined) return known;
     const { nowMs } = this.#turn.context;
@@ -187,10 +207,11 @@ export class Consolidation {
   }
 
   #promise(gang: JobView, plan: Plan): WaitReason {
-    const { victims, placement, model } = plan;
+    const { victims, placement, model, shrinks } = plan;
     const moves = plan.movers.map(({ job, costMs }) => ({ uid: job.uid, placement: plan.places.get(job.uid) ?? [], costMs }));
     this.#promised += 1;
-    this.#turn.emit({ kind: 'JobNominated', uid: gang.uid, victims, placement, model, moves });
+    this.#turn.emit({ kind: 'JobNominated', uid: gang.uid, victims, placement, model, moves: [...moves, ...shrinks] });
+    for (const { uid } of shrinks) this.#preemption.surplus.ask(uid);
     for (const { job } of plan.movers) {
       askToLeave(this.#turn, job, 'Moved');
       this.#kept.keep(job);
@@ -218,9 +239,7 @@ interface Plan {
   readonly model: string;
   readonly movers: readonly Mover[];
   readonly places: ReadonlyMap<JobUid, Placement>;
+  readonly shrinks: readonly MovedTo[];
   /** Milli-GPU-milliseconds. */
   readonly cost: number;
 }
-
-/** Everybody keeps a place, so no guarantee is touched. */
-const nobodyLoses: Entitlement = { give: () => true, takeBack: () => undefined };

@@ -1,3 +1,4 @@
+import { isAllowedSize } from '#vocabulary/elastic.ts';
 import type { Placement } from '#vocabulary/job.ts';
 import { currentAttempt } from '../../state/state.ts';
 import type { JobView } from '../../state/view.ts';
@@ -16,7 +17,7 @@ export function keepPlace(
 ): readonly Hold[] | null {
   const { placement, model } = place;
   const { spec } = job;
-  if (placement.length !== spec.workers) return null;
+  if (!isAllowedSize(spec, placement.length)) return null;
   const shape = shapeOf(spec, model);
   const own = new OwnParts(currentAttempt(job)?.placement ?? []);
   const modelNumber = model === null ? -1 : capacity.modelNumber(model);

@@ -1,4 +1,7 @@
+import { specOfSize } from '#vocabulary/elastic.ts';
 import type { JobUid } from '#vocabulary/ids.ts';
+import type { Placement } from '#vocabulary/job.ts';
+import { isGrowth } from '../../jobs/size.ts';
 import { cancelLeaving } from '../../jobs/stop.ts';
 import { judgeReadiness } from '../../jobs/readiness.ts';
 import { findBrokenLimit } from '../../queues/usage.ts';
@@ -21,7 +24,7 @@ import { keepPlace } from './keepPlace.ts';
 export class KeptPlaces {
   readonly #turn: Turn;
   readonly #cluster: ClusterRoom;
-  readonly #holds = new Map<JobUid, readonly Hold[]>();
+  readonly #kept = new Map<JobUid, Kept>();
   readonly #homeless: JobView[] = [];
 
   constructor(turn: Turn, cluster: ClusterRoom) {
@@ -38,45 +41,63 @@ export class KeptPlaces {
     const { state } = this.#turn;
     const jobs = [...state.moving].flatMap((uid) => state.jobs.get(uid) ?? []);
     jobs.sort((left, right) => (left.move?.atMs ?? 0) - (right.move?.atMs ?? 0) || (left.uid < right.uid ? -1 : 1));
-    for (const job of jobs) if (!this.keep(job)) this.#lose(job);
+    for (const job of jobs) {
+      // Who is to grow keeps nothing from others until it has left (elastic/growth.ts).
+      if (isGrowth(job) && job.phase.kind === 'active') continue;
+      if (!this.keep(job)) this.#lose(job);
+    }
   }
 
   /** false: its place is not to be had. */
   keep(job: JobView): boolean {
-    const isOpen = job.move?.kind === 'asked' && !this.#cluster.closed.closes(job, job.move.placement, 'claim');
-    const holds = isOpen ? keepPlace(this.#cluster, job, job.move) : null;
-    if (holds !== null) this.#holds.set(job.uid, holds);
-    return holds !== null;
+    if (job.move?.kind !== 'asked') return false;
+    const { model } = job.move;
+    for (const placement of placesFor(job, job.move)) {
+      const isOpen = !this.#cluster.closed.closes(job, placement, 'claim') && this.#mayHave(job, placement, model);
+      const holds = isOpen ? keepPlace(this.#cluster, job, { placement, model }) : null;
+      if (holds === null) continue;
+      this.#kept.set(job.uid, { placement, model, holds });
+      return true;
+    }
+    return false;
+  }
+
+  /** Who has left to grow is to have no more than the quota allows now; of the others that is asked when they start. */
+  #mayHave(job: JobView, placement: Placement, model: string | null): boolean {
+    if (!isGrowth(job)) return true;
+    return findBrokenLimit(this.#turn.state, { ...job, spec: specOfSize(job.spec, placement.length) }, model) === null;
   }
 
   /** Those who have left start again. */
   settle(place: (job: JobView, decision: Extract<PlacementDecision, { ok: true }>) => void): void {
     const { state, context } = this.#turn;
-    for (const uid of [...this.#holds.keys()]) {
+    for (const [uid, { placement, model }] of [...this.#kept]) {
       const job = state.jobs.get(uid);
       if (job?.move?.kind !== 'asked' || job.phase.kind !== 'pending') continue;
-      const { placement, model } = job.move;
       this.#giveBack(uid);
       // Held meanwhile, or its queue may hold less now, or others took the links between zones.
+      const sized = { ...job, spec: specOfSize(job.spec, placement.length) };
       const mayStart =
         judgeReadiness(state, job, context.nowMs) === null &&
-        findBrokenLimit(state, job, model) === null &&
-        !(mustStayInside(this.#cluster, job.spec) && crosses(state, placement));
-      if (mayStart) place(job, { ok: true, model, ...layMeshAt(this.#cluster, job, { placement, model }, { kind: 'order' }) });
+        findBrokenLimit(state, sized, model) === null &&
+        !(mustStayInside(this.#cluster, sized.spec) && crosses(state, placement));
+      // Who changes its size stays in its order.
+      const kind = job.attempts.at(-1)?.placement.length === placement.length ? 'order' : 'keep';
+      if (mayStart) place(job, { ok: true, model, ...layMeshAt(this.#cluster, sized, { placement, model }, { kind }) });
       else this.#lose(job);
     }
   }
 
   /** Gives back the places of those who run on. Whether there were any: then there is more room than before. */
   forget(): boolean {
-    const over = [...this.#holds.keys()].filter((uid) => this.#turn.state.jobs.get(uid)?.move?.kind !== 'asked');
+    const over = [...this.#kept.keys()].filter((uid) => this.#turn.state.jobs.get(uid)?.move?.kind !== 'asked');
     for (const uid of over) this.#giveBack(uid);
     return over.length > 0;
   }
 
   /** Gives everything back: it is theirs by the log, not by the capacity. */
   end(): void {
-    for (const uid of [...this.#holds.keys()]) this.#giveBack(uid);
+    for (const uid of [...this.#kept.keys()]) this.#giveBack(uid);
   }
 
   #lose(job: JobView): void {
@@ -88,7 +109,20 @@ export class KeptPlaces {
   }
 
   #giveBack(uid: JobUid): void {
-    for (const hold of this.#holds.get(uid) ?? []) this.#cluster.room.capacity.give(hold);
-    this.#holds.delete(uid);
+    for (const hold of this.#kept.get(uid)?.holds ?? []) this.#cluster.room.capacity.give(hold);
+    this.#kept.delete(uid);
   }
+}
+
+interface Kept {
+  readonly placement: Placement;
+  readonly model: string | null;
+  /** What of it the job does not hold itself. */
+  readonly holds: readonly Hold[];
+}
+
+/** Who grows has what it had, where others took meanwhile what it would have had. */
+function placesFor(job: JobView, move: Extract<JobView['move'], { kind: 'asked' }>): readonly Placement[] {
+  const before = job.attempts.at(-1)?.placement;
+  return isGrowth(job) && before !== undefined ? [move.placement, before] : [move.placement];
 }

@@ -1,5 +1,6 @@
 import type { JobUid } from '#vocabulary/ids.ts';
 import type { Placement } from '#vocabulary/job.ts';
+import { specNow } from '../../jobs/size.ts';
 import { currentAttempt } from '../../state/state.ts';
 import type { JobView } from '../../state/view.ts';
 import type { Capacity, Hold } from '../capacity/capacity.ts';
@@ -57,7 +58,7 @@ export function relocate(cluster: ClusterRoom, movers: readonly Mover[], hole: H
 /** What the mover asks when it moves: as it did at first, and inside the smallest domain that it is in now, so that it is not torn apart. */
 export function requestToMove(cluster: ClusterRoom, job: JobView, nowMs: number): GangRequest {
   const attempt = currentAttempt(job);
-  const request = requestOf(cluster, job, attempt?.model ?? null, nowMs);
+  const request = requestOf(cluster, { ...job, spec: specNow(job) }, attempt?.model ?? null, nowMs);
   const { topology } = cluster.room.capacity;
   const nodes = (attempt?.placement ?? []).flatMap(({ node }) => topology.numberOf.get(node) ?? []);
   let depth = topology.depth;
@@ -100,6 +101,6 @@ function findRoom(cluster: ClusterRoom, mover: Mover, hole: Hole): Placement | n
 }
 
 function hardestFirst(left: Mover, right: Mover): number {
-  const [one, other] = [left.job.spec, right.job.spec];
+  const [one, other] = [specNow(left.job), specNow(right.job)];
   return other.gpusPerWorker - one.gpusPerWorker || other.workers - one.workers || (left.job.uid < right.job.uid ? -1 : 1);
 }

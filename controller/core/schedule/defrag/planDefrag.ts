@@ -3,6 +3,7 @@ import type { NodeName } from '#vocabulary/ids.ts';
 import { gpuMilliPerGpu } from '#vocabulary/units.ts';
 import type { DefragPolicy } from '../../context.ts';
 import { QueueTree } from '../../queues/queueTree.ts';
+import { sizeOf } from '../../jobs/size.ts';
 import { currentAttempt } from '../../state/state.ts';
 import type { JobView, StateView } from '../../state/view.ts';
 import type { Hold } from '../capacity/capacity.ts';
@@ -103,7 +104,7 @@ function moversOf({ state, cluster, running, isPromised, nowMs }: Quiet): Readon
   for (const { victim: job, evictable } of running) {
     const { holds, cost } = evictable;
     const [first] = holds;
-    if (first === undefined || holds.some(({ node }) => node !== first.node) || holds.length !== job.spec.workers) continue;
+    if (first === undefined || holds.some(({ node }) => node !== first.node) || holds.length !== sizeOf(job)) continue;
     if (!mayMove(job, tree, nowMs) || isPromised(holds) || state.nodes.get(cluster.room.capacity.nameOf(first.node))?.spare !== null)
       continue;
     const mover = { job, holds, costMs: Math.round(cost / Math.max(1, milliOf(job))) };

@@ -1,12 +1,15 @@
+import { specOfSize } from '#vocabulary/elastic.ts';
 import type { WaitReason } from '#vocabulary/reasons.ts';
 import { modelsPresent } from '../../jobs/emptyRoom.ts';
 import { judgeReadiness } from '../../jobs/readiness.ts';
+import { atLeast } from '../../jobs/size.ts';
 import { levelsOf } from '../../queues/attained.ts';
 import type { JobView } from '../../state/view.ts';
 import type { Turn } from '../../turn.ts';
 import type { ClusterRoom } from '../clusterRoom.ts';
 import { KeptPlaces } from '../consolidate/keptPlaces.ts';
 import type { PlacementDecision } from '../decidePlacement.ts';
+import { decideAtSize } from '../elastic/startSize.ts';
 import { isShortage, Preemption } from '../preempt.ts';
 import { Backfill } from '../reserve/backfill.ts';
 import { TurnOrder } from '../turnOrder.ts';
@@ -107,9 +110,9 @@ class Walk implements Stand {
   }
 
   #passNominee(nominee: JobView): void {
-    const decision = this.#trial.isSettled(nominee) ? null : this.backfill.decideAlone(nominee);
+    const decision = this.#trial.isSettled(nominee) ? null : this.backfill.decideAlone(atLeast(nominee));
     if (decision?.ok === true) this.#take(nominee, decision);
-    else this.preemption.hold(nominee);
+    else this.preemption.hold(atLeast(nominee));
   }
 
   /** The place that the last pass promised it. */
@@ -117,7 +120,8 @@ class Walk implements Stand {
     const wait = this.#around.waits.get(job.uid)?.kind;
     if (wait !== 'Reserved' && wait !== 'WaitingForTarget') return null;
     this.#areShort = true;
-    this.backfill.promise(job, noRoom(job));
+    const least = atLeast(job);
+    this.backfill.promise(least, noRoom(least), this.preemption.leavingFor(least));
     return null;
   }
 
@@ -125,11 +129,13 @@ class Walk implements Stand {
   #decideAnew(job: JobView): PlacementDecision | null {
     const { turn } = this.#around;
     if (judgeReadiness(turn.state, job, turn.context.nowMs) !== null) return null;
-    const decision = this.backfill.decide(job);
+    const decision = decideAtSize(job, (sized) => this.backfill.decide(sized));
+    const least = atLeast(job);
     if (decision.ok) this.#take(job, decision);
     else {
       this.#areShort ||= isShortage(decision.wait);
-      if (!isShortage(decision.wait) || this.preemption.nominate(job) === null) this.backfill.promise(job, decision.wait);
+      if (!isShortage(decision.wait) || this.preemption.nominate(least) === null)
+        this.backfill.promise(least, decision.wait, this.preemption.leavingFor(least));
     }
     return decision;
   }
@@ -137,7 +143,7 @@ class Walk implements Stand {
   #take(job: JobView, decision: Extract<PlacementDecision, { ok: true }>): void {
     this.#areStarted = true;
     this.#around.cluster.take(job, decision);
-    this.backfill.quota.keep(claimOf(job, decision.model), []);
+    this.backfill.quota.keep(claimOf({ ...job, spec: specOfSize(job.spec, decision.placement.length) }, decision.model), []);
   }
 }
 

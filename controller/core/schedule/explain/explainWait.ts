@@ -3,6 +3,7 @@ import type { WaitReason } from '#vocabulary/reasons.ts';
 import type { ModelRoom, Remedy, Verdict } from '#vocabulary/verdict.ts';
 import type { Context } from '../../context.ts';
 import { modelsPresent } from '../../jobs/emptyRoom.ts';
+import { atLeast } from '../../jobs/size.ts';
 import type { JobView, StateView } from '../../state/view.ts';
 import { openRoom } from '../clusterRoom.ts';
 import { modelsFor } from '../decidePlacement.ts';
@@ -49,7 +50,7 @@ export function explainWait(state: StateView, lastPass: LastPass, job: JobView, 
   };
   const order = orderOfAll(around, job);
   const models = acceptedModels(around, job);
-  const seen = atItsTurn(around, job, (stand) => lookAround(around, stand, { job, wait, models }));
+  const seen = atItsTurn(around, job, (stand) => lookAround(around, stand, { job: atLeast(job), wait, models }));
   const { remedies, ahead, judged, ...facts } = seen;
   const verdictClass = classOf(around, { job, wait, judged });
   // What would be, would be from now on.

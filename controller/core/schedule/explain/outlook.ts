@@ -53,7 +53,7 @@ function startsBy({ state, context }: Turn, wait: WaitReason): number | null {
   return Number.isFinite(lastMs) ? lastMs + context.policy.stopSlackMs : null;
 }
 
-function promisedSpots({ cluster }: Around, { backfill }: Stand, job: JobView, wait: WaitReason): readonly Spot[] {
+function promisedSpots({ cluster }: Around, { backfill, preemption }: Stand, job: JobView, wait: WaitReason): readonly Spot[] {
   const { capacity } = cluster.room;
   const promised = job.nomination ?? job.target;
   if (promised !== null)
@@ -62,7 +62,7 @@ function promisedSpots({ cluster }: Around, { backfill }: Stand, job: JobView, w
       return node === undefined ? [] : [{ node, gpus: devicesAt(capacity, node, place) }];
     });
   if (wait.kind !== 'Reserved') return [];
-  backfill.promise(job, noRoom(job));
+  backfill.promise(job, noRoom(job), preemption.leavingFor(job));
   const found = backfill.promises.all.find((promise) => promise.job === job.uid)?.spots ?? [];
   backfill.promises.end();
   return found;

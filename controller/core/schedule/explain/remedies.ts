@@ -2,6 +2,7 @@ import type { JobUid } from '#vocabulary/ids.ts';
 import type { QueueSpec } from '#vocabulary/queue.ts';
 import type { Remedy } from '#vocabulary/verdict.ts';
 import { judgeReadiness } from '../../jobs/readiness.ts';
+import { atLeast } from '../../jobs/size.ts';
 import type { JobView, StateView } from '../../state/view.ts';
 import type { Capacity } from '../capacity/capacity.ts';
 import type { Around } from './atItsTurn.ts';
@@ -40,9 +41,14 @@ function comesTrue(around: Around, { job, ahead }: Patient, remedy: Remedy): boo
   if (remedy.kind === 'Deadline' && remedy.atMs < nowMs + usefulRunMs) return false;
   if (judgeReadiness(state, changed, nowMs) !== null) return false;
   const startsBehind = (isSettled: (other: JobView) => boolean): boolean =>
-    atItsTurn({ ...around, turn: { ...around.turn, state } }, changed, ({ backfill, isGuess }) => !isGuess && backfill.decide(changed).ok, {
-      isSettled,
-    });
+    atItsTurn(
+      { ...around, turn: { ...around.turn, state } },
+      changed,
+      ({ backfill, isGuess }) => !isGuess && backfill.decide(atLeast(changed)).ok,
+      {
+        isSettled,
+      },
+    );
   return withOpened(around.cluster.room.capacity, remedy.kind === 'Uncordon' ? remedy.nodes : [], () => {
     // Cheap, and says no to most of what the dear one would. A suggestion may be lost by it where one ahead would start elsewhere.
     const wouldFit = startsBehind(({ uid }) => ahead.has(uid));

@@ -15,7 +15,7 @@ import { decidePlacement } from '../decidePlacement.ts';
 import type { Spot } from '../gang/gangRequest.ts';
 import { chooseTarget } from './chooseTarget.ts';
 import { findReservation } from './findReservation.ts';
-import type { Moment } from './leaving.ts';
+import type { Leaving, Moment } from './leaving.ts';
 import type { Promised } from './promises.ts';
 import { PromisedQuota } from './promisedQuota.ts';
 import { Promises, takeFree } from './promises.ts';
@@ -118,13 +118,13 @@ export class Backfill {
     });
   }
 
-  /** The job found no room: it is promised what can be promised. The reason to wait, with that. */
-  promise(job: JobView, wait: WaitReason): WaitReason {
+  /** The job found no room: it is promised what can be promised. The reason to wait, with that. `surplus`: what it could be given back. */
+  promise(job: JobView, wait: WaitReason, surplus: () => readonly Leaving[]): WaitReason {
     if (wait.kind !== 'InsufficientGpus' && wait.kind !== 'LevelTooSmall' && wait.kind !== 'Reservation') {
       this.dropTarget(job, 'it waits for something else now');
       return wait;
     }
-    const promised = this.#keepTarget(job) ?? this.#reserve(job) ?? this.#aim(job);
+    const promised = this.#keepTarget(job) ?? this.#reserve(job, surplus) ?? this.#aim(job);
     if (promised !== null) return wait.kind === 'Reservation' && promised.kind === 'Reserved' ? { ...wait, atMs: promised.atMs } : promised;
     const kept = this.promises.gpusKept(this.#viewOf(job));
     return wait.kind === 'InsufficientGpus' && kept > 0 ? { ...wait, kept } : wait;
@@ -173,7 +173,7 @@ export class Backfill {
     };
   }
 
-  #reserve(job: JobView): WaitReason | null {
+  #reserve(job: JobView, surplus: () => readonly Leaving[]): WaitReason | null {
     const { reservationsPerQueue, reservationsMax } = this.#turn.context.policy;
     const { queue } = job.spec;
     const made = this.#reserved.get(queue) ?? 0;
@@ -185,6 +185,7 @@ export class Backfill {
       cluster: this.#cluster,
       promised: this.promises.all,
       moment: this.#moment,
+      surplus: surplus(),
     };
     const found = findReservation(around, job);
     if (found === null) return null;
@@ -206,7 +207,8 @@ export class Backfill {
       this.dropTarget(job, 'a limit keeps it from its place');
       return null;
     }
-    this.keep(job, target.placement, target.model);
+    const { placement, model } = target;
+    this.promises.add({ ...this.#promised(job, { spots: this.#spotsOf(placement), model }), isTarget: true });
     return this.#waitsForTarget(job, target.placement, target.model);
   }
 
@@ -233,7 +235,7 @@ export class Backfill {
     if (place === null) return null;
     const placement = place.spots.map(({ node, gpus }) => ({ node: this.#cluster.room.capacity.nameOf(node), gpus }));
     this.#turn.emit({ kind: 'TargetChosen', uid: job.uid, placement, model: place.model });
-    this.promises.add(this.#promised(job, place));
+    this.promises.add({ ...this.#promised(job, place), isTarget: true });
     return this.#waitsForTarget(job, placement, place.model);
   }
 

@@ -10,7 +10,7 @@ import { modelsFor } from '../decidePlacement.ts';
 import { findPlacement, fits } from '../gang/findPlacement.ts';
 import type { GangRequest } from '../gang/gangRequest.ts';
 import { requestOf } from '../requestOf.ts';
-import type { Moment } from './leaving.ts';
+import type { Leaving, Moment } from './leaving.ts';
 import { LeavingList } from './leaving.ts';
 import type { Promised } from './promises.ts';
 import { takeFree } from './promises.ts';
@@ -24,6 +24,8 @@ export interface Around {
   /** Made before. */
   readonly promised: readonly Promised[];
   readonly moment: Moment;
+  /** What elastic jobs can be asked to give back to the job. */
+  readonly surplus: readonly Leaving[];
 }
 
 type Waiting = Candidate & { readonly uid: JobUid };
@@ -44,7 +46,7 @@ const laterTimesMax = 32;
  * conservative backfill (Mu'alem and Feitelson, IEEE TPDS 2001). A trial on the capacity that is rolled back.
  */
 export function findReservation(around: Around, job: Waiting): Reservation | null {
-  const leaving = new LeavingList(around.state, around.cluster.room.capacity, around.moment);
+  const leaving = new LeavingList(around.state, around.cluster.room.capacity, around.moment, around.surplus);
   let best: Reservation | null = null;
   for (const model of modelsFor(around.cluster.room, job, [])) {
     if (findBrokenLimit({ queues: around.state.queues, usage: around.usage }, job, model) !== null) continue;

@@ -20,8 +20,16 @@ export class LeavingList {
   readonly #known: Leaving[] = [];
   readonly #rest: Iterator<Leaving>;
 
-  constructor(state: StateView, capacity: Capacity, moment: Moment) {
-    this.#rest = leavingInOrder(state, capacity, moment);
+  /** `surplus`: what elastic jobs can be asked to give back. */
+  constructor(state: StateView, capacity: Capacity, moment: Moment, surplus: readonly Leaving[]) {
+    const rest = leavingInOrder(state, capacity, moment, new Set(surplus.flatMap(({ holds }) => holds)));
+    this.#rest =
+      surplus.length === 0
+        ? rest
+        : merged(
+            [...surplus].sort((left, right) => left.atMs - right.atMs),
+            rest,
+          );
   }
 
   at(index: number): Leaving | undefined {
@@ -39,13 +47,29 @@ export class LeavingList {
   }
 }
 
-function* leavingInOrder(state: StateView, capacity: Capacity, { nowMs, stopSlackMs }: Moment): Generator<Leaving, undefined> {
+/** Both are in order. */
+function* merged(surplus: readonly Leaving[], others: Iterator<Leaving>): Generator<Leaving, undefined> {
+  let other = others.next();
+  for (const first of surplus) {
+    for (; other.done !== true && other.value.atMs < first.atMs; other = others.next()) yield other.value;
+    yield first;
+  }
+  for (; other.done !== true; other = others.next()) yield other.value;
+}
+
+/** But for what is `given` before. */
+function* leavingInOrder(
+  state: StateView,
+  capacity: Capacity,
+  { nowMs, stopSlackMs }: Moment,
+  given: ReadonlySet<Hold>,
+): Generator<Leaving, undefined> {
   const { order, atMs } = state.endings;
   for (const uid of order) {
     const job = state.jobs.get(uid);
     const attempt = job === undefined ? undefined : currentAttempt(job);
     const nodes = new Set((attempt?.placement ?? []).map(({ node }) => capacity.topology.numberOf.get(node) ?? -1));
-    const holds = [...nodes].flatMap((node) => capacity.holdsOf(node).filter(({ owner }) => owner === uid));
+    const holds = [...nodes].flatMap((node) => capacity.holdsOf(node).filter((hold) => hold.owner === uid && !given.has(hold)));
     const dueMs = (atMs.get(uid) ?? nowMs) + stopSlackMs;
     // Who should be gone already is late by as much again.
     yield { atMs: dueMs > nowMs ? dueMs : nowMs + stopSlackMs, holds };

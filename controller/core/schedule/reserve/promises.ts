@@ -15,6 +15,8 @@ export interface Promised {
   readonly shape: WorkerShape;
   /** null: others may be in its domains. */
   readonly exclusiveDepth: number | null;
+  /** It empties for the job, nobody knows until when. Absent: it is a reservation, or the place of a nominee. */
+  readonly isTarget?: true;
 }
 
 /**
@@ -70,6 +72,11 @@ export class Promises {
   /** Makes the capacity show this view. */
   show(view: number): void {
     this.#hold(view);
+  }
+
+  /** What is held now of places that empty: whoever gives it back at once when it is wanted may be there meanwhile. */
+  heldOfTargets(): readonly Hold[] {
+    return this.#held.flatMap((holds, at) => (this.#promised[at]?.isTarget === true ? holds : []));
   }
 
   /** Shows the cluster as it is. To be called before the capacity is used by anybody else. */

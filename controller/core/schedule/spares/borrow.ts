@@ -45,7 +45,7 @@ export function borrow({ capacity }: Room, { groups: [group], allowed }: GangReq
   if (group === undefined) return null;
   let [best, least] = [-1, Number.POSITIVE_INFINITY];
   for (const node of nodes) {
-    if (allowed !== null && allowed.mask[node] !== 1) continue;
+    if (capacity.isInExclusive(node) || (allowed !== null && allowed.mask[node] !== 1)) continue;
     const slots = slotsIfOpen(capacity, node, group.shape);
     if (slots >= group.workers && slots < least) [best, least] = [node, slots];
   }

@@ -176,6 +176,29 @@ describe('lending', () => {
     expect(spares(cluster)).toHaveLength(2);
   });
 
+  test('never a node of a domain that somebody has for himself', () => {
+    const cluster = clusterOf(racks(1, 3), { level: 'rack', nodes: 1 });
+    cluster.step([applyJob('alone', gang(1, { exclusive: 'rack' }))]);
+    cluster.step([applyJob('a', gang(1))]);
+    expect(spares(cluster)).toHaveLength(1);
+    expect(cluster.placements()[0]).toMatch(/^a waits/);
+  });
+
+  test('a job that a reservation kept waiting borrows the spare that is chosen after it was looked at', () => {
+    const cluster = clusterOf(racks(1, 4));
+    cluster.step([
+      applyJob('all', { workers: 7 }),
+      applyJob('first', { workers: 2, gpusPerWorker: 1, priority: 22, maxRuntimeMs: 1_000_000 }),
+      applyJob('pair', { gpusPerWorker: 2 }),
+      applyJob('small', { spares: 1 }),
+    ]);
+    for (let pass = 0; cluster.more && pass < 10; pass += 1) cluster.step([]);
+    const before = cluster.log.length;
+    cluster.state.scheduleDirty = true;
+    cluster.step([]);
+    expect(cluster.log.slice(before)).toEqual([]);
+  });
+
   test('ordinary nodes come first', () => {
     const cluster = clusterOf(racks(1, 2), { level: 'rack', nodes: 1 });
     cluster.step([applyJob('a', gang(1)), applyJob('b', gang(1))]);

@@ -41,7 +41,7 @@ export class Spares {
   /** Spares by whose they are (`keyOf`). */
   readonly #counts = new Map<string, number>();
   #isShort = false;
-  #hasReleased = false;
+  #hasChanged = false;
 
   constructor(turn: Turn, cluster: ClusterRoom, showFree: () => void) {
     this.#turn = turn;
@@ -49,14 +49,14 @@ export class Spares {
     this.#showFree = showFree;
   }
 
-  /** Another pass is due: nodes became ordinary ones after everybody was looked at. */
+  /** Another pass is due: after somebody was looked at, nodes became ordinary ones, or spares, which small work may borrow where it may not use what others count on. */
   get more(): boolean {
-    return this.#hasReleased;
+    return this.#hasChanged;
   }
 
   begin(): void {
     this.#refill();
-    this.#hasReleased = false;
+    this.#hasChanged = false;
   }
 
   #refill(): void {
@@ -214,6 +214,7 @@ export class Spares {
     if (node < 0) return false;
     const name = capacity.nameOf(node);
     this.#turn.emit({ kind: 'NodeSpared', node: name, for: spare });
+    this.#hasChanged = true;
     this.#show(name);
     // Of a dry run nothing came about.
     if (!state.spares.has(name)) return false;
@@ -224,7 +225,7 @@ export class Spares {
   #release(name: NodeName, message: string): void {
     const spare = this.#turn.state.nodes.get(name)?.spare ?? null;
     this.#turn.emit({ kind: 'SpareReleased', node: name, message });
-    this.#hasReleased = true;
+    this.#hasChanged = true;
     if (spare !== null) this.#count(spare, -1);
     this.#show(name);
   }

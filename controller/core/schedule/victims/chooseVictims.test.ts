@@ -64,14 +64,14 @@ class Quota implements Entitlement {
     this.#never = new Set(never);
   }
 
-  give(job: string): boolean {
+  give({ job }: Evictable): boolean {
     if (this.given.has(job)) throw new Error(`${job} is given twice`);
     if (this.#never.has(job) || this.given.size >= this.#most) return false;
     this.given.add(job);
     return true;
   }
 
-  takeBack(job: string): void {
+  takeBack({ job }: Evictable): void {
     if (!this.given.delete(job)) throw new Error(`${job} was not given`);
   }
 }

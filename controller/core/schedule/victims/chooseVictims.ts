@@ -12,6 +12,8 @@ export type { Entitlement, Evictable } from './evictable.ts';
 export interface VictimPlan {
   /** In the order of their uids. */
   readonly victims: readonly JobUid[];
+  /** Who and what leaves, in no order that matters. */
+  readonly leaving: readonly Evictable[];
   readonly spots: GangSpots;
   /** Milli-GPU-milliseconds. */
   readonly cost: number;
@@ -78,7 +80,9 @@ export function rankPlans(
     capacity.rollback(trial);
     if (plan !== null) plans.push(plan);
   }
-  return plans.sort((left, right) => compareRank(left.rank, right.rank)).map(({ victims, spots, cost }) => ({ victims, spots, cost }));
+  return plans
+    .sort((left, right) => compareRank(left.rank, right.rank))
+    .map(({ victims, leaving, spots, cost }) => ({ victims, leaving, spots, cost }));
 }
 
 /** Compared in order: nobody of high priority leaves to spare many of low priority. */
@@ -104,13 +108,16 @@ function planIn(room: Room, request: GangRequest, scope: Scope): (VictimPlan & {
   if (leaving === null) return null;
   const needed = giveBackUnneeded(room, request, leaving, entitlement);
   const spots = findPlacement(room, request);
-  for (const each of needed) entitlement.takeBack(each.job);
+  for (const each of needed) entitlement.takeBack(each);
   if (spots === null) return null;
   const cost = needed.reduce((sum, each) => sum + each.cost, 0);
   const priorityMax = Math.max(-1, ...needed.map(priorityLost));
-  const victims = needed.map((each) => each.job).sort();
-  return { victims, spots, cost, rank: { priorityMax, cost, count: victims.length } };
+  const victims = uidsOf(needed);
+  return { victims, leaving: needed, spots, cost, rank: { priorityMax, cost, count: victims.length } };
 }
+
+/** Each once, sorted. */
+export const uidsOf = (leaving: readonly Evictable[]): readonly JobUid[] => [...new Set(leaving.map((each) => each.job))].sort();
 
 function giveBackUnneeded(room: Room, request: GangRequest, leaving: readonly Evictable[], entitlement: Entitlement): readonly Evictable[] {
   const needed = new Set(leaving);
@@ -119,7 +126,7 @@ function giveBackUnneeded(room: Room, request: GangRequest, leaving: readonly Ev
     for (const hold of each.holds) room.capacity.take(hold);
     if (fits(room, request)) {
       needed.delete(each);
-      entitlement.takeBack(each.job);
+      entitlement.takeBack(each);
     } else for (const hold of each.holds) room.capacity.give(hold);
   }
   return [...needed];

@@ -32,7 +32,7 @@ export function freeDomain(
   // Groups that fit one by one need not fit together: then nearly everybody has to leave, and most are given back later.
   for (const each of [...scope.evictable].sort(cheapestFirst)) {
     if (fitsInside(room, request, scope.domain)) break;
-    if (leaving.has(each) || !scope.entitlement.give(each.job)) continue;
+    if (leaving.has(each) || !scope.entitlement.give(each)) continue;
     for (const hold of each.holds) room.capacity.give(hold);
     leaving.add(each);
   }
@@ -40,7 +40,7 @@ export function freeDomain(
 }
 
 function giveUp(leaving: ReadonlySet<Evictable>, entitlement: Entitlement): null {
-  for (const each of leaving) entitlement.takeBack(each.job);
+  for (const each of leaving) entitlement.takeBack(each);
   return null;
 }
 
@@ -116,7 +116,7 @@ class UnitSearch {
   /** All of the offer leave, but for those who, as it turns out, may not. */
   evict(offer: Offer): void {
     for (const each of offer.victims) {
-      if (!this.#search.entitlement.give(each.job)) {
+      if (!this.#search.entitlement.give(each)) {
         this.#refused.add(each);
         this.#forgetOffers(each);
         continue;

@@ -1,4 +1,4 @@
-import type { JobUid, QueueName } from '#vocabulary/ids.ts';
+import type { QueueName } from '#vocabulary/ids.ts';
 import { gpuMilliPerGpu } from '#vocabulary/units.ts';
 import type { Claim, EntitlementBook } from '../../queues/entitlement.ts';
 import type { StateView } from '../../state/view.ts';
@@ -33,38 +33,42 @@ export const countsFor = (book: EntitlementBook, victim: Claim, deficits: readon
   deficits.every(({ queue }) => book.tree.chain(victim.queue).includes(queue));
 
 /**
- * Adds to the victims until every limit has room: cheapest first, then gives back whom the others make up for. null: not
+ * Adds to those who leave until every limit has room: cheapest first, then gives back whom the others make up for. null: not
  * possible. The entitlement is as before.
  */
 export function coverDeficits(
-  victims: readonly JobUid[],
+  leaving: readonly Evictable[],
   search: {
     readonly deficits: readonly Deficit[];
     readonly evictable: readonly Evictable[];
-    readonly claims: ReadonlyMap<JobUid, Claim>;
+    readonly milliOf: (each: Evictable) => number;
     readonly entitlement: Entitlement;
   },
-): readonly JobUid[] | null {
-  const { evictable, claims, entitlement } = search;
+): readonly Evictable[] | null {
+  const { evictable, milliOf, entitlement } = search;
   const needed = Math.max(0, ...search.deficits.map((deficit) => deficit.gpuMilli));
-  const milliOf = (job: JobUid): number => claims.get(job)?.gpuMilli ?? 0;
-  const leaving = new Set(victims);
-  for (const job of victims) entitlement.give(job);
-  let freed = victims.reduce((sum, job) => sum + milliOf(job), 0);
+  const all = new Set(leaving);
+  for (const each of leaving) entitlement.give(each);
+  let freed = leaving.reduce((sum, each) => sum + milliOf(each), 0);
   const added: Evictable[] = [];
   for (const each of [...evictable].sort(cheapestFirst)) {
     if (freed >= needed) break;
-    if (leaving.has(each.job) || !entitlement.give(each.job)) continue;
-    leaving.add(each.job);
+    if (all.has(each) || !entitlement.give(each)) continue;
+    all.add(each);
     added.push(each);
-    freed += milliOf(each.job);
+    freed += milliOf(each);
   }
   for (const each of added.toReversed()) {
-    if (freed - milliOf(each.job) < needed) continue;
-    freed -= milliOf(each.job);
-    leaving.delete(each.job);
-    entitlement.takeBack(each.job);
+    if (freed - milliOf(each) < needed) continue;
+    freed -= milliOf(each);
+    all.delete(each);
+    entitlement.takeBack(each);
   }
-  for (const job of leaving) entitlement.takeBack(job);
-  return freed >= needed ? [...leaving].sort() : null;
+  for (const each of all) entitlement.takeBack(each);
+  return freed >= needed ? [...all] : null;
+}
+
+/** For any model. */
+export function hasGuarantee({ queues }: Pick<StateView, 'queues'>, queue: QueueName): boolean {
+  return Object.values(queues.get(queue)?.spec.guaranteed ?? {}).some((gpus) => gpus > 0);
 }

@@ -1,6 +1,7 @@
 import type { JobUid } from '#vocabulary/ids.ts';
 import { milliPerGpu } from '#vocabulary/job.ts';
 import type { Claim } from '../../queues/entitlement.ts';
+import { sizeOf } from '../../jobs/size.ts';
 import type { Standings } from '../../queues/standing.ts';
 import { currentAttempt } from '../../state/state.ts';
 import type { JobView } from '../../state/view.ts';
@@ -52,13 +53,22 @@ export function holdsByOwner(capacity: Capacity): ReadonlyMap<JobUid, readonly H
   return holds;
 }
 
-/** All that the job wants or has, on GPUs of this model. */
-export function claimOf(job: Pick<JobView, 'user' | 'spec'>, model: string | null): Omit<Claim, 'standing'> {
-  const { queue, priority, preemptible, workers, gpusPerWorker } = job.spec;
-  return { queue, user: job.user, priority, preemptible, model, gpuMilli: workers * gpusPerWorker * milliPerGpu(job.spec) };
+/** All that the job has, or wants, on GPUs of this model. */
+export function claimOf(job: Parameters<typeof sizeOf>[0] & Pick<JobView, 'user'>, model: string | null): Omit<Claim, 'standing'> {
+  const { queue, priority, preemptible, gpusPerWorker } = job.spec;
+  return { queue, user: job.user, priority, preemptible, model, gpuMilli: sizeOf(job) * gpusPerWorker * milliPerGpu(job.spec) };
 }
 
 export function isLeaving(job: JobView | undefined): boolean {
   const stage = job === undefined ? undefined : currentAttempt(job)?.stage.kind;
   return stage === 'suspending' || stage === 'stopping';
+}
+
+/** What it holds will be free: it does not come back there at once with another number of workers. */
+export const leavesForGood = (job: JobView | undefined): boolean => isLeaving(job) && (job === undefined || !isResizing(job));
+
+/** It leaves, or has left, to come back with another number of workers. */
+export function isResizing(job: JobView): boolean {
+  const stage = currentAttempt(job)?.stage;
+  return job.move?.kind === 'asked' && stage?.kind === 'suspending' && stage.reason === 'Resized';
 }

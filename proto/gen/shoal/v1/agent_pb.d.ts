@@ -629,6 +629,20 @@ export declare type Suspend = Message<"shoal.v1.Suspend"> & {
    * @generated from field: uint32 grace_ms = 4;
    */
   graceMs: number;
+
+  /**
+   * Why: Suspended, Drained, Preempted, Moved, Resized, Deleted. Empty: an older controller.
+   *
+   * @generated from field: string reason = 5;
+   */
+  reason: string;
+
+  /**
+   * Resized: with so many workers it starts again. 0: it does not start again at once, or as it was.
+   *
+   * @generated from field: uint32 workers = 6;
+   */
+  workers: number;
 };
 
 /**
@@ -740,6 +754,18 @@ export declare type Launch = Message<"shoal.v1.Launch"> & {
    * @generated from field: shoal.v1.GpuSlot gpu_slot = 18;
    */
   gpuSlot?: GpuSlot | undefined;
+
+  /**
+   * The least and most workers of an attempt. 0: it has one size.
+   *
+   * @generated from field: uint32 min_workers = 19;
+   */
+  minWorkers: number;
+
+  /**
+   * @generated from field: uint32 max_workers = 20;
+   */
+  maxWorkers: number;
 };
 
 /**

@@ -136,6 +136,8 @@ export declare type TrainingJobSpec = Message<"shoal.v1.TrainingJobSpec"> & {
   spares?: number | undefined;
 
   /**
+   * It may run at other sizes than `workers`, which is what it asks for at first.
+   *
    * @generated from field: shoal.v1.Elastic elastic = 12;
    */
   elastic?: Elastic | undefined;
@@ -389,17 +391,23 @@ export declare type JobArray = Message<"shoal.v1.JobArray"> & {
 export declare const JobArraySchema: GenMessage<JobArray>;
 
 /**
- * The sizes at which the job can run.
+ * The sizes at which the job can run: every number of workers in the range that its mesh and its segments allow. With a mesh the data axis
+ * changes, so the GPUs are a multiple of the product of the other axes; segments stay whole. `workers` is one of them. A job with
+ * `preemptible: false` starts at one of them and keeps it.
  *
  * @generated from message shoal.v1.Elastic
  */
 export declare type Elastic = Message<"shoal.v1.Elastic"> & {
   /**
+   * It gives back what is above when others wait for it.
+   *
    * @generated from field: int32 min_workers = 1;
    */
   minWorkers: number;
 
   /**
+   * It grows so far into GPUs that nobody wants.
+   *
    * @generated from field: int32 max_workers = 2;
    */
   maxWorkers: number;
@@ -683,6 +691,20 @@ export declare type TrainingJobStatus = Message<"shoal.v1.TrainingJobStatus"> & 
   startEstimate?: StartEstimate | undefined;
 
   /**
+   * Of the attempt under way; 0: there is none.
+   *
+   * @generated from field: uint32 workers = 18;
+   */
+  workers: number;
+
+  /**
+   * Absent: it is not about to change its size.
+   *
+   * @generated from field: shoal.v1.Resize resize = 19;
+   */
+  resize?: Resize | undefined;
+
+  /**
    * How the mesh lies on the places of the newest attempt, and its predicted communication. Absent: it has no mesh, or no place yet.
    *
    * @generated from field: shoal.v1.MeshPlan mesh = 17;
@@ -702,6 +724,29 @@ export declare type TrainingJobStatus = Message<"shoal.v1.TrainingJobStatus"> & 
  * Use `create(TrainingJobStatusSchema)` to create a new message.
  */
 export declare const TrainingJobStatusSchema: GenMessage<TrainingJobStatus>;
+
+/**
+ * It leaves with a checkpoint and starts again at once with another number of workers.
+ *
+ * @generated from message shoal.v1.Resize
+ */
+export declare type Resize = Message<"shoal.v1.Resize"> & {
+  /**
+   * @generated from field: uint32 workers = 1;
+   */
+  workers: number;
+
+  /**
+   * @generated from field: string message = 2;
+   */
+  message: string;
+};
+
+/**
+ * Describes the message shoal.v1.Resize.
+ * Use `create(ResizeSchema)` to create a new message.
+ */
+export declare const ResizeSchema: GenMessage<Resize>;
 
 /**
  * When a job is expected to start: half start earlier than p50, nine of ten earlier than p90.
@@ -790,7 +835,7 @@ export declare type Attempt = Message<"shoal.v1.Attempt"> & {
   stage: string;
 
   /**
-   * Succeeded, ApplicationFailure, NodeFailure, GpuFailure, LaunchFailure, Suspended, Drained, Preempted, Moved, Deleted, MaxRuntime, DeadlineExceeded.
+   * Succeeded, ApplicationFailure, NodeFailure, GpuFailure, LaunchFailure, Suspended, Drained, Preempted, Moved, Resized, Deleted, MaxRuntime, DeadlineExceeded.
    *
    * @generated from field: repeated string stop_reasons = 6;
    */
