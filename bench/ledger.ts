@@ -1,7 +1,7 @@
 import type { Event } from '#core/events.ts';
 import { readLedger } from '#core/ledger/readLedger.ts';
 import { apply } from '#core/state/apply.ts';
-import { emptyState } from '#core/state/state.ts';
+import { emptyState } from '#core/state/emptyState.ts';
 import type { JobSpec, Placement } from '#vocabulary/job.ts';
 import { unaskedSpec } from '#vocabulary/job.ts';
 import { jobName, jobUid, nodeName, queueName, userName } from '#vocabulary/ids.ts';

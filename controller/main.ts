@@ -106,27 +106,16 @@ function createServers({ config, loop, store, pki, policy, log, stop }: Parts): 
   const sessions = new Sessions(loop, systemClock, limits.nodeLostAfterMs);
   const changes = new Changes(limits.changesMax, loop.revision);
   loop.onCommit((state, events) => changes.add(state, events));
-  const [logs, access] = [new LogDesk(sessions), new Access(loop, systemClock)];
+  const logs = new LogDesk(sessions);
+  const access = new Access(loop, systemClock);
   const { desk, starts } = openForecasts({ loop, store, policy, log, stop });
   const onFault: OnFault = ({ method, error }) => log.error({ err: error, method }, 'a handler failed');
   let bound = { control: '', agents: '' };
   const agentAddress = (): string => bound.agents;
 
   const control = createServer();
-  const parts = {
-    loop,
-    sessions,
-    changes,
-    logs,
-    access,
-    clock: systemClock,
-    policy,
-    desk,
-    starts,
-    version,
-    caHash: pki.caHash,
-    agentAddress,
-  };
+  const around = { loop, sessions, changes, logs, access, clock: systemClock, policy, desk, starts };
+  const parts = { ...around, version, caHash: pki.caHash, agentAddress };
   addService(control, ControlService, controlHandlers(parts), access.intercept, onFault);
   const enrollment = enrollmentHandlers({
     loop,

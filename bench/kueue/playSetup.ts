@@ -11,7 +11,7 @@
 import { defaultPolicy } from '#controller/limits.ts';
 import type { StampedEvent } from '#core/events.ts';
 import type { Input, Reply } from '#core/inputs.ts';
-import { emptyState } from '#core/state/state.ts';
+import { emptyState } from '#core/state/emptyState.ts';
 import { step } from '#core/step.ts';
 import type { JobUid } from '#vocabulary/ids.ts';
 import { Agenda } from './agenda.ts';

@@ -1,6 +1,6 @@
 import type { Input } from '#core/inputs.ts';
 import type { State } from '#core/state/state.ts';
-import { emptyState } from '#core/state/state.ts';
+import { emptyState } from '#core/state/emptyState.ts';
 import { step } from '#core/step.ts';
 import { FakeAgent } from '#test/simulation/fakeAgent.ts';
 import { applyJob, applyQueue, policy } from '#test/simulation/fakeCluster.ts';

@@ -1,7 +1,7 @@
 import type { Input } from '#core/inputs.ts';
 import { apply } from '#core/state/apply.ts';
 import type { State } from '#core/state/state.ts';
-import { emptyState } from '#core/state/state.ts';
+import { emptyState } from '#core/state/emptyState.ts';
 import type { StepResult } from '#core/step.ts';
 import { step } from '#core/step.ts';
 import { FakeAgent } from '#test/simulation/fakeAgent.ts';

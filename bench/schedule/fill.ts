@@ -3,7 +3,7 @@ import type { Hold } from '#core/schedule/capacity/capacity.ts';
 import { findPlacement } from '#core/schedule/gang/findPlacement.ts';
 import type { Input } from '#core/inputs.ts';
 import type { State } from '#core/state/state.ts';
-import { emptyState } from '#core/state/state.ts';
+import { emptyState } from '#core/state/emptyState.ts';
 import { step } from '#core/step.ts';
 import { FakeAgent } from '#test/simulation/fakeAgent.ts';
 import { applyJob, applyQueue, policy } from '#test/simulation/fakeCluster.ts';

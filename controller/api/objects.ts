@@ -2,7 +2,7 @@ import type { MessageShape } from '@bufbuild/protobuf';
 import { create } from '@bufbuild/protobuf';
 import type { Policy } from '#core/context.ts';
 import type { LastPass } from '#core/schedule/explain/explainWait.ts';
-import type { RecentEvent } from '#core/state/recentEvent.ts';
+import type { RecentEvent } from '#core/state/state.ts';
 import type { NodeView, StateView, View } from '#core/state/view.ts';
 import type { Table } from '#gen/shoal/v1/control_pb.js';
 import { ResourceSchema, TableSchema } from '#gen/shoal/v1/control_pb.js';

@@ -8,7 +8,7 @@ import { readTotals } from '#core/ledger/readLedger.ts';
 import type { Amounts } from '#core/ledger/amounts.ts';
 import { addAmounts, noAmounts } from '#core/ledger/amounts.ts';
 import { heldMilli, holdersOf } from '#core/nodes/holds.ts';
-import type { RecentEvent } from '#core/state/recentEvent.ts';
+import type { RecentEvent } from '#core/state/state.ts';
 import { currentAttempt } from '#core/state/state.ts';
 import { describeSpareFor } from '#core/state/tell.ts';
 import type { JobView, NodeView, QueueView, StateView, View } from '#core/state/view.ts';

@@ -3,7 +3,7 @@ import { apply } from '#core/state/apply.ts';
 import { forkState } from '#core/state/fork.ts';
 import { restoreSnapshot } from '#core/state/snapshot.ts';
 import type { State } from '#core/state/state.ts';
-import { emptyState } from '#core/state/state.ts';
+import { emptyState } from '#core/state/emptyState.ts';
 import { step } from '#core/step.ts';
 import type { Revision } from '#vocabulary/ids.ts';
 import { parseLine, parseSnapshot } from '../loop/logLine.ts';

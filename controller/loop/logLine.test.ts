@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { printSnapshot, restoreSnapshot } from '#core/state/snapshot.ts';
-import { emptyState } from '#core/state/state.ts';
+import { emptyState } from '#core/state/emptyState.ts';
 import { parseLine, parseSnapshot, printLine } from './logLine.ts';
 
 describe('a line of the log', () => {

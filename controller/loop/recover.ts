@@ -1,7 +1,7 @@
 import { apply } from '#core/state/apply.ts';
 import { restoreSnapshot } from '#core/state/snapshot.ts';
 import type { State } from '#core/state/state.ts';
-import { emptyState } from '#core/state/state.ts';
+import { emptyState } from '#core/state/emptyState.ts';
 import type { Store } from '#controller/ports/store.ts';
 import { parseLine, parseSnapshot } from './logLine.ts';
 

@@ -1,7 +1,7 @@
 /** What must be true when a scenario has come to its end by itself: everything that can finish has finished. */
 import type { Policy } from '#core/context.ts';
 import type { Input } from '#core/inputs.ts';
-import { emptyState } from '#core/state/state.ts';
+import { emptyState } from '#core/state/emptyState.ts';
 import type { JobView, QueueView, StateView } from '#core/state/view.ts';
 import type { JobUid } from '#vocabulary/ids.ts';
 import type { JobSpec } from '#vocabulary/job.ts';

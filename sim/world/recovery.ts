@@ -2,7 +2,8 @@
 import type { StampedEvent } from '#core/events.ts';
 import { apply } from '#core/state/apply.ts';
 import { printSnapshot, readableSnapshots, restoreSnapshot, type StateSnapshot } from '#core/state/snapshot.ts';
-import { emptyState, type State } from '#core/state/state.ts';
+import { emptyState } from '#core/state/emptyState.ts';
+import type { State } from '#core/state/state.ts';
 import type { StateView } from '#core/state/view.ts';
 import { assert } from '#vocabulary/assert.ts';
 

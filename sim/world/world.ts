@@ -6,7 +6,7 @@
 import type { StampedEvent } from '#core/events.ts';
 import type { Input, Reply } from '#core/inputs.ts';
 import type { State } from '#core/state/state.ts';
-import { emptyState } from '#core/state/state.ts';
+import { emptyState } from '#core/state/emptyState.ts';
 import type { StateView } from '#core/state/view.ts';
 import type { StepResult } from '#core/step.ts';
 import { assert } from '#vocabulary/assert.ts';

@@ -5,7 +5,7 @@ import { expect } from 'vitest';
 import { test } from './linuxTest.ts';
 import { apply as applyEvent } from '#core/state/apply.ts';
 import { printSnapshot } from '#core/state/snapshot.ts';
-import { emptyState } from '#core/state/state.ts';
+import { emptyState } from '#core/state/emptyState.ts';
 import type { StampedEvent } from '#core/events.ts';
 import { openSqliteStore } from '#controller/adapters/sqlite/sqliteStore.ts';
 import { defaultPolicy } from '#controller/limits.ts';

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { apply } from '#core/state/apply.ts';
-import { emptyState } from '#core/state/state.ts';
+import { emptyState } from '#core/state/emptyState.ts';
 import { parseLine } from '#controller/loop/logLine.ts';
 import { applyJob } from '#test/simulation/fakeCluster.ts';
 import { unaskedSpec } from '#vocabulary/job.ts';

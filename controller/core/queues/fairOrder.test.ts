@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { cases } from '#test/cases.ts';
 import type { State } from '#core/state/state.ts';
-import { emptyState } from '#core/state/state.ts';
+import { emptyState } from '#core/state/emptyState.ts';
 import { applyQueue } from '#test/simulation/fakeCluster.ts';
 import { queueName, userName } from '#vocabulary/ids.ts';
 import type { QueueSpec } from '#vocabulary/queue.ts';

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { cases } from '#test/cases.ts';
 import { printSnapshot, restoreSnapshot } from '#core/state/snapshot.ts';
-import { emptyState } from '#core/state/state.ts';
+import { emptyState } from '#core/state/emptyState.ts';
 import type { State } from '#core/state/state.ts';
 import { parseSnapshot } from '#controller/loop/logLine.ts';
 import { applyQueue } from '#test/simulation/fakeCluster.ts';

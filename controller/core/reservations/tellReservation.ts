@@ -1,7 +1,7 @@
 import type { Occurrence, ReservationSpec } from '#vocabulary/reservation.ts';
 import { formatTimestamp } from '#vocabulary/timestamp.ts';
 import type { ReservationEvent } from '../events.ts';
-import type { RecentEvent } from '../state/recentEvent.ts';
+import type { RecentEvent } from '../state/state.ts';
 import type { StateView } from '../state/view.ts';
 
 type Told = Omit<RecentEvent, 'revision' | 'atMs'>;

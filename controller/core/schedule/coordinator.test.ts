@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { emptyState } from '#core/state/state.ts';
+import { emptyState } from '#core/state/emptyState.ts';
 import { jobUid } from '#vocabulary/ids.ts';
 import { chooseCoordinator } from './coordinator.ts';
 

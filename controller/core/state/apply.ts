@@ -6,7 +6,7 @@ import { askToTidy } from '../jobs/moves.ts';
 import { applyNodeEvent } from '../nodes/applyNode.ts';
 import { applyQueueEvent } from '../queues/applyQueue.ts';
 import { applyReservationEvent } from '../reservations/applyReservation.ts';
-import type { AccessEvent, ClusterEvent, EstimateEvent, StampedEvent } from '../events.ts';
+import type { AccessEvent, AttemptEvent, ClusterEvent, EstimateEvent, JobEvent, NodeEvent, StampedEvent } from '../events.ts';
 import type { State } from './state.ts';
 import { tell } from './tell.ts';
 
@@ -34,12 +34,13 @@ function noteTold(state: State, { starts, atMs }: Extract<StampedEvent, { kind: 
   }
 }
 
+type WorkEvent = JobEvent | EstimateEvent | AttemptEvent | NodeEvent;
+
 function applyKind(state: State, event: StampedEvent): void {
   switch (event.kind) {
     case 'ClusterCreated':
     case 'LeaderElected':
     case 'MovesAsked':
-    case 'StartsTold':
       applyClusterEvent(state, event);
       return;
     case 'TokenIssued':
@@ -58,6 +59,14 @@ function applyKind(state: State, event: StampedEvent): void {
     case 'ReservationRemoved':
       applyReservationEvent(state, event);
       return;
+    default:
+      applyWorkKind(state, event);
+  }
+}
+
+/** What happens to jobs, attempts and nodes. */
+function applyWorkKind(state: State, event: WorkEvent & { readonly atMs: number }): void {
+  switch (event.kind) {
     case 'JobCreated':
     case 'JobChanged':
     case 'JobPrioritized':
@@ -74,6 +83,9 @@ function applyKind(state: State, event: StampedEvent): void {
     case 'TargetDropped':
     case 'JobRemoved':
       applyJobEvent(state, event);
+      return;
+    case 'StartsTold':
+      noteTold(state, event);
       return;
     case 'AttemptPlaced':
     case 'AttemptStarted':
@@ -105,7 +117,7 @@ function applyKind(state: State, event: StampedEvent): void {
   }
 }
 
-function applyClusterEvent(state: State, event: (ClusterEvent | EstimateEvent) & { readonly atMs: number }): void {
+function applyClusterEvent(state: State, event: ClusterEvent & { readonly atMs: number }): void {
   switch (event.kind) {
     case 'ClusterCreated':
       state.clusterId = event.clusterId;
@@ -115,9 +127,6 @@ function applyClusterEvent(state: State, event: (ClusterEvent | EstimateEvent) &
       return;
     case 'MovesAsked':
       askToTidy(state, event);
-      return;
-    case 'StartsTold':
-      noteTold(state, event);
       return;
     default:
       assertNever(event);

@@ -2,7 +2,7 @@ import type { Amounts, Totals } from '../ledger/amounts.ts';
 import { ChangeList } from './changeList.ts';
 import type { AttemptRecord, AttemptStage, ClusterLedger, JobRecord, NodeState, State } from './state.ts';
 import type { AttemptView, JobView, NodeView, StateView, View } from './view.ts';
-import { changedNodesMax, changedWaitingMax } from './state.ts';
+import { changedNodesMax, changedWaitingMax } from './emptyState.ts';
 
 /**
  * A second state that begins as this one is and goes its own way: what a plan or a forecast plays on. What a fold changes

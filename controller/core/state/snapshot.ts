@@ -20,9 +20,19 @@ import { countNode } from '../ledger/rates.ts';
 import { holdAll, noHolds } from '../nodes/holds.ts';
 import type { JobUid } from '#vocabulary/ids.ts';
 import type { PopularRecord } from '../schedule/popularShapes.ts';
-import type { AttemptRecord, AttemptStage, CheckpointPart, JobRecord, NodeState, PastAmount, QueueRecord, State } from './state.ts';
-import type { RecentEvent } from './recentEvent.ts';
-import { currentAttempt, emptyState } from './state.ts';
+import type {
+  AttemptRecord,
+  AttemptStage,
+  CheckpointPart,
+  JobRecord,
+  NodeState,
+  PastAmount,
+  QueueRecord,
+  RecentEvent,
+  State,
+} from './state.ts';
+import { emptyState } from './emptyState.ts';
+import { currentAttempt } from './state.ts';
 import type { Sketch } from '../learn/sketch.ts';
 import type { StartErrors } from '../learn/startErrors.ts';
 import type { StateView } from './view.ts';

@@ -1,8 +1,6 @@
 import type { PopularRecord } from '../schedule/popularShapes.ts';
-import { noPopularShapes } from '../schedule/popularShapes.ts';
 import type { SuspendStage } from '#vocabulary/assignment.ts';
 import type { Epoch, Generation, JobName, JobUid, NodeName, QueueName, ReservationName, Revision, UserName } from '#vocabulary/ids.ts';
-import { epoch, revision } from '#vocabulary/ids.ts';
 import type { JobSpec, Placement, StopReason } from '#vocabulary/job.ts';
 import type { MeshRecord } from '#vocabulary/meshRecord.ts';
 import type { QueueSpec } from '#vocabulary/queue.ts';
@@ -11,12 +9,9 @@ import type { NodeInventory } from '#vocabulary/topology.ts';
 import type { ArrayTask, ExitCodes, JobWanted, Labels, LeaveReason, SpareFor } from '../events.ts';
 import type { RecordedProgress, StopCause, TokenFacts, WorkerRecordState } from '../events.ts';
 import type { Amounts, FreeCategory, Totals } from '../ledger/amounts.ts';
-import { noAmounts, noTotals } from '../ledger/amounts.ts';
 import type { Sketch } from '../learn/sketch.ts';
 import type { StartErrors, ToldStart } from '../learn/startErrors.ts';
-import { noStartErrors } from '../learn/startErrors.ts';
-import { ChangeList } from './changeList.ts';
-import type { RecentEvent } from './recentEvent.ts';
+import type { ChangeList } from './changeList.ts';
 import type { Promised } from '../nodes/promises.ts';
 import type { ReservationRecord } from '../reservations/record.ts';
 import type { Hold } from '../nodes/holds.ts';
@@ -95,13 +90,6 @@ export interface AwaitsSave {
   /** When a pass is due if the job has saved now, asked just before that is folded; null: it changes nothing. Not before `nowMs`. */
   dueAtMs(job: JobRecord, nowMs: number): number | null;
 }
-
-const awaitsNobody: AwaitsSave = { dueAtMs: () => null };
-
-/** Gangs touch thousands of nodes at once; beyond this many changes a reader looks at all nodes. */
-export const changedNodesMax = 16_384;
-/** One apply may bring ten thousand jobs; beyond this many changes a reader looks at all that wait. */
-export const changedWaitingMax = 16_384;
 
 /** By when jobs under way leave their GPUs at the latest, of those for which something promises it (jobs/endings.ts). Index. */
 export interface Endings {
@@ -323,55 +311,15 @@ export interface ClusterLedger {
   readonly freeMilli: Record<FreeCategory, number>;
 }
 
-function noClusterLedger(): ClusterLedger {
-  return {
-    amounts: noAmounts(),
-    ...{ capacity: 0n, spare: 0n, nowMs: 0, settledAtMs: 0, capacityMilli: 0 },
-    totals: noTotals(),
-    freeMilli: { reserved: 0, unhealthy: 0, cordoned: 0, idle: 0 },
-  };
-}
-
-export function emptyState(): State {
-  return {
-    revision: revision(0),
-    epoch: epoch(0),
-    clusterId: '',
-    atMs: 0,
-    queues: new Map(),
-    reservations: new Map(),
-    nodes: new Map(),
-    jobs: new Map(),
-    tokens: new Map(),
-    jobsByName: new Map(),
-    pending: [],
-    moving: new Set(),
-    crossing: new Set(),
-    spares: new Set(),
-    sparing: new Set(),
-    usage: new Map(),
-    past: new Map(),
-    ports: new Map(),
-    awaited: new Map(),
-    arrays: new Map(),
-    displaceable: new Map(),
-    resizable: new Set(),
-    endings: { atMs: new Map(), order: [] },
-    recent: [],
-    ledger: noClusterLedger(),
-    scheduleDirty: true,
-    wakeAtMs: null,
-    movesFromMs: 0,
-    defragDueMs: null,
-    popular: noPopularShapes(),
-    runTimes: new Map(),
-    startErrors: noStartErrors(),
-    awaitsSave: awaitsNobody,
-    saved: new Set(),
-    topologyAt: revision(0),
-    changedNodes: new ChangeList(changedNodesMax),
-    changedWaiting: new ChangeList(changedWaitingMax),
-  };
+/** Something told to people. */
+export interface RecentEvent {
+  readonly revision: Revision;
+  readonly atMs: number;
+  readonly objectKind: 'TrainingJob' | 'Node' | 'Queue' | 'Reservation' | 'Cluster';
+  readonly objectName: string;
+  readonly type: 'Normal' | 'Warning';
+  readonly reason: string;
+  readonly message: string;
 }
 
 /** Something of the node changes with the event that is being folded. */

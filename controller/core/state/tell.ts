@@ -3,7 +3,7 @@ import type { Placement } from '#vocabulary/job.ts';
 import type { AttemptEvent, JobEvent, NodeEvent, QueueEvent, SpareFor, StampedEvent } from '../events.ts';
 import { tellReservation } from '../reservations/tellReservation.ts';
 import { describeSwap, placesToKeep } from '../schedule/swap.ts';
-import type { RecentEvent } from './recentEvent.ts';
+import type { RecentEvent } from './state.ts';
 import { currentAttempt } from './state.ts';
 import type { JobView, StateView } from './view.ts';
 
