@@ -157,8 +157,14 @@ function lookAtNext(pass: Pass, order: TurnOrder, job: JobView): void {
   } else order.gave(job, job.nomination?.model ?? null);
 }
 
+/** What nominees were promised counts as given in each pass, as it did in the one that promised it: else the turns change. */
 function orderOf({ turn: { state }, lines, preemption }: Pass): TurnOrder {
-  return new TurnOrder({ state, lines, models: modelsPresent(state), standings: preemption.standings });
+  const order = new TurnOrder({ state, lines, models: modelsPresent(state), standings: preemption.standings });
+  for (const uid of lines.nominated) {
+    const job = state.jobs.get(uid);
+    if (job?.phase.kind === 'pending' && job.nomination !== null) order.gave(job, job.nomination.model);
+  }
+  return order;
 }
 
 const isAtLimit = (pass: Pass): boolean => pass.placed >= pass.turn.context.policy.placementsPerStepMax;
