@@ -29,10 +29,10 @@ export async function checkBreaking(): Promise<CheckResult> {
   }
 }
 
-/** Undefined: main has no proto, or only the one at hand. */
+/** Of main's own states: what a branch had on its way was never main's. Undefined: main has no proto, or only the one at hand. */
 async function baseCommit(): Promise<string | undefined> {
   for (const branch of ['refs/remotes/origin/main', 'refs/heads/main']) {
-    const log = await git(['rev-list', '--max-count=50', branch, '--', 'proto/shoal']);
+    const log = await git(['rev-list', '--first-parent', '--max-count=50', branch, '--', 'proto/shoal']);
     if (log.exitCode !== 0) continue;
     for (const commit of log.stdout.split('\n').filter((line) => line !== '')) {
       const hasProto = (await git(['ls-tree', '--name-only', commit, 'proto/shoal/'])).stdout !== '';

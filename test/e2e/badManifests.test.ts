@@ -103,7 +103,7 @@ describe('a wrong manifest is refused with the field, the value and what is allo
       what: 'an unknown kind',
       text: `apiVersion: shoal.dev/v1\nkind: TraningJob\nmetadata: {name: wrong}\n`,
       want: [
-        'Error: job.yaml:2:1: kind: unknown kind "TraningJob"; known kinds: TrainingJob, Queue, InferenceService, PriceBook; did you mean TrainingJob?',
+        'Error: job.yaml:2:1: kind: unknown kind "TraningJob"; known kinds: TrainingJob, Queue, Reservation, InferenceService, PriceBook; did you mean TrainingJob?',
       ],
     },
     {

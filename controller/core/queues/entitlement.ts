@@ -45,7 +45,7 @@ export class EntitlementBook {
   readonly tree: QueueTree;
   readonly #state: Pick<StateView, 'usage'>;
   readonly #changes = new Map<string, number>();
-  readonly #sides = new Map<string, readonly QueueName[]>();
+  readonly #sides = new Map<QueueName, Map<QueueName, readonly QueueName[]>>();
   readonly #journal: { readonly queue: QueueName; readonly model: string; readonly gpuMilli: number }[] = [];
 
   constructor(state: Pick<StateView, 'queues' | 'usage'>) {
@@ -86,14 +86,14 @@ export class EntitlementBook {
 
   /** The queues from this one up to just below the lowest one that it shares with the other. */
   side(queue: QueueName, other: QueueName): readonly QueueName[] {
-    const key = `${queue} ${other}`;
-    const known = this.#sides.get(key);
+    const sides = this.#sides.get(queue) ?? new Map<QueueName, readonly QueueName[]>();
+    const known = sides.get(other);
     if (known !== undefined) return known;
     const chain = this.tree.chain(queue);
     const shared = new Set(this.tree.chain(other));
     const end = chain.findIndex((name) => shared.has(name));
     const side = end === -1 ? chain : chain.slice(0, end);
-    this.#sides.set(key, side);
+    this.#sides.set(queue, sides.set(other, side));
     return side;
   }
 

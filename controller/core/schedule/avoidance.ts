@@ -9,6 +9,8 @@ import type { GangRequest } from './gang/gangRequest.ts';
  * consequence. A GPU that failed is out by its health, and the node's other GPUs are as good as before. Sorted.
  */
 export function nodesToAvoid({ attempts }: Pick<JobView, 'attempts'>, nowMs: number, avoidFailedMs: number): readonly NodeName[] {
+  // Most have none: this is asked of every job that is looked at.
+  if (attempts.length === 0) return none;
   const nodes = new Set<NodeName>();
   for (const { end, endedAtMs, causes } of attempts) {
     const [gravest] = end?.reasons ?? [];
@@ -18,6 +20,8 @@ export function nodesToAvoid({ attempts }: Pick<JobView, 'attempts'>, nowMs: num
   }
   return [...nodes].sort();
 }
+
+const none: readonly NodeName[] = [];
 
 /** The same request, on other nodes. */
 export function withoutNodes({ capacity }: Room, request: GangRequest, nodes: readonly NodeName[]): GangRequest {
