@@ -29,6 +29,19 @@ export function judgeFit(state: StateView, levels: Levels, spec: JobSpec): SpecP
   return nearest === null ? null : { field: nearest.field, message: nearest.message };
 }
 
+/** Whether one domain of the level could hold the whole gang if nobody else were there and all of it sound. */
+export function couldHold(state: StateView, levels: Levels, spec: JobSpec, level: string): boolean {
+  const { gpusPerWorker, gpuShareMilli, gpuProfile, segments, spread, workers } = spec;
+  if (gpusPerWorker === 0) return true;
+  const present = modelsPresent(state);
+  const models = spec.gpuModels.length === 0 ? present : spec.gpuModels.filter((model) => present.includes(model));
+  const depth = levels.indexOf(level);
+  return models.some((model) => {
+    const rooms = emptyRoom(state, levels, { model, gpusPerWorker, gpuShareMilli, gpuProfile, segments, spread });
+    return (rooms[depth]?.workers ?? 0) >= workers;
+  });
+}
+
 function findMisfit(state: StateView, levels: Levels, spec: JobSpec, model: string): Misfit | null {
   const { gpusPerWorker, gpuShareMilli, gpuProfile, segments, spread, workers } = spec;
   const oneSlot = { model, gpusPerWorker: 1, gpuShareMilli: null, gpuProfile, segments: [], spread: null };

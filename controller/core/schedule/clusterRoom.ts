@@ -4,6 +4,7 @@ import { Capacity } from './capacity/capacity.ts';
 import { ClosedNodes } from './closedNodes.ts';
 import { devicesAt, devicesOf } from './capacity/devices.ts';
 import { Room } from './capacity/room.ts';
+import { couldHold } from '../jobs/judgeFit.ts';
 import { outlookOf } from './leftover.ts';
 import type { JobSpec, Placement } from '#vocabulary/job.ts';
 import { deviceModel } from '#vocabulary/gpuProfile.ts';
@@ -28,6 +29,8 @@ export interface ClusterRoom {
   readonly isCrossingFull: boolean;
   /** The job was placed so in this pass. */
   take(job: JobView, placed: { readonly placement: Placement; readonly model: string | null }): void;
+  /** Whether one domain of the level could ever hold the whole gang. */
+  couldHold(spec: JobSpec, level: string): boolean;
   /** Ends the pass: all that it placed is taken already. */
   settle(): void;
 }
@@ -67,6 +70,7 @@ export function openRoom(state: StateView, context: Context): ClusterRoom {
         if (node !== undefined) room.capacity.take(holdOf(job, levels, { node, gpus: devicesAt(room.capacity, node, place) }, shape));
       }
     },
+    couldHold: (spec, level) => couldHold(state, levels, spec, level),
     settle: () => {
       cache.asOf = state.changedNodes.end;
     },

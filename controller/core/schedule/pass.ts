@@ -236,7 +236,7 @@ function decide(pass: Pass, job: JobView): PlacementDecision {
   }
   const decision = decideAtSize(job, (sized) => backfill.decide(sized));
   if (decision.ok) return decision;
-  noteWake(pass, widensAtMs(job, pass.turn.context.nowMs));
+  noteWake(pass, widensAtMs(pass.cluster, job, pass.turn.context.nowMs));
   const least = atLeast(job);
   const recalled = decision.recall === undefined ? null : pass.spares.recall(least, decision.recall, preemption);
   const nominated = recalled ?? (isShortage(decision.wait) ? (preemption.nominate(least) ?? pass.consolidation.nominate(least)) : null);

@@ -37,7 +37,7 @@ export function requestWithin(
   const depthOf = (level: string): number => levels.indexOf(level) + 1;
   let requiredDepth = mustStayInside(cluster, spec) ? 1 : 0;
   for (const constraint of spec.constraints) {
-    if (isInsisted(constraint, job, nowMs)) requiredDepth = Math.max(requiredDepth, depthOf(constraint.level));
+    if (isInsisted(cluster, constraint, job, nowMs)) requiredDepth = Math.max(requiredDepth, depthOf(constraint.level));
   }
   return {
     groups: [{ workers: spec.workers, shape: shapeOf(spec, model), segments: segmentsOf(spec, depthOf) }],
@@ -60,23 +60,27 @@ function segmentsOf({ segments }: JobSpec, depthOf: (level: string) => number): 
 const noSegments: WorkerGroup['segments'] = [];
 
 /**
- * A required level, or a preferred one whose patience is not over. A preferred level without one is what placement prefers anyway.
+ * A required level, or a preferred one whose patience is not over. A preferred level without one is what placement prefers anyway, and
+ * nobody waits for one that could never hold the gang.
  * A gang that a fault stopped has had its patience: it goes on at once, as near to where it was as there is room.
  */
-function isInsisted({ mode, waitMs }: LevelConstraint, job: Wish, nowMs: number): boolean {
-  return mode === 'required' || (nowMs < waitsSinceMs(job.phase, nowMs) + (waitMs ?? 0) && placesToKeep(job).length === 0);
+function isInsisted(cluster: Pick<ClusterRoom, 'couldHold'>, { level, mode, waitMs }: LevelConstraint, job: Wish, nowMs: number): boolean {
+  if (mode === 'required') return true;
+  const isPatient = nowMs < waitsSinceMs(job.phase, nowMs) + (waitMs ?? 0) && placesToKeep(job).length === 0;
+  return isPatient && cluster.couldHold(job.spec, level);
 }
 
 const waitsSinceMs = (phase: Wish['phase'], nowMs: number): number => (phase?.kind === 'pending' ? phase.sinceMs : nowMs);
 
 /** When a job that waits for a preferred level widens its wish; null: it does not wait for one. */
-export function widensAtMs({ spec, phase, attempts }: Wish, nowMs: number): number | null {
+export function widensAtMs(cluster: Pick<ClusterRoom, 'couldHold'>, { spec, phase, attempts }: Wish, nowMs: number): number | null {
   if (spec.constraints.length === 0 || placesToKeep({ attempts }).length > 0) return null;
   const sinceMs = waitsSinceMs(phase, nowMs);
   let soonest: number | null = null;
-  for (const { mode, waitMs } of spec.constraints) {
+  for (const { level, mode, waitMs } of spec.constraints) {
     const atMs = sinceMs + (waitMs ?? 0);
-    if (mode === 'preferred' && atMs > nowMs && (soonest === null || atMs < soonest)) soonest = atMs;
+    if (mode !== 'preferred' || atMs <= nowMs || !cluster.couldHold(spec, level)) continue;
+    soonest = Math.min(atMs, soonest ?? atMs);
   }
   return soonest;
 }
@@ -87,7 +91,7 @@ export function wishesKey(cluster: ClusterRoom, job: Wisher, nowMs: number): str
   // Nearly all the same in every pass, so it is printed once a spec.
   let key = lastingWishes(job.spec) + cluster.closed.keyOf(job, nowMs);
   if (mustStayInside(cluster, job.spec)) key += ' inside';
-  for (const constraint of constraints) if (isInsisted(constraint, job, nowMs)) key += ` ${constraint.level}`;
+  for (const constraint of constraints) if (isInsisted(cluster, constraint, job, nowMs)) key += ` ${constraint.level}`;
   return key;
 }
 

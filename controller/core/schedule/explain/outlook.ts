@@ -30,7 +30,7 @@ export function outlookOf(around: Around, stand: Stand, job: JobView, wait: Wait
     nodes: wait.kind === 'Reserved' ? wait.nodes : nodes,
     // Something happened since the pass: the next one says who is in the way.
     waitsFor: wait.kind === 'Reserved' && wait.nodes.join() !== nodes.join() ? [] : waitsFor.slice(0, namedMax),
-    widensAtMs: widensAtMs(job, context.nowMs),
+    widensAtMs: widensAtMs(around.cluster, job, context.nowMs),
     targetAtMs: targetAt(around, job, wait),
   };
 }
