@@ -281,7 +281,7 @@ export class Preemption {
     return this.#allRunning().flatMap(({ victim, claim, evictable: each }): readonly Candidate[] => {
       if (this.#claimed.has(victim.uid) || claim.model !== nominee.model) return [];
       // Somebody ahead in the order was promised its place.
-      if (this.#backfill.promises.touches(each.holds)) return [];
+      if (this.#backfill.promises.touches(each.holds)) return this.#secondLook.passOver();
       // Who leaves anyway costs nothing and need not be asked.
       if (leavesForGood(victim)) return [{ evictable: { ...each, cost: 0 }, claim }];
       // Who is a guest on what is reserved for it goes before all others, whatever the ranks are.

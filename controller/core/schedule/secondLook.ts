@@ -5,11 +5,14 @@
  *   - somebody else was nominated: with those victims gone a queue may be below its guarantee
  *   - somebody was placed: a queue may be above its guarantee, which a job of a guaranteed queue may take back
  *   - somebody was placed after it was read who runs, and so was no candidate
+ *   - a victim's place is promised to somebody ahead, and somebody was placed, so that it may be its turn first
  */
 export class SecondLook {
   #isAnyRefused = false;
   #isReclaimRefused = false;
   #areUnseen = false;
+  #isAnyPassedOver = false;
+  #isAnyPlaced = false;
   #isDue = false;
 
   get isDue(): boolean {
@@ -23,13 +26,21 @@ export class SecondLook {
     if (mayReclaim) this.#isReclaimRefused = true;
   }
 
+  /** Of those who might have been asked one is not, as its place is promised to somebody ahead. No candidates. */
+  passOver(): readonly [] {
+    this.#isAnyPassedOver = true;
+    if (this.#isAnyPlaced) this.#isDue = true;
+    return [];
+  }
+
   nominated(): void {
     if (this.#isAnyRefused) this.#isDue = true;
   }
 
   /** `isUnseen`: it was read before who runs. */
   placed({ isUnseen }: { readonly isUnseen: boolean }): void {
-    if (this.#isReclaimRefused) this.#isDue = true;
+    this.#isAnyPlaced = true;
+    if (this.#isReclaimRefused || this.#isAnyPassedOver) this.#isDue = true;
     if (isUnseen) this.#areUnseen = true;
   }
 }
