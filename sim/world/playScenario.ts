@@ -48,8 +48,8 @@ export interface Played {
 const stuckAfterMs = 60_000;
 /** Random faults mend and strike for ever; so long without any change of a job it is over all the same. */
 const hopelessAfterMs = 30 * 86_400_000;
-/** Where every promise is watched: there whatever mends has mended by then. */
-const hopelessSoonMs = 86_400_000;
+/** Where every promise is watched: there whatever mends has mended by then, and the longest maxRuntime that is drawn is over. */
+const hopelessSoonMs = 4 * 86_400_000;
 
 /** Plays it to its end. Throws ScenarioError and BrokenPromise. */
 export function playScenario(scenario: Scenario, watch: (recorder: Recorder) => void = () => undefined, core: Core = realCore): Played {
