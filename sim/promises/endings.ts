@@ -35,7 +35,7 @@ export function* judgeRest(core: Core, rest: Rest): Generator<string> {
   if (open.some(({ phase }) => phase.kind === 'active') || !isAtPeace(rest.state)) return;
   for (const job of open) {
     const wait = rest.waits.get(job.uid);
-    if (wait !== undefined && honest.has(wait.kind)) continue;
+    if (wait !== undefined && (honest.has(wait.kind) || isForSpares(wait))) continue;
     if (canRunAlone(core, job, rest))
       yield `job ${job.name} waits for ever though nobody is in its way: ${wait === undefined ? 'nobody says why' : describeWait(wait)}`;
   }
@@ -62,6 +62,9 @@ const honest: ReadonlySet<WaitReason['kind']> = new Set([
   'NoSuchGpuModel',
   'NoSuchGpuProfile',
 ]);
+
+/** The policy keeps nodes from it that it would need: that is what it asks for. */
+const isForSpares = (wait: WaitReason): boolean => wait.kind === 'InsufficientGpus' && (wait.spare ?? 0) > 0;
 
 function isAtPeace({ nodes }: StateView): boolean {
   return [...nodes.values()].every(
