@@ -32,7 +32,7 @@ export function* judgeRest(core: Core, rest: Rest): Generator<string> {
   const stuck = open.filter((job) => job.phase.kind === 'active' && !rest.isEndless(job));
   for (const job of stuck) yield `job ${job.name} holds its place for ever: ${job.attempts.at(-1)?.stage.kind ?? ''}`;
   // In a cluster at peace nobody is in the way of anybody.
-  if (open.some(({ phase }) => phase.kind === 'active') || !isAtPeace(rest.state)) return;
+  if (open.some(({ phase }) => phase.kind === 'active') || !isAtPeace(rest)) return;
   for (const job of open) {
     const wait = rest.waits.get(job.uid);
     if (wait !== undefined && (honest.has(wait.kind) || isForSpares(wait))) continue;
@@ -66,8 +66,10 @@ const honest: ReadonlySet<WaitReason['kind']> = new Set([
 /** The policy keeps nodes from it that it would need: that is what it asks for. */
 const isForSpares = (wait: WaitReason): boolean => wait.kind === 'InsufficientGpus' && (wait.spare ?? 0) > 0;
 
-function isAtPeace({ nodes }: StateView): boolean {
-  return [...nodes.values()].every(
+function isAtPeace({ state, nodes: planned }: Rest): boolean {
+  // One that fell silent before it was heard is in no state.
+  if (planned.some(({ name }) => !state.nodes.has(name))) return false;
+  return [...state.nodes.values()].every(
     ({ availability, cordon, health }) => availability.kind === 'ready' && cordon === null && health.every(({ healthy }) => healthy),
   );
 }

@@ -155,7 +155,8 @@ class Player {
     if (quietMs < Math.max(stuckAfterMs, 2 * this.#scenario.timings.lostMs)) return false;
     if (quietMs >= (world.strict === null ? hopelessAfterMs : hopelessSoonMs)) return true;
     if (open.some((job) => job.phase.kind === 'active' && !this.#isEndless(job))) return false;
-    return world.nowMs() >= world.repairsUntilMs;
+    // Who is mended has to be heard first, and to be used.
+    return world.nowMs() >= world.repairsUntilMs + stuckAfterMs;
   }
 
   /** Somebody may start when it is over. One that repeats never is. */
