@@ -106,9 +106,11 @@ export class QueueLine {
     const shortened: KinAt[] = [];
     for (const kin of kins) {
       const [first] = kin.jobs;
-      if (first === undefined || !isInTurn(first)) continue;
-      if (!this.#passed.has(first)) open.push({ kin, next: 0 });
-      else if (kin.jobs.length > 1) shortened.push({ kin, next: 1 });
+      if (first === undefined) continue;
+      // Placed by now, perhaps: those behind it have their turn all the same.
+      if (this.#passed.has(first)) {
+        if (kin.jobs.length > 1) shortened.push({ kin, next: 1 });
+      } else if (isInTurn(first)) open.push({ kin, next: 0 });
     }
     open.reverse();
     for (const at of shortened) insertSorted(open, at, oldestLast);
