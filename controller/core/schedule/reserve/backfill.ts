@@ -38,6 +38,7 @@ export class Backfill {
   readonly #cluster: ClusterRoom;
   readonly #moment: Moment;
   readonly #reserved = new Map<QueueName, number>();
+  readonly #promisedTimes: { readonly job: JobView; readonly model: string | null }[] = [];
   #reservations = 0;
   #targets: number;
   #isTargetFree = false;
@@ -57,9 +58,15 @@ export class Backfill {
     this.#targets = targets;
   }
 
-  /** Somebody gave up a target after another one was refused one, or may have to: the next pass sees to it. */
+  /** Somebody gave up a target after another one was refused one, or may have to; or a promise is void: the next pass sees to it. */
   get more(): boolean {
-    return this.#isPassedByOthers || (this.#isTargetFree && this.#isOneWanted);
+    return this.#isPassedByOthers || (this.#isTargetFree && this.#isOneWanted) || this.#isAnyVoid();
+  }
+
+  /** Who was promised a time, and may not start any more by a limit that somebody else has reached since. */
+  #isAnyVoid(): boolean {
+    const { queues } = this.#turn.state;
+    return this.#promisedTimes.some(({ job, model }) => findBrokenLimit({ queues, usage: this.quota }, job, model) !== null);
   }
 
   /** When a gang has waited long enough for a target; null: none is about to. */
@@ -191,6 +198,7 @@ export class Backfill {
     if (found === null) return null;
     this.#reserved.set(queue, made + 1);
     this.#reservations += 1;
+    this.#promisedTimes.push({ job, model: found.model });
     this.promises.add(found);
     return { kind: 'Reserved', wanted: gangOf(job), atMs: found.startMs, nodes: this.#namesOf(found.spots) };
   }
