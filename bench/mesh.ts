@@ -6,24 +6,12 @@
  */
 import { measureCost } from './mesh/cost.ts';
 import { measureTime } from './mesh/time.ts';
-import { cpuLoopMs, printMachine } from './machine.ts';
+import type { Subjects } from './subjects.ts';
+import { runSubjects } from './subjects.ts';
 
-const subjects: readonly (readonly [name: string, measure: () => void])[] = [
+const subjects: Subjects = [
   ['time', measureTime],
   ['cost', measureCost],
 ];
 
-function main(): void {
-  const asked = process.argv.slice(2);
-  const names = subjects.map(([name]) => name);
-  for (const word of asked) if (!names.includes(word)) throw new Error(`"${word}" is none of ${names.join(', ')}`);
-  printMachine();
-  for (const [name, measure] of subjects) {
-    if (asked.length > 0 && !asked.includes(name)) continue;
-    console.log(`${name}   (fixed loop now: ${cpuLoopMs().toFixed(0)} ms)`);
-    measure();
-    console.log('');
-  }
-}
-
-main();
+runSubjects(subjects, process.argv.slice(2));
