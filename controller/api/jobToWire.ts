@@ -63,7 +63,7 @@ function statusOf(job: JobView, around: JobSurroundings): MessageInitShape<typeo
     reason,
     message,
     user: job.user,
-    attempts: job.attempts.map((attempt, at) => attemptToWire(attempt, job.attempts.slice(0, at))),
+    attempts: job.attempts.map((attempt, at) => attemptToWire(attempt, job.attempts[at - 1])),
     ranks: ranksOf(job),
     ...progressOf(job),
     ...(checkpoint === null
@@ -107,8 +107,7 @@ function sparesOf({ spares, nodes }: StateView, { uid, spec }: JobView): string[
   return [...spares].filter(isItsOwn).sort();
 }
 
-/** The newest estimate; after a restart of the controller, the one that the log has. */
-function startOf({ phase, told }: JobView, { start = told ?? undefined }: JobSurroundings): { readonly startEstimate?: Estimate } {
+function startOf({ phase }: JobView, { start }: JobSurroundings): { readonly startEstimate?: Estimate } {
   return phase.kind !== 'pending' || start === undefined ? {} : { startEstimate: estimateToWire(start) };
 }
 
@@ -145,7 +144,7 @@ function describePhase(job: JobView, wait: WaitReason | undefined): { readonly r
   }
 }
 
-function attemptToWire(attempt: AttemptView, before: readonly AttemptView[]): MessageInitShape<typeof AttemptSchema> {
+function attemptToWire(attempt: AttemptView, before: AttemptView | undefined): MessageInitShape<typeof AttemptSchema> {
   const stage = attempt.stage.kind;
   return {
     number: attempt.number,
@@ -161,7 +160,7 @@ function attemptToWire(attempt: AttemptView, before: readonly AttemptView[]): Me
     lastStep: BigInt(attempt.lastStep),
     placement: attempt.placement.map(placeToWire),
     meshOrder: [...(attempt.mesh?.order ?? [])],
-    swapped: describeSwap(placesToKeep({ attempts: before }), attempt.placement) ?? '',
+    swapped: describeSwap(placesToKeep({ attempts: before === undefined ? [] : [before] }), attempt.placement) ?? '',
   };
 }
 

@@ -73,7 +73,7 @@ function read(sight: Sight, { kind, names, about }: Selection): readonly Resourc
           ? []
           : resource({
               case: 'trainingJob',
-              value: jobToWire(job, { state, wait: lastPass.waits.get(job.uid), nowMs, start: sight.starts.of(job.uid) }),
+              value: jobToWire(job, { state, wait: lastPass.waits.get(job.uid), nowMs, start: sight.starts.of(job) }),
             });
       });
     }

@@ -10,7 +10,7 @@ import { isEntitled, mayBeGuest } from './reservations/mayRun.ts';
 import type { AttemptView, JobView, StateView } from './state/view.ts';
 
 /**
- * What must hold after every step (DESIGN §6), checked from the records and not from the indices that decisions use.
+ * What must hold after every step, checked from the records and not from the indices that decisions use.
  * Each broken promise is one sentence; empty when all hold. For tests, the simulator and `shoal` self-checks: O(state).
  */
 export function findBrokenPromises(state: StateView, policy: Pick<Policy, 'levels'>): readonly string[] {

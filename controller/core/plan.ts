@@ -1,6 +1,6 @@
+import { milliOf } from './jobs/size.ts';
 import type { JobName, JobUid, QueueName, UserName } from '#vocabulary/ids.ts';
 import type { Placement } from '#vocabulary/job.ts';
-import { milliPerGpu } from '#vocabulary/job.ts';
 import type { Verdict } from '#vocabulary/verdict.ts';
 import type { Waits } from './schedule/waiting/waits.ts';
 import type { Context } from './context.ts';
@@ -97,8 +97,7 @@ function displacedOf(state: StateView, uid: JobUid, losses: ReadonlyMap<JobUid, 
   const job = state.jobs.get(uid);
   if (job === undefined) return [];
   const { name, user, spec, move } = job;
-  const gpuMilli = spec.workers * spec.gpusPerWorker * milliPerGpu(spec);
-  return [{ name, user, queue: spec.queue, gpuMilli, lost: losses.get(uid) ?? 0, moves: move?.kind === 'asked' }];
+  return [{ name, user, queue: spec.queue, gpuMilli: milliOf(job), lost: losses.get(uid) ?? 0, moves: move?.kind === 'asked' }];
 }
 
 /** A fork that is stepped at one moment until nothing more is to be decided. */

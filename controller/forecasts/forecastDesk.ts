@@ -65,6 +65,8 @@ export class ForecastDesk {
     this.#lastId += 1;
     const id = this.#lastId;
     const answer = new Promise<Answer>((resolve, reject) => this.#waiting.set(id, { resolve, reject }));
+    // The thread may fail before anybody waits for the answer.
+    answer.catch(() => undefined);
     try {
       const moment = await loop.read(
         (state): Moment => ({ revision: state.revision, movesFromMs: state.movesFromMs, nowMs: Math.max(clock.nowMs(), state.atMs) }),

@@ -48,20 +48,25 @@ const crowd = async (): Promise<void> => {
 
 test('starts are forecast while somebody waits, told, and the first one is kept in the log', async () => {
   const starts = open(1_000);
+  // Of a job that was told by a controller before this one.
+  const told = { atMs: 1, forecastMs: 2, p50Ms: 3, p90Ms: 4 };
+  expect(starts.of({ uid: jobUid('uid-a'), told })).toBe(told);
   await running.clock.pass(5_000);
   expect(asked).toHaveLength(0);
   await crowd();
   await running.clock.pass(1_000);
   expect(asked).toHaveLength(1);
-  expect(starts.of(jobUid('uid-b'))).toBeUndefined();
+  expect(starts.of({ uid: jobUid('uid-b'), told: null })).toBeUndefined();
   const firstMs = running.clock.nowMs() + 60_000;
   await answered(firstMs);
-  expect(starts.of(jobUid('uid-b'))?.p50Ms).toBe(firstMs);
+  expect(starts.of({ uid: jobUid('uid-b'), told: null })?.p50Ms).toBe(firstMs);
+  // The newest forecast has no start for it: what was told once is not true any more.
+  expect(starts.of({ uid: jobUid('uid-a'), told })).toBeUndefined();
   const toldMs = (): Promise<number | undefined> => running.loop.read(({ jobs }) => jobs.get(jobUid('uid-b'))?.told?.forecastMs);
   expect(await toldMs()).toBe(firstMs);
   await running.clock.pass(1_000);
   await answered(firstMs + 9_000);
-  expect(starts.of(jobUid('uid-b'))?.p50Ms).toBe(firstMs + 9_000);
+  expect(starts.of({ uid: jobUid('uid-b'), told: null })?.p50Ms).toBe(firstMs + 9_000);
   expect(await toldMs()).toBe(firstMs);
 });
 

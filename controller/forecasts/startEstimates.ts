@@ -1,5 +1,6 @@
 import { tellStart } from '#core/learn/startErrors.ts';
 import type { ToldStart } from '#core/learn/startErrors.ts';
+import type { JobView } from '#core/state/view.ts';
 import type { JobUid } from '#vocabulary/ids.ts';
 import type { Loop } from '../loop/loop.ts';
 import { NotTaken } from '../loop/inbox.ts';
@@ -14,7 +15,8 @@ import { ForecastsBusy } from './forecastDesk.ts';
  */
 export class StartEstimates {
   readonly #options: StartEstimatesOptions;
-  #latest: ReadonlyMap<JobUid, ToldStart> = new Map();
+  /** null: none since this controller began. */
+  #latest: ReadonlyMap<JobUid, ToldStart> | null = null;
   #isAtWork = false;
   #restUntilMs = 0;
 
@@ -23,9 +25,9 @@ export class StartEstimates {
     if (options.everyMs > 0) options.clock.every(options.everyMs, () => void this.#renew(), signal);
   }
 
-  /** What was said last of a waiting job; undefined: nothing was, or it does not start as far as is known. */
-  of(uid: JobUid): ToldStart | undefined {
-    return this.#latest.get(uid);
+  /** What was said last of a waiting job; before the first forecast, what the log has. undefined: nothing was, or it does not start as far as is known. */
+  of({ uid, told }: Pick<JobView, 'uid' | 'told'>): ToldStart | undefined {
+    return this.#latest === null ? (told ?? undefined) : this.#latest.get(uid);
   }
 
   async #renew(): Promise<void> {

@@ -24,7 +24,7 @@ export interface Unserved {
   readonly kept: Record<string, string>;
 }
 
-/** Everything below `message` that is set and not served. Paths start at the message: `spec.elastic`. */
+/** Everything below `message` that is set and not served. Paths start at the message: `spec.template.image`. */
 export function judgeUnserved(desc: DescMessage, message: Message): Unserved {
   const unserved: Unserved = { warnings: [], problems: [], kept: {} };
   collect(message, messagePlan(desc), '', unserved);

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { cases } from '#test/cases.ts';
-import type { JobSpec } from './job.ts';
+import type { JobSpec, Mesh, MeshAxis } from './job.ts';
 import { meshAxes, unaskedSpec } from './job.ts';
 import { queueName } from './ids.ts';
 import { describeSizes, isAllowedSize, sizeRange, sizeStep, specOfSize } from './elastic.ts';
@@ -91,13 +91,16 @@ test('of any mesh, every size has a mesh whose product is its GPUs, and whole se
       const workers = (product / gpusPerWorker) * (mesh.length === 0 ? gpusPerWorker * segment : 1);
       fc.pre(Number.isInteger(workers) && workers % segment === 0);
       const elastic = { minWorkers: Math.max(1, workers - range), maxWorkers: workers + range };
-      const ordered = meshAxes.flatMap((axis) => mesh.filter((each) => each.axis === axis));
-      const spec = { ...plain, workers, gpusPerWorker, mesh: ordered, segments: [{ level: 'rack', workers: segment }], elastic };
+      const spec = { ...plain, workers, gpusPerWorker, mesh, segments: [{ level: 'rack', workers: segment }], elastic };
       const { min, max, step } = sizeRange(spec);
       expect(isAllowedSize(spec, workers)).toBe(true);
       for (let size = min; size <= max; size += step) {
         const sized = specOfSize(spec, size);
         expect(sized.workers % segment).toBe(0);
+        // The axes stay in the order that the user gave them: ranks are found by it.
+        const axes = (all: Mesh): readonly MeshAxis[] =>
+          all.map(({ axis }) => axis).filter((axis) => axis !== 'data' || mesh.some((each) => each.axis === 'data'));
+        expect(axes(sized.mesh)).toEqual(axes(mesh));
         if (mesh.length > 0) expect(sized.mesh.reduce((gpus, each) => gpus * each.size, 1)).toBe(size * gpusPerWorker);
       }
       // No step is larger than it has to be: a size between would tear something.

@@ -1,4 +1,4 @@
-import type { JobSpec, Mesh, MeshAxis } from './job.ts';
+import type { JobSpec, Mesh } from './job.ts';
 import { meshAxes } from './job.ts';
 
 /**
@@ -64,13 +64,14 @@ const made = new WeakMap<JobSpec, Map<number, JobSpec>>();
 function meshOfSize({ mesh, gpusPerWorker }: Pick<JobSpec, 'mesh' | 'gpusPerWorker'>, workers: number): Mesh {
   if (mesh.length === 0) return mesh;
   const data = (workers * gpusPerWorker) / replicaGpus(mesh);
-  const sizes = new Map<MeshAxis, number>(mesh.map(({ axis, size }) => [axis, size]));
+  if (mesh.some(({ axis }) => axis === 'data')) return mesh.map((each) => (each.axis === 'data' ? { ...each, size: data } : each));
   // A mesh without a data axis is one replica.
-  if (data > 1 || sizes.has('data')) sizes.set('data', data);
-  return meshAxes.flatMap((axis) => {
-    const size = sizes.get(axis);
-    return size === undefined ? [] : [{ axis, size }];
-  });
+  if (data <= 1) return mesh;
+  // In its place among axes that stand in the usual order; else, in an order of the user's own, outside of them.
+  const order = mesh.map(({ axis }) => meshAxes.indexOf(axis));
+  const isUsual = order.every((place, at) => at === 0 || (order[at - 1] ?? 0) < place);
+  const at = isUsual ? order.filter((place) => place < meshAxes.indexOf('data')).length : 0;
+  return mesh.toSpliced(at, 0, { axis: 'data', size: data });
 }
 
 function gcd(left: number, right: number): number {

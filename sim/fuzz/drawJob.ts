@@ -16,7 +16,7 @@ interface DrawnJob {
 
 const optional = (isThere: boolean, fields: Mapping): Mapping => (isThere ? fields : {});
 
-/** Everything that a manifest can ask for, each now and then; most jobs are simple. */
+/** Nearly all that a manifest can ask for, each now and then; most jobs are simple. Not `elastic`, `traffic` and `axisOrder`. */
 export function drawJob(random: Random, parts: JobParts): DrawnJob {
   const { cluster, queues } = parts;
   const workers = drawWorkers(random, cluster);

@@ -1,6 +1,6 @@
 /**
  * Two jobs that throw each other out in turns do no work. Taking turns is allowed (time slicing), but a turn is worth its
- * restart many times over; so is a change of mind by people. Neither comes three times within ten minutes.
+ * restart many times over; so is a change of mind by people. Neither comes four times within ten minutes.
  */
 import type { StampedEvent } from '#core/events.ts';
 

@@ -94,9 +94,10 @@ function* judgeQuota(state: StateView, job: JobView, { model }: AttemptView): Ge
 }
 
 function heldOf(jobs: readonly JobView[], model: string | null): number {
-  return jobs
-    .filter((job) => currentAttempt(job)?.model === model)
-    .reduce((sum, { spec }) => sum + spec.workers * spec.gpusPerWorker * milliPerGpu(spec), 0);
+  return jobs.reduce((sum, job) => {
+    const attempt = currentAttempt(job);
+    return attempt?.model === model ? sum + attempt.placement.length * job.spec.gpusPerWorker * milliPerGpu(job.spec) : sum;
+  }, 0);
 }
 
 /** The queue and all above it. */

@@ -1,5 +1,5 @@
 /**
- * Every promise that can be seen in a simulated cluster, beside those that a check of the state finds (DESIGN §6): where a
+ * Every promise that can be seen in a simulated cluster, beside those that a check of the state finds: where a
  * gang may start, that planning again changes nothing, that a controller which comes back knows all that was said, that
  * nothing starts twice, that nobody flaps, and that everything which can finish finishes. It changes nothing that is played.
  */

@@ -146,7 +146,8 @@ class Player {
   }
 
   #isOver(): boolean {
-    if (this.#entriesLeft > 0) return false;
+    // What it comes back with is looked at, too.
+    if (this.#entriesLeft > 0 || this.world.isControllerDead) return false;
     const { world } = this;
     const open = [...world.view.jobs.values()].filter(({ phase }) => phase.kind === 'pending' || phase.kind === 'active');
     if (open.length === 0) return true;

@@ -9,14 +9,15 @@ import { currentAttempt } from '#core/state/state.ts';
 import type { JobView } from '#core/state/view.ts';
 import type { Random } from '#sim/random.ts';
 import { createRandom } from '#sim/random.ts';
+import { cases } from '#test/cases.ts';
 import { sizeRange } from '#vocabulary/elastic.ts';
 import { queueName } from '#vocabulary/ids.ts';
 import type { WorkerPlace } from '#vocabulary/job.ts';
 import { applyJob, applyQueue, disturb, FakeCluster, policy } from './fakeCluster.ts';
 import { makePeace } from './makePeace.ts';
 
-/** SHOAL_SEEDS=5000 searches longer. The promises are checked after every step, by the cluster itself: sizes are among them. */
-const seeds = Array.from({ length: Number(process.env['SHOAL_SEEDS'] ?? 10) }, (_, index) => index + 1);
+/** The promises are checked after every step, by the cluster itself: sizes are among them. */
+const seeds = Array.from({ length: cases(10) }, (_, index) => index + 1);
 
 /** As patient as two minutes of a test allow. */
 const quick = { restartCostMs: 1_000, growAfterIdleMs: 3_000, growRestMs: 6_000, growPaybackMs: 60_000 };

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { printSnapshot, restoreSnapshot } from '#core/state/snapshot.ts';
 import { parseSnapshot } from '#controller/loop/logLine.ts';
 import { step } from '#core/step.ts';
-import { cases } from '#test/cases.ts';
+import { cases, longest } from '#test/cases.ts';
 import { queueName, userName } from '#vocabulary/ids.ts';
 import { applyJob, applyQueue, FakeCluster, policy } from './fakeCluster.ts';
 
@@ -117,55 +117,59 @@ function expectNothingElseWhenAllAreLookedAt({ state, waits, nowMs }: FakeCluste
 
 const changes = { targetAfterMs: 10_000, targetGpusMin: 3, restartCostMs: 2_000, growAfterIdleMs: 2_000, growRestMs: 4_000 };
 
-test('a pass right after a pass decides nothing: with queues, guarantees, limits, victims, moves, sizes, reservations and targets', () => {
-  const seen = new Set<string>();
-  fc.assert(
-    fc.property(fc.array(anyDeed, { minLength: 6, maxLength: 25 }), (deeds) => {
-      const cluster = new FakeCluster({ racks: 2, nodesPerRack: 2, gpus: 3 }, changes);
-      cluster.step([
-        applyQueue('red', { guaranteed: { H100: 4 } }),
-        applyQueue('blue', { guaranteed: { H100: 3 }, limit: { H100: 8 } }),
-        applyQueue('green', { weight: 2, limit: { H100: 9 } }),
-      ]);
-      for (const [index, deed] of deeds.entries()) {
-        switch (deed.kind) {
-          case 'apply':
-            cluster.step(
-              deed.jobs.flatMap((job, nth) =>
-                Array.from({ length: job.copies }, (_each, copy) => applyAny(`j${index}-${nth}-${copy}`, job)),
-              ),
-            );
-            break;
-          case 'tick':
-            for (let second = 0; second < deed.seconds; second += 1) cluster.tick({ total: 60, saveEvery: 3 });
-            break;
-          case 'delete': {
-            const job = [...cluster.view.jobs.values()][deed.nth];
-            if (job !== undefined) cluster.step([{ kind: 'deleteJob', name: job.name, user: userName('ann'), now: false }]);
-            break;
+test(
+  'a pass right after a pass decides nothing: with queues, guarantees, limits, victims, moves, sizes, reservations and targets',
+  () => {
+    const seen = new Set<string>();
+    fc.assert(
+      fc.property(fc.array(anyDeed, { minLength: 6, maxLength: 25 }), (deeds) => {
+        const cluster = new FakeCluster({ racks: 2, nodesPerRack: 2, gpus: 3 }, changes);
+        cluster.step([
+          applyQueue('red', { guaranteed: { H100: 4 } }),
+          applyQueue('blue', { guaranteed: { H100: 3 }, limit: { H100: 8 } }),
+          applyQueue('green', { weight: 2, limit: { H100: 9 } }),
+        ]);
+        for (const [index, deed] of deeds.entries()) {
+          switch (deed.kind) {
+            case 'apply':
+              cluster.step(
+                deed.jobs.flatMap((job, nth) =>
+                  Array.from({ length: job.copies }, (_each, copy) => applyAny(`j${index}-${nth}-${copy}`, job)),
+                ),
+              );
+              break;
+            case 'tick':
+              for (let second = 0; second < deed.seconds; second += 1) cluster.tick({ total: 60, saveEvery: 3 });
+              break;
+            case 'delete': {
+              const job = [...cluster.view.jobs.values()][deed.nth];
+              if (job !== undefined) cluster.step([{ kind: 'deleteJob', name: job.name, user: userName('ann'), now: false }]);
+              break;
+            }
+            case 'cordon': {
+              const agent = cluster.agents[deed.node];
+              if (agent !== undefined)
+                cluster.step([{ kind: 'cordonNode', node: agent.name, user: userName('ann'), reason: '', drain: deed.drain }]);
+              break;
+            }
           }
-          case 'cordon': {
-            const agent = cluster.agents[deed.node];
-            if (agent !== undefined)
-              cluster.step([{ kind: 'cordonNode', node: agent.name, user: userName('ann'), reason: '', drain: deed.drain }]);
-            break;
-          }
+          // Time alone may be told up to a second late.
+          cluster.state.scheduleDirty = true;
+          cluster.step([]);
+          let passes = 0;
+          for (; cluster.more && passes < 20; passes += 1) cluster.step([]);
+          expect(cluster.more, 'passes that come to no end').toBe(false);
+          const before = cluster.log.length;
+          cluster.state.scheduleDirty = true;
+          cluster.step([]);
+          expect(cluster.log.slice(before)).toEqual([]);
+          expectNothingElseWhenAllAreLookedAt(cluster);
         }
-        // Time alone may be told up to a second late.
-        cluster.state.scheduleDirty = true;
-        cluster.step([]);
-        let passes = 0;
-        for (; cluster.more && passes < 20; passes += 1) cluster.step([]);
-        expect(cluster.more, 'passes that come to no end').toBe(false);
-        const before = cluster.log.length;
-        cluster.state.scheduleDirty = true;
-        cluster.step([]);
-        expect(cluster.log.slice(before)).toEqual([]);
-        expectNothingElseWhenAllAreLookedAt(cluster);
-      }
-      for (const event of cluster.log) seen.add(event.kind);
-    }),
-    { numRuns: cases(60), examples: [[found]] },
-  );
-  for (const kind of ['JobNominated', 'NominationDropped', 'TargetChosen', 'GrowthChosen']) expect([...seen]).toContain(kind);
-}, 120_000);
+        for (const event of cluster.log) seen.add(event.kind);
+      }),
+      { numRuns: cases(60), examples: [[found]] },
+    );
+    for (const kind of ['JobNominated', 'NominationDropped', 'TargetChosen', 'GrowthChosen']) expect([...seen]).toContain(kind);
+  },
+  longest(120_000),
+);

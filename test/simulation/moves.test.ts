@@ -1,3 +1,4 @@
+import { cases } from '#test/cases.ts';
 import { describe, expect, test } from 'vitest';
 import { parseLine, parseSnapshot, printLine } from '#controller/loop/logLine.ts';
 import type { StampedEvent } from '#core/events.ts';
@@ -10,8 +11,8 @@ import { createRandom } from '#sim/random.ts';
 import { applyJob, disturb, FakeCluster, policy } from './fakeCluster.ts';
 import { makePeace } from './makePeace.ts';
 
-/** SHOAL_SEEDS=5000 searches longer. The promises are checked after every step, by the cluster itself. */
-const seeds = Array.from({ length: Number(process.env['SHOAL_SEEDS'] ?? 20) }, (_, index) => index + 1);
+/** The promises are checked after every step, by the cluster itself. */
+const seeds = Array.from({ length: cases(20) }, (_, index) => index + 1);
 
 /** Jobs of one rank over two racks of small nodes, so that room is scattered and nobody may displace anybody. */
 function begin(seed: number): { readonly cluster: FakeCluster; readonly random: Random } {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { cases } from '#test/cases.ts';
+import { cases, longest } from '#test/cases.ts';
 import { planJob } from '#core/plan.ts';
 import { occurrencesFrom, calendarOf } from '#core/reservations/calendar.ts';
 import { nodesOf } from '#core/reservations/reservedNodes.ts';
@@ -163,46 +163,50 @@ function checkAsked(cluster: FakeCluster, asked: ReadonlyMap<string, number | nu
   }
 }
 
-test('whoever comes and whatever is reserved: only who may be there is, maintenance finds its nodes empty, and nobody is stopped for nothing', () => {
-  let [emptied, begun] = [0, 0];
-  fc.assert(
-    fc.property(fc.array(anyDeed, { minLength: 8, maxLength: 40 }), anyJob, (deeds, candidate) => {
-      // Each step checks that nobody is where he may not be (core/invariants.ts).
-      const cluster = new FakeCluster({ racks: 2, nodesPerRack: 2, gpus: 2 }, settings);
-      const watch = new Watch();
-      const ends = new Map<string, number | null>();
-      for (const [index, deed] of deeds.entries()) {
-        act(cluster, deed, index, (now) => watch.look(now));
-        for (const job of cluster.view.jobs.values())
-          if (job.phase.kind === 'active') ends.set(`${job.uid}/${job.attempts.length}`, promisedEndMs(job));
-        // A second look at the same moment decides nothing more.
+test(
+  'whoever comes and whatever is reserved: only who may be there is, maintenance finds its nodes empty, and nobody is stopped for nothing',
+  () => {
+    let [emptied, begun] = [0, 0];
+    fc.assert(
+      fc.property(fc.array(anyDeed, { minLength: 8, maxLength: 40 }), anyJob, (deeds, candidate) => {
+        // Each step checks that nobody is where he may not be (core/invariants.ts).
+        const cluster = new FakeCluster({ racks: 2, nodesPerRack: 2, gpus: 2 }, settings);
+        const watch = new Watch();
+        const ends = new Map<string, number | null>();
+        for (const [index, deed] of deeds.entries()) {
+          act(cluster, deed, index, (now) => watch.look(now));
+          for (const job of cluster.view.jobs.values())
+            if (job.phase.kind === 'active') ends.set(`${job.uid}/${job.attempts.length}`, promisedEndMs(job));
+          // A second look at the same moment decides nothing more.
+          cluster.state.scheduleDirty = true;
+          cluster.step([]);
+          for (let passes = 0; cluster.more && passes < 20; passes += 1) cluster.step([]);
+          const before = cluster.log.length;
+          cluster.state.scheduleDirty = true;
+          cluster.step([]);
+          expect(cluster.log.slice(before)).toEqual([]);
+        }
+        checkAsked(cluster, ends);
+        expect(cluster.replay()).toBe(printSnapshot(cluster.view));
+        expect(printSnapshot(restoreSnapshot(parseSnapshot(printSnapshot(cluster.view))))).toBe(printSnapshot(cluster.view));
+        // A plan says what the pass does. The newest job is behind its equals.
+        cluster.sleep(1);
         cluster.state.scheduleDirty = true;
         cluster.step([]);
         for (let passes = 0; cluster.more && passes < 20; passes += 1) cluster.step([]);
-        const before = cluster.log.length;
-        cluster.state.scheduleDirty = true;
-        cluster.step([]);
-        expect(cluster.log.slice(before)).toEqual([]);
-      }
-      checkAsked(cluster, ends);
-      expect(cluster.replay()).toBe(printSnapshot(cluster.view));
-      expect(printSnapshot(restoreSnapshot(parseSnapshot(printSnapshot(cluster.view))))).toBe(printSnapshot(cluster.view));
-      // A plan says what the pass does. The newest job is behind its equals.
-      cluster.sleep(1);
-      cluster.state.scheduleDirty = true;
-      cluster.step([]);
-      for (let passes = 0; cluster.more && passes < 20; passes += 1) cluster.step([]);
-      const request = jobRequest('candidate', candidate);
-      const { decision } = planJob(cluster.view, request, { nowMs: cluster.nowMs, policy: settings });
-      cluster.step([request]);
-      const job = cluster.job('candidate');
-      if (decision?.ok === true) expect(job.attempts.at(-1)?.placement).toEqual(decision.placement);
-      else expect([job.phase.kind, cluster.waits.get(job.uid)?.kind]).toEqual(['pending', decision?.wait.kind]);
-      emptied += watch.emptied;
-      begun += watch.begun;
-    }),
-    { numRuns: cases(80) },
-  );
-  expect(emptied).toBeGreaterThan(3);
-  expect(begun).toBeGreaterThan(3);
-}, 900_000);
+        const request = jobRequest('candidate', candidate);
+        const { decision } = planJob(cluster.view, request, { nowMs: cluster.nowMs, policy: settings });
+        cluster.step([request]);
+        const job = cluster.job('candidate');
+        if (decision?.ok === true) expect(job.attempts.at(-1)?.placement).toEqual(decision.placement);
+        else expect([job.phase.kind, cluster.waits.get(job.uid)?.kind]).toEqual(['pending', decision?.wait.kind]);
+        emptied += watch.emptied;
+        begun += watch.begun;
+      }),
+      { numRuns: cases(80) },
+    );
+    expect(emptied).toBeGreaterThan(3);
+    expect(begun).toBeGreaterThan(3);
+  },
+  longest(900_000),
+);

@@ -5,7 +5,7 @@ export function addDescribeCommand(program: Command, act: Act): void {
   program
     .command('describe')
     .helpGroup(helpGroups.look)
-    .argument('<what...>', 'job, node or queue, as TYPE NAME... or TYPE/NAME...')
+    .argument('<what...>', 'job, node, queue or reservation, as TYPE NAME... or TYPE/NAME...')
     .description('Say all that is known of an object: why a job waits, where its ranks are, what its GPU time went into.')
     .action((words: string[], _flags, command: Command) =>
       act(async (io, signal) => {

@@ -232,6 +232,7 @@ function changeQuota(
   ];
   if (field === 'weight') {
     if (model !== null) return `a weight is not of a GPU model; "${model}" is given`;
+    if (amount !== null && !(amount >= 0 && amount <= 1_000_000)) return `a weight of ${amount}: 0 to 1,000,000 is wanted, or none`;
     return apply({ weight: amount ?? defaultQueueSpec.weight });
   }
   const models = model === null ? modelsPresent(state) : [model];

@@ -43,6 +43,8 @@ export function applyJobEvent(state: State, event: JobEvent & { readonly atMs: n
       return;
     case 'JobHeld':
       job.held = { by: event.by, atMs: event.atMs };
+      // What was told was not about this.
+      job.told = null;
       noteWaiting(state, job);
       // Nothing can start by it, but the job has another reason to wait.
       state.scheduleDirty = true;
@@ -95,6 +97,7 @@ function changeJob(state: State, job: JobRecord, event: Extract<JobEvent, { kind
   changePromises(state, job, () => {
     job.target = null;
   });
+  job.told = null;
   noteResizable(state, job);
   noteEnding(state, job);
   // Whether it is gone when a reservation begins may be another matter now.

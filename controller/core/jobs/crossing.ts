@@ -1,5 +1,7 @@
+import type { JobUid } from '#vocabulary/ids.ts';
 import type { JobSpec, Placement } from '#vocabulary/job.ts';
 import type { AttemptRecord, JobRecord, State } from '../state/state.ts';
+import { currentAttempt } from '../state/state.ts';
 import type { StateView } from '../state/view.ts';
 
 /**
@@ -9,6 +11,15 @@ import type { StateView } from '../state/view.ts';
 export function noteCrossing(state: State, job: JobRecord, attempt: AttemptRecord, sign: 1 | -1): void {
   if (sign === -1) state.crossing.delete(job.uid);
   else if (mayCross(job.spec) && crosses(state, attempt.placement)) state.crossing.add(job.uid);
+}
+
+/** A node of it has another path now. */
+export function renoteCrossing(state: State, uid: JobUid): void {
+  const job = state.jobs.get(uid);
+  const attempt = job === undefined ? undefined : currentAttempt(job);
+  if (job === undefined || attempt === undefined) return;
+  noteCrossing(state, job, attempt, -1);
+  noteCrossing(state, job, attempt, 1);
 }
 
 /** A worker alone, and one without GPUs, sends nothing over those links that would matter. */

@@ -1,5 +1,6 @@
 import { isAllowedSize, sizeRange, specOfSize } from '#vocabulary/elastic.ts';
 import type { JobSpec } from '#vocabulary/job.ts';
+import { milliPerGpu } from '#vocabulary/job.ts';
 import { currentAttempt } from '../state/state.ts';
 import type { JobView } from '../state/view.ts';
 
@@ -10,6 +11,9 @@ export function sizeOf({ spec, phase, attempts, nomination = null }: Sizing): nu
   const attempt = phase === undefined || attempts === undefined ? undefined : currentAttempt({ phase, attempts });
   return attempt?.placement.length ?? nomination?.placement.length ?? spec.workers;
 }
+
+/** All GPUs of the gang as it is now. */
+export const milliOf = (job: Sizing): number => sizeOf(job) * job.spec.gpusPerWorker * milliPerGpu(job.spec);
 
 /** The spec of the gang as it is now. */
 export const specNow = (job: Sizing): JobSpec => specOfSize(job.spec, sizeOf(job));

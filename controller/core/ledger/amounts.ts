@@ -17,7 +17,7 @@ export const ledgerCategories = [
 export type LedgerCategory = (typeof ledgerCategories)[number];
 export type Amounts = Record<LedgerCategory, bigint>;
 
-/** Time that is nobody's. Of `reserved` only what lies free on spare nodes: the rest is kept for some job, and is its. */
+/** Time that is nobody's. Of `reserved` only what lies free on spare nodes: the rest is kept for some job, and is its, or is a reservation's. */
 export const freeCategories = ['reserved', 'unhealthy', 'cordoned', 'idle'] as const satisfies readonly LedgerCategory[];
 export type FreeCategory = (typeof freeCategories)[number];
 

@@ -1,3 +1,4 @@
+import { renoteCrossing } from '../jobs/crossing.ts';
 import { assert, assertNever } from '#vocabulary/assert.ts';
 import { generation, revision } from '#vocabulary/ids.ts';
 import type { NodeEvent } from '../events.ts';
@@ -69,6 +70,8 @@ function register(state: State, event: Extract<NodeEvent, { kind: 'NodeRegistere
       resizeGpus(old);
     });
     old.labels = labels;
+    // It may stand elsewhere now.
+    for (const uid of old.jobs) renoteCrossing(state, uid);
     markChanged(state, old);
     state.scheduleDirty = true;
     return;

@@ -58,9 +58,12 @@ function keepNodes(turn: Turn, reservation: ReservationView): number {
   const isDue = !reservation.isOpen && nowMs >= occurrence.startMs;
   const { seen, nodes } = look(turn, reservation, isDue);
   if (nodes.length > 0 || isDue) {
+    const { chosen } = reservation;
     if (!reservation.isOpen) replaceBroken(turn, reservation, nodes);
-    if (nowMs >= occurrence.startMs) open(turn, reservation, isDue ? membersOf(turn, reservation) : nodes);
-    seen.quietUntilMs = Math.min(seen.quietUntilMs, askAll(turn, reservation, occurrence, nodes));
+    // Who stands on a node that was given up just now is left alone.
+    const members = isDue || reservation.chosen !== chosen ? membersOf(turn, reservation) : nodes;
+    if (nowMs >= occurrence.startMs) open(turn, reservation, members);
+    seen.quietUntilMs = Math.min(seen.quietUntilMs, askAll(turn, reservation, occurrence, members));
   }
   return Math.min(seen.quietUntilMs, reservation.isOpen ? occurrence.endMs : Math.max(nowMs + 1, occurrence.startMs));
 }
@@ -122,6 +125,8 @@ const lookAgainMs = 1_000;
 const overMax = 32;
 
 function forgetOld(turn: Turn): void {
+  const seen = seenOf.get(turn.state);
+  for (const name of seen?.keys() ?? []) if (!turn.state.reservations.has(name)) seen?.delete(name);
   const over = [...turn.state.reservations.values()].filter(({ occurrence }) => occurrence === null);
   if (over.length <= overMax) return;
   over.sort((left, right) => left.changedAt - right.changedAt || (left.name < right.name ? -1 : 1));

@@ -98,13 +98,16 @@ function readNode(state: StateView, levels: Levels, capacity: Capacity, node: No
   if (number !== undefined) capacity.setNode(number, factsOf(node), holdsOn(state, levels, capacity, node));
 }
 
+/** A spare takes no work but by those who know of it (spares/). Reservations act by a mask (closedNodes.ts), not here. */
+export const takesWork = ({ availability, cordon, spare }: NodeView): boolean =>
+  availability.kind === 'ready' && cordon === null && spare === null;
+
 function factsOf(node: NodeView): NodeFacts {
   const { inventory, labels } = node;
   return {
     name: node.name,
     path: inventory.path,
-    // A spare node takes no work but by those who know of it (spares/).
-    open: node.availability.kind === 'ready' && node.cordon === null && node.spare === null,
+    open: takesWork(node),
     // An agent that cannot tell says 0.
     cpuMilli: inventory.cpuMilli === 0 ? null : inventory.cpuMilli,
     memoryBytes: inventory.memoryBytes === 0 ? null : inventory.memoryBytes,

@@ -236,8 +236,9 @@ function decide(pass: Pass, job: JobView): PlacementDecision {
   }
   const decision = decideAtSize(job, (sized) => backfill.decide(sized));
   if (decision.ok) return decision;
-  noteWake(pass, widensAtMs(pass.cluster, job, pass.turn.context.nowMs));
+  // As the smallest gang it may wait for a level that the whole one does not fit.
   const least = atLeast(job);
+  noteWake(pass, widensAtMs(pass.cluster, least, pass.turn.context.nowMs));
   const recalled = decision.recall === undefined ? null : pass.spares.recall(least, decision.recall, preemption);
   const nominated = recalled ?? (isShortage(decision.wait) ? (preemption.nominate(least) ?? pass.consolidation.nominate(least)) : null);
   if (nominated === null) return { ok: false, wait: backfill.promise(least, decision.wait, preemption.leavingFor(least)) };

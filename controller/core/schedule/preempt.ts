@@ -164,7 +164,7 @@ export class Preemption {
   nominate(job: Nominee): WaitReason | null {
     const nominee = this.nomineeOf(job, null);
     const mayAsk = this.#mayDisplaceAnybody(job, nominee);
-    const wait = mayAsk || this.surplus.mayHelp(nominee.gpuMilli, this.#freeMilli()) ? this.#findVictims(job, nominee, mayAsk) : null;
+    const wait = mayAsk || this.surplus.mayHelp(nominee.gpuMilli, () => this.#freeMilli()) ? this.#findVictims(job, nominee, mayAsk) : null;
     if (wait !== null) this.#secondLook.nominated();
     else {
       this.surplus.refused();

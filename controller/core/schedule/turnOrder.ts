@@ -1,6 +1,5 @@
+import { milliOf } from '../jobs/size.ts';
 import type { QueueName } from '#vocabulary/ids.ts';
-import { milliPerGpu } from '#vocabulary/job.ts';
-import { sizeOf } from '../jobs/size.ts';
 import type { FairOrderInput } from '../queues/fairOrder.ts';
 import { FairOrder } from '../queues/fairOrder.ts';
 import { capacityMilliOf } from '../queues/share.ts';
@@ -99,8 +98,6 @@ function putFirst({ pending, jobs }: StateView): JobView[] {
   }
   return first;
 }
-
-const milliOf = (job: JobView): number => sizeOf(job) * job.spec.gpusPerWorker * milliPerGpu(job.spec);
 
 /** What it accepts of what is there. */
 export function modelsOf({ spec }: JobView, present: readonly string[]): readonly string[] {

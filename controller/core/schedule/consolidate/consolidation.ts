@@ -4,7 +4,7 @@ import type { WaitReason } from '#vocabulary/reasons.ts';
 import { gpuMilliPerGpu } from '#vocabulary/units.ts';
 import type { MovedTo } from '../../events.ts';
 import { askToLeave } from '../../jobs/stop.ts';
-import { sizeOf } from '../../jobs/size.ts';
+import { milliOf, sizeOf } from '../../jobs/size.ts';
 import { QueueTree } from '../../queues/queueTree.ts';
 import { findBrokenLimit } from '../../queues/usage.ts';
 import type { JobView } from '../../state/view.ts';
@@ -20,7 +20,7 @@ import { rankPlans } from '../victims/chooseVictims.ts';
 import { leavesForGood } from '../victims/running.ts';
 import type { Evictable, VictimPlan } from '../victims/chooseVictims.ts';
 import type { KeptPlaces } from './keptPlaces.ts';
-import { mayBeMoved, milliOf, movableFromMs, paysAtMs, restsUntilMs, waitedMsOf } from './movable.ts';
+import { mayBeMoved, movableFromMs, paysAtMs, restsUntilMs, waitedMsOf } from './movable.ts';
 import type { Mover } from './relocate.ts';
 import { relocate, requestToMove } from './relocate.ts';
 
@@ -92,7 +92,7 @@ export class Consolidation {
     for (const model of modelsFor(this.#cluster.room, gang, [])) {
       if (model === null || findBrokenLimit(this.#turn.state, gang, model) !== null) continue;
       const freeMilli = this.#cluster.room.freeGpus(model) * gpuMilliPerGpu;
-      const isEnough = freeMilli >= milliOf(gang) || this.#preemption.surplus.mayHelp(milliOf(gang), freeMilli);
+      const isEnough = freeMilli >= milliOf(gang) || this.#preemption.surplus.mayHelp(milliOf(gang), () => freeMilli);
       if (!isEnough || !this.#isTime(gang)) continue;
       const key = JSON.stringify([gang.spec.queue, gang.spec.priority, model, wishesKey(this.#cluster, gang, this.#turn.context.nowMs)]);
       const known = this.#found.get(key);

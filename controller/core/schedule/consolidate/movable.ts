@@ -1,7 +1,6 @@
-import { milliPerGpu } from '#vocabulary/job.ts';
+import { milliOf } from '../../jobs/size.ts';
 import type { Policy } from '../../context.ts';
 import type { QueueTree } from '../../queues/queueTree.ts';
-import { sizeOf } from '../../jobs/size.ts';
 import { currentAttempt } from '../../state/state.ts';
 import type { JobView } from '../../state/view.ts';
 
@@ -29,9 +28,6 @@ export function movableFromMs(job: JobView): number {
 
 /** Until then a moved job is not moved, and moves nobody. */
 export const restsUntilMs = ({ move }: JobView): number => (move?.kind === 'done' ? move.atMs + restPerCost * move.costMs : 0);
-
-/** All GPUs of the job. */
-export const milliOf = (job: JobView): number => sizeOf(job) * job.spec.gpusPerWorker * milliPerGpu(job.spec);
 
 /**
  * When moves that cost so much now (milli-GPU-milliseconds) are worth it: the gang has waited for as long as they cost

@@ -32,8 +32,9 @@ export class SurplusPool {
   }
 
   /** Rules nearly all searches out: whether it and what is free is as much as the gang wants. */
-  mayHelp(gpuMilli: number, freeMilli: number): boolean {
+  mayHelp(gpuMilli: number, readFreeMilli: () => number): boolean {
     if (this.#turn.state.resizable.size === 0) return false;
+    const freeMilli = readFreeMilli();
     let sum = freeMilli;
     for (const { most, claim } of this.#all().values()) sum += most * claim.gpuMilli;
     return sum >= gpuMilli && sum > freeMilli;

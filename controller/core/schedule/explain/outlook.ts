@@ -4,6 +4,7 @@ import type { WaitReason } from '#vocabulary/reasons.ts';
 import type { Outlook, WaitsFor } from '#vocabulary/verdict.ts';
 import { stateWord } from '../../jobs/dependencies.ts';
 import { findJob } from '../../jobs/jobReplies.ts';
+import { atLeast } from '../../jobs/size.ts';
 import { currentAttempt } from '../../state/state.ts';
 import type { JobView, StateView } from '../../state/view.ts';
 import type { Turn } from '../../turn.ts';
@@ -30,7 +31,7 @@ export function outlookOf(around: Around, stand: Stand, job: JobView, wait: Wait
     nodes: wait.kind === 'Reserved' ? wait.nodes : nodes,
     // Something happened since the pass: the next one says who is in the way.
     waitsFor: wait.kind === 'Reserved' && wait.nodes.join() !== nodes.join() ? [] : waitsFor.slice(0, namedMax),
-    widensAtMs: widensAtMs(around.cluster, job, context.nowMs),
+    widensAtMs: widensAtMs(around.cluster, atLeast(job), context.nowMs),
     targetAtMs: targetAt(around, job, wait),
   };
 }

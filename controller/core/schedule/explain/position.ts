@@ -1,3 +1,4 @@
+import { milliOf } from '../../jobs/size.ts';
 import type { JobUid } from '#vocabulary/ids.ts';
 import type { WaitReason } from '#vocabulary/reasons.ts';
 import { gpuMilliPerGpu } from '#vocabulary/units.ts';
@@ -6,7 +7,6 @@ import { modelsPresent } from '../../jobs/emptyRoom.ts';
 import { judgeReadiness } from '../../jobs/readiness.ts';
 import { Standings } from '../../queues/standing.ts';
 import type { JobView } from '../../state/view.ts';
-import { milliOf } from '../consolidate/movable.ts';
 import { TurnOrder } from '../turnOrder.ts';
 import type { Around } from './atItsTurn.ts';
 import { linesFor } from './atItsTurn.ts';

@@ -1,4 +1,5 @@
 import { defaultGraceMs, type JobSpec } from '#vocabulary/job.ts';
+import { replicaGpus } from '#vocabulary/elastic.ts';
 import type { WaitReason } from '#vocabulary/reasons.ts';
 import type { Remedy } from '#vocabulary/verdict.ts';
 import { modelsPresent } from '../../jobs/emptyRoom.ts';
@@ -111,18 +112,21 @@ function widerLevels({ cluster, turn }: Around, job: JobView): readonly Remedy[]
   });
 }
 
-/** Whole segments, in growing order. */
+/** Whole segments, in growing order. An elastic job waits as its smallest gang: there is nothing less. */
 function fewerWorkers({ workers, gpusPerWorker, mesh, segments, elastic }: JobSpec): readonly Remedy[] {
+  if (elastic !== null) return [];
   const segment = Math.max(1, ...segments.map((each) => each.workers));
   const sizes: Remedy[] = [];
   for (let size = segment; size < workers; size += segment) {
-    const data = size < (elastic?.minWorkers ?? 1) ? undefined : dataFor(mesh, size * gpusPerWorker);
+    const data = dataFor(mesh, size * gpusPerWorker);
     if (data !== undefined) sizes.push({ kind: 'FewerWorkers', workers: size, data });
   }
   return sizes;
 }
 
-function fewerGpus({ workers, gpusPerWorker, mesh }: JobSpec): readonly Remedy[] {
+/** Of an elastic job with a mesh it would be another mesh at each size. */
+function fewerGpus({ workers, gpusPerWorker, mesh, elastic }: JobSpec): readonly Remedy[] {
+  if (elastic !== null && mesh.length > 0) return [];
   const sizes: Remedy[] = [];
   for (let size = 1; size < gpusPerWorker; size += 1) {
     const data = dataFor(mesh, workers * size);
@@ -134,7 +138,7 @@ function fewerGpus({ workers, gpusPerWorker, mesh }: JobSpec): readonly Remedy[]
 /** The size of the mesh's data axis with so many GPUs; null: there is no mesh. undefined: the other axes do not divide them. */
 function dataFor(mesh: JobSpec['mesh'], gpus: number): number | null | undefined {
   if (mesh.length === 0) return null;
-  const others = mesh.reduce((product, { axis, size }) => (axis === 'data' ? product : product * size), 1);
+  const others = replicaGpus(mesh);
   return mesh.some(({ axis }) => axis === 'data') && gpus % others === 0 ? gpus / others : undefined;
 }
 

@@ -1,3 +1,4 @@
+import { milliOf } from '../../jobs/size.ts';
 import { gpuMilliPerGpu } from '#vocabulary/units.ts';
 import type { QueueStanding, UserStanding } from '#vocabulary/verdict.ts';
 import { modelsPresent } from '../../jobs/emptyRoom.ts';
@@ -9,7 +10,6 @@ import { runningJobs, usageKey } from '../../queues/usageKey.ts';
 import { UserShares } from '../../queues/userShare.ts';
 import type { JobView } from '../../state/view.ts';
 import type { Turn } from '../../turn.ts';
-import { milliOf } from '../consolidate/movable.ts';
 import { modelsOf } from '../turnOrder.ts';
 
 /** The quota tree from the job's queue up, with the numbers that the order compared. `order`: all that wait, as they are looked at. */

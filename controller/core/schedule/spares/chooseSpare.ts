@@ -27,7 +27,7 @@ export function chooseSpare(state: StateView, capacity: Capacity, { nodes, segme
   const candidates: { readonly node: number; readonly isLent: boolean; readonly around: number }[] = [];
   for (const node of nodes) {
     const view = state.nodes.get(capacity.nameOf(node));
-    if (view === undefined || view.promises.length > 0) continue;
+    if (view === undefined || view.promises.length > 0 || view.reserved !== null) continue;
     if (!capacity.isOpen(node) || !isSound(capacity, node) || !fits(node)) continue;
     const isLent = capacity.holdsOf(node).length > 0;
     if (isLent && !isBorrowed(state, capacity, node, view)) continue;

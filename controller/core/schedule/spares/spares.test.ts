@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { defaultPolicy } from '#controller/limits.ts';
 import type { SparePolicy } from '#core/context.ts';
-import { applyJob, FakeCluster } from '#test/simulation/fakeCluster.ts';
+import { FakeCluster, applyJob, onNodes, reserve } from '#test/simulation/fakeCluster.ts';
 import { userName } from '#vocabulary/ids.ts';
 import type { JobSpec } from '#vocabulary/job.ts';
 
@@ -147,6 +147,16 @@ describe('a pool', () => {
     expect(spares(cluster)).toEqual(['n12 for z1/b1/r1']);
     expect(cluster.placements()[0]).toMatch(/^b waits/);
   });
+});
+
+test('a node that is reserved is no spare any more, and is open to those for whom it is reserved', () => {
+  const cluster = clusterOf(racks(1, 2), { level: 'rack', nodes: 1 });
+  expect(spares(cluster)).toEqual(['n11 for z1/b1/r1']);
+  cluster.step([reserve('demo', { nodes: onNodes('n11'), users: [userName('bob')], duration: 600 })]);
+  tick(cluster, 2);
+  expect(spares(cluster)).toEqual(['n12 for z1/b1/r1']);
+  cluster.step([applyJob('b', gang(1, { preemptible: false }), 'bob')]);
+  expect(cluster.placements()).toEqual(['b n11:0,1']);
 });
 
 describe('a spare by label', () => {

@@ -9,6 +9,7 @@ import type { JobView, NodeView } from '../../state/view.ts';
 import type { Turn } from '../../turn.ts';
 import { domainsInside } from '../capacity/topology.ts';
 import type { ClusterRoom } from '../clusterRoom.ts';
+import { takesWork } from '../clusterRoom.ts';
 import type { Preemption } from '../preempt.ts';
 import { requestWithin } from '../requestOf.ts';
 import { placesToKeep } from '../swap.ts';
@@ -163,9 +164,9 @@ export class Spares {
   /** Inside the nearest domains where they help. */
   #fillJob(job: JobView): void {
     const attempt = currentAttempt(job);
-    if (attempt === undefined || job.spec.spares === 0) return;
-    const { capacity } = this.#cluster.room;
     const spare: SpareFor = { kind: 'job', uid: job.uid };
+    if (attempt === undefined || this.#countOf(spare) >= job.spec.spares) return;
+    const { capacity } = this.#cluster.room;
     const request = requestWithin(this.#cluster, { spec: job.spec }, attempt.model, { nowMs: Number.POSITIVE_INFINITY, closed: null });
     const model = attempt.model === null ? null : deviceModel(attempt.model, job.spec.gpuProfile);
     const own = new Set(attempt.placement.map((place) => this.#numberOf(place.node)));
@@ -233,7 +234,7 @@ export class Spares {
   /** The room as the state has it. */
   #show(name: NodeName): void {
     const node = this.#turn.state.nodes.get(name);
-    if (node !== undefined) this.#cluster.room.capacity.setOpen(this.#numberOf(name), isReady(node) && node.spare === null);
+    if (node !== undefined) this.#cluster.room.capacity.setOpen(this.#numberOf(name), takesWork(node));
   }
 
   #numberOf(name: NodeName): number {

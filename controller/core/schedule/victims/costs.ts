@@ -1,4 +1,4 @@
-import { gpuMilliPerGpu } from '#vocabulary/units.ts';
+import { heldMilli } from '../../queues/attained.ts';
 import type { AttemptView, JobView } from '../../state/view.ts';
 
 /**
@@ -6,7 +6,6 @@ import type { AttemptView, JobView } from '../../state/view.ts';
  * if it cannot save in its grace, and the restart. A program that never saved loses all since its start.
  */
 export function leavingCost(job: JobView, attempt: AttemptView, nowMs: number, restartCostMs: number): number {
-  const gpus = attempt.placement.reduce((sum, place) => sum + place.gpus.length, 0);
   const savedAtMs = job.checkpoint?.attempt === attempt.number ? job.checkpoint.atMs : (attempt.startedAtMs ?? attempt.placedAtMs);
-  return gpus * gpuMilliPerGpu * (Math.max(0, nowMs - savedAtMs) + restartCostMs);
+  return heldMilli(job, attempt) * (Math.max(0, nowMs - savedAtMs) + restartCostMs);
 }

@@ -1,7 +1,6 @@
 import type { JobUid } from '#vocabulary/ids.ts';
-import { milliPerGpu } from '#vocabulary/job.ts';
 import type { Claim } from '../../queues/entitlement.ts';
-import { sizeOf } from '../../jobs/size.ts';
+import { milliOf } from '../../jobs/size.ts';
 import type { Standings } from '../../queues/standing.ts';
 import { currentAttempt } from '../../state/state.ts';
 import type { JobView } from '../../state/view.ts';
@@ -54,9 +53,9 @@ export function holdsByOwner(capacity: Capacity): ReadonlyMap<JobUid, readonly H
 }
 
 /** All that the job has, or wants, on GPUs of this model. */
-export function claimOf(job: Parameters<typeof sizeOf>[0] & Pick<JobView, 'user'>, model: string | null): Omit<Claim, 'standing'> {
-  const { queue, priority, preemptible, gpusPerWorker } = job.spec;
-  return { queue, user: job.user, priority, preemptible, model, gpuMilli: sizeOf(job) * gpusPerWorker * milliPerGpu(job.spec) };
+export function claimOf(job: Parameters<typeof milliOf>[0] & Pick<JobView, 'user'>, model: string | null): Omit<Claim, 'standing'> {
+  const { queue, priority, preemptible } = job.spec;
+  return { queue, user: job.user, priority, preemptible, model, gpuMilli: milliOf(job) };
 }
 
 export function isLeaving(job: JobView | undefined): boolean {
